@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A YAML document as a tree of nodes that know their line and column, on top of libyaml (the only place that includes
+ * it). Aliases and merge keys (`<<`) are resolved; a duplicate key is an error. Trees are bounded: depth, nodes after
+ * alias expansion, bytes of input. */
+#ifndef RT_BASE_YAML_H
+#define RT_BASE_YAML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_MAP, YAML_SEQ };
+
+struct yaml_node {
+	enum yaml_kind kind;
+	int line, col; /* from 1 */
+	bool plain;    /* a scalar written without quotes and not as a block */
+	char *text;    /* scalar: NUL-terminated, len bytes; YAML_NULL keeps its text ("", "~", "null") */
+	size_t len;
+	size_t n;			/* map: pairs, seq: items */
+	struct yaml_node **keys;	/* map only */
+	struct yaml_node **values;	/* map values or sequence items */
+};
+
+struct yaml_doc;
+
+/* Parses the first document of TEXT. 0 and *DOC (yaml_doc_free it); -EINVAL and *ERROR, a heap string such as
+ * `line 3: did not find expected key` in the wording of Go's yaml.v3 ("yaml: line N: ..."). An empty document has a
+ * YAML_NULL root. */
+int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error);
+void yaml_doc_free(struct yaml_doc *doc);
+const struct yaml_node *yaml_root(const struct yaml_doc *doc);
+/* The value of KEY in a map, or NULL. */
+const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+/* Plain scalars true/false and their YAML 1.1 kin; false if it is no boolean. */
+bool yaml_bool(const struct yaml_node *node, bool *value);
+
+#endif

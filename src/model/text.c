@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "model/text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_name(struct sv s, bool colon)
+{
+	if (!s.n)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!(is_alpha(s.p[i]) || (colon && s.p[i] == ':') || (i && is_digit(s.p[i]))))
+			return false;
+	return true;
+}
+
+bool text_is_legacy_metric_name(struct sv s)
+{
+	return is_name(s, true);
+}
+
+bool text_is_legacy_label_name(struct sv s)
+{
+	return is_name(s, false);
+}
+
+/* Length of the valid UTF-8 sequence at P, 0 if there is none (RFC 3629: no overlong forms, no surrogates). */
+static size_t utf8_len(const unsigned char *p, size_t n, uint32_t *cp)
+{
+	if (p[0] < 0x80) {
+		*cp = p[0];
+		return 1;
+	}
+	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+	if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
+		return 0;
+	uint32_t c = p[0] & (0x7f >> len);
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) || (len == 4 && (c < 0x10000 || c > 0x10ffff)))
+		return 0;
+	*cp = c;
+	return len;
+}
+
+bool text_is_utf8(struct sv s)
+{
+	uint32_t cp;
+	for (size_t i = 0; i < s.n;) {
+		size_t k = utf8_len((const unsigned char *)s.p + i, s.n - i, &cp);
+		if (!k)
+			return false;
+		i += k;
+	}
+	return true;
+}
+
+void text_go_quote(struct sv s, struct buf *out)
+{
+	static const char esc[] = "\aa\bb\ff\nn\rr\tt\vv\\\\\"\"";
+	buf_addc(out, '"');
+	for (size_t i = 0; i < s.n;) {
+		uint32_t cp;
+		unsigned char c = (unsigned char)s.p[i];
+		size_t k = utf8_len((const unsigned char *)s.p + i, s.n - i, &cp);
+		if (!k) {
+			buf_addf(out, "\\x%02x", c);
+			i++;
+			continue;
+		}
+		const char *e = NULL;
+		for (size_t j = 0; k == 1 && j + 1 < sizeof(esc); j += 2)
+			if (esc[j] == (char)c) {
+				e = &esc[j + 1];
+				break;
+			}
+		if (e) {
+			buf_addc(out, '\\');
+			buf_addc(out, *e);
+		} else if (c < 0x20 || c == 0x7f) {
+			buf_addf(out, "\\x%02x", c);
+		} else if ((cp >= 0x80 && cp <= 0xa0) || cp == 0xad || (cp >= 0x2028 && cp <= 0x2029) || cp == 0xfeff ||
+			   (cp >= 0x200b && cp <= 0x200f) || (cp >= 0xe000 && cp <= 0xf8ff) || cp == 0xfffe || cp == 0xffff) {
+			buf_addf(out, cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp); /* not printable in Go's sense */
+		} else {
+			buf_add(out, s.p + i, k);
+		}
+		i += k;
+	}
+	buf_addc(out, '"');
+}
+
+/* The fewest significant digits that read back as V, without a dot, and the exponent of the first: v = d.ddd * 10^*exp10. */
+static int shortest(double v, char digits[24], int *exp10)
+{
+	char tmp[40];
+	/* Any decimal of at most 15 digits survives the way to a normal double and back, so if 15 digits read back, the
+	 * shortest form is those without trailing zeros. Subnormals have fewer: try from one digit. */
+	int from = fabs(v) < 2.3e-308 ? 1 : 15;
+	for (int prec = from; prec <= 17; prec++) {
+		snprintf(tmp, sizeof(tmp), "%.*e", prec - 1, v);
+		if (prec == 17 || strtod(tmp, NULL) == v)
+			break;
+	}
+	int n = 0;
+	char *p = tmp;
+	for (; *p && *p != 'e'; p++)
+		if (is_digit(*p))
+			digits[n++] = *p;
+	*exp10 = atoi(p + 1);
+	while (n > 1 && digits[n - 1] == '0')
+		n--;
+	return n;
+}
+
+static void add_exponent_form(const char *d, int n, int x, struct buf *out)
+{
+	buf_addc(out, d[0]);
+	if (n > 1) {
+		buf_addc(out, '.');
+		buf_add(out, d + 1, (size_t)n - 1);
+	}
+	buf_addf(out, "e%c%02d", x < 0 ? '-' : '+', abs(x));
+}
+
+static void add_decimal_form(const char *d, int n, int x, struct buf *out)
+{
+	if (x < 0) {
+		buf_adds(out, "0.");
+		for (int i = -1; i > x; i--)
+			buf_addc(out, '0');
+		buf_add(out, d, (size_t)n);
+		return;
+	}
+	for (int i = 0; i <= x || i < n; i++) {
+		if (i == x + 1)
+			buf_addc(out, '.');
+		buf_addc(out, i < n ? d[i] : '0');
+	}
+}
+
+void text_float(double v, char fmt, struct buf *out)
+{
+	if (isnan(v)) {
+		buf_adds(out, "NaN");
+		return;
+	}
+	if (isinf(v)) {
+		buf_adds(out, v > 0 ? "+Inf" : "-Inf");
+		return;
+	}
+	if (signbit(v))
+		buf_addc(out, '-');
+	v = fabs(v);
+	if (v == 0) {
+		buf_adds(out, fmt == 'e' ? "0e+00" : "0");
+		return;
+	}
+	/* Counts are the common case. */
+	if (fmt != 'e' && v < (fmt == 'g' ? 1e6 : 1e15) && v == (double)(uint64_t)v) {
+		char tmp[24], *p = tmp + sizeof(tmp);
+		for (uint64_t u = (uint64_t)v; u; u /= 10)
+			*--p = (char)('0' + u % 10);
+		buf_add(out, p, (size_t)(tmp + sizeof(tmp) - p));
+		return;
+	}
+	char d[24];
+	int x, n = shortest(v, d, &x);
+	if (fmt == 'e' || (fmt == 'g' && (x < -4 || x >= 6)))
+		add_exponent_form(d, n, x, out);
+	else
+		add_decimal_form(d, n, x, out);
+}
+
+bool text_parse_float(struct sv s, double *v)
+{
+	char tmp[512], *end;
+	if (!s.n || s.n >= sizeof(tmp))
+		return false;
+	memcpy(tmp, s.p, s.n);
+	tmp[s.n] = 0;
+	const char *p = tmp;
+	if (*p == '+' || *p == '-')
+		p++;
+	/* strtod takes more than Go does: leading blanks, nan(...), and it depends on nothing else in the C locale. */
+	bool word = *p == 'i' || *p == 'I' || *p == 'n' || *p == 'N';
+	if (!word && !is_digit(*p) && *p != '.')
+		return false;
+	if (strlen(tmp) != s.n || strchr(p, '('))
+		return false;
+	bool hex = p[0] == '0' && (p[1] == 'x' || p[1] == 'X');
+	if (hex && !strpbrk(p, "pP"))
+		return false; /* Go wants the p exponent on a hexadecimal float */
+	double r = strtod(tmp, &end);
+	if (*end || end == tmp)
+		return false;
+	if (isnan(r)) {
+		uint64_t bits = 0x7ff8000000000001ull; /* the one NaN that Prometheus stores */
+		memcpy(&r, &bits, 8);
+	}
+	*v = r;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	int64_t ms;
+	bool exact_only;
+} duration_units[] = {
+	{"y", 365ll * 86400000, true}, {"w", 7ll * 86400000, true}, {"d", 86400000, false}, {"h", 3600000, false},
+	{"m", 60000, false},	       {"s", 1000, false},	    {"ms", 1, false},
+};
+
+bool text_parse_duration(struct sv s, int64_t *ms)
+{
+	if (sv_eqs(s, "0")) {
+		*ms = 0;
+		return true;
+	}
+	/* time.Duration's 292 years; sums past it are refused. */
+	const int64_t max = INT64_MAX / 1000000;
+	int64_t total = 0;
+	size_t unit = 0, i = 0;
+	if (!s.n)
+		return false;
+	while (i < s.n) {
+		if (!is_digit(s.p[i]))
+			return false;
+		int64_t k = 0;
+		for (; i < s.n && is_digit(s.p[i]); i++)
+			if (__builtin_mul_overflow(k, 10, &k) || __builtin_add_overflow(k, s.p[i] - '0', &k))
+				return false;
+		size_t from = i;
+		while (i < s.n && !is_digit(s.p[i]))
+			i++;
+		struct sv name = sv_make(s.p + from, i - from);
+		while (unit < 7 && !sv_eqs(name, duration_units[unit].name))
+			unit++;
+		if (unit == 7 || __builtin_mul_overflow(k, duration_units[unit].ms, &k) ||
+		    __builtin_add_overflow(total, k, &total) || total > max)
+			return false;
+		unit++;
+	}
+	*ms = total;
+	return true;
+}
+
+void text_duration(int64_t ms, struct buf *out)
+{
+	if (ms == 0) {
+		buf_adds(out, "0s");
+		return;
+	}
+	if (ms < 0) {
+		buf_addc(out, '-');
+		ms = -ms;
+	}
+	for (size_t i = 0; i < 7; i++) {
+		int64_t u = duration_units[i].ms;
+		if (duration_units[i].exact_only && ms % u)
+			continue;
+		if (ms / u)
+			buf_addf(out, "%lld%s", (long long)(ms / u), duration_units[i].name);
+		ms %= u;
+	}
+}
