@@ -23,10 +23,17 @@ struct yaml_node {
 
 struct yaml_doc;
 
-/* Parses the first document of TEXT. 0 and *DOC (yaml_doc_free it); -EINVAL and *ERROR, a heap string such as
- * `line 3: did not find expected key` in the wording of Go's yaml.v3 ("yaml: line N: ..."). An empty document has a
- * YAML_NULL root. */
+#define YAML_MAX_BYTES ((size_t)16 << 20)
+#define YAML_MAX_NODES 1000000 /* aliases counted as often as they are used */
+#define YAML_MAX_DEPTH 200
+
+/* Parses the first document of TEXT. 0 and *DOC (yaml_doc_free it); -EINVAL and *ERROR, a heap string in the wording of
+ * Go's yaml.v3, "yaml: line 3: did not find expected key", or for duplicate keys "yaml: unmarshal errors:\n  line 4:
+ * mapping key "a" already defined at line 3" with a line for each. An empty document has a YAML_NULL root. */
 int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error);
+/* The same, but *ERROR is the bare problem ("did not find expected key") and its place goes to *LINE and *COL, from 1
+ * (0: unknown). */
+int yaml_parse_at(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col);
 void yaml_doc_free(struct yaml_doc *doc);
 const struct yaml_node *yaml_root(const struct yaml_doc *doc);
 /* The value of KEY in a map, or NULL. */

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/yaml.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+
+/* Duplicate keys that one message lists: enough to repair a file, too few to flood a log. */
+#define DUPLICATES_SHOWN 20
+#define ANCHORS_MAX 4096
+
+/* An alias is a second pointer to the same node, so memory stays proportional to the text; `size` counts what a reader
+ * that walks the tree will meet. */
+struct owned_node {
+	struct yaml_node node; /* first: a struct yaml_node * is also a struct owned_node * */
+	struct owned_node *next;
+	size_t size;
+	bool merge; /* a plain or !!merge `<<` */
+	bool open;  /* still being built: an alias to it would contain itself */
+};
+
+struct yaml_doc {
+	struct yaml_node *root;
+	struct owned_node *all;
+};
+
+struct anchor {
+	char *name;
+	struct owned_node *node;
+};
+
+struct composer {
+	yaml_parser_t parser;
+	struct yaml_doc *doc;
+	struct anchor *anchors;
+	size_t n_anchors, cap_anchors;
+	size_t n_nodes;
+	/* The first problem; it ends the reading. */
+	char *problem;
+	int line, col;
+	/* Duplicate keys do not, so that all of them are listed: the first one, and the list in Go's form. */
+	char *duplicate;
+	int duplicate_line, duplicate_col;
+	struct buf duplicates;
+	size_t n_duplicates;
+};
+
+static struct owned_node *owned(const struct yaml_node *n)
+{
+	return (struct owned_node *)n;
+}
+
+static void fail_at(struct composer *c, int line, int col, char *problem)
+{
+	if (c->problem) {
+		free(problem);
+		return;
+	}
+	c->problem = problem;
+	c->line = line;
+	c->col = col;
+}
+
+static void fail_mark(struct composer *c, yaml_mark_t mark, char *problem)
+{
+	fail_at(c, (int)mark.line + 1, (int)mark.column + 1, problem);
+}
+
+/* Go's port reports the line where the enclosing construct begins, one too low in some cases; we say where the problem is. */
+static void fail_parser(struct composer *c, const char *text, size_t len)
+{
+	const yaml_parser_t *p = &c->parser;
+	char *problem = xstrdup(p->problem ? p->problem : "unknown problem parsing YAML content");
+	if (p->error != YAML_READER_ERROR) {
+		fail_mark(c, p->problem_mark, problem);
+		return;
+	}
+	/* The reader only knows an offset. */
+	size_t at = p->problem_offset < len ? p->problem_offset : len;
+	int line = 1, col = 1;
+	for (size_t i = 0; i < at; i++) {
+		if (text[i] == '\n') {
+			line++;
+			col = 1;
+		} else {
+			col++;
+		}
+	}
+	fail_at(c, line, col, problem);
+}
+
+static void fail_too_large(struct composer *c, yaml_mark_t mark)
+{
+	fail_mark(c, mark, xasprintf("document has more than %d nodes", YAML_MAX_NODES));
+}
+
+static struct owned_node *node_new(struct composer *c, enum yaml_kind kind, yaml_mark_t mark)
+{
+	struct owned_node *n = xcalloc(1, sizeof(*n));
+	n->node.kind = kind;
+	n->node.line = (int)mark.line + 1;
+	n->node.col = (int)mark.column + 1;
+	n->size = 1;
+	n->next = c->doc->all;
+	c->doc->all = n;
+	if (++c->n_nodes > YAML_MAX_NODES)
+		fail_too_large(c, mark);
+	return n;
+}
+
+static void anchor_add(struct composer *c, const yaml_char_t *name, struct owned_node *node)
+{
+	if (!name)
+		return;
+	if (c->n_anchors == ANCHORS_MAX) {
+		fail_at(c, node->node.line, node->node.col, xasprintf("document has more than %d anchors", ANCHORS_MAX));
+		return;
+	}
+	for (size_t i = 0; i < c->n_anchors; i++) {
+		if (strcmp(c->anchors[i].name, (const char *)name) == 0) {
+			c->anchors[i].node = node; /* a later anchor of the same name counts from there on */
+			return;
+		}
+	}
+	array_grow(c->anchors, c->n_anchors, c->cap_anchors);
+	c->anchors[c->n_anchors++] = (struct anchor){xstrdup((const char *)name), node};
+}
+
+static struct yaml_node *anchor_get(struct composer *c, const char *name, yaml_mark_t mark)
+{
+	for (size_t i = 0; i < c->n_anchors; i++) {
+		if (strcmp(c->anchors[i].name, name) != 0)
+			continue;
+		if (!c->anchors[i].node->open)
+			return &c->anchors[i].node->node;
+		fail_mark(c, mark, xasprintf("anchor '%s' value contains itself", name));
+		return NULL;
+	}
+	fail_mark(c, mark, xasprintf("unknown anchor '%s' referenced", name));
+	return NULL;
+}
+
+static bool is_null_text(const char *s)
+{
+	return !*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0 || strcmp(s, "Null") == 0 || strcmp(s, "NULL") == 0;
+}
+
+static struct yaml_node *compose_scalar(struct composer *c, const yaml_event_t *e)
+{
+	const char *tag = (const char *)e->data.scalar.tag;
+	const char *text = (const char *)e->data.scalar.value;
+	struct owned_node *n = node_new(c, YAML_SCALAR, e->start_mark);
+	n->node.len = e->data.scalar.length;
+	n->node.text = xmemdup(text, n->node.len);
+	n->node.plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (!tag || strcmp(tag, YAML_STR_TAG) != 0);
+	n->merge = (n->node.plain && !tag && strcmp(text, "<<") == 0) || (tag && strcmp(tag, "tag:yaml.org,2002:merge") == 0);
+	if ((n->node.plain && !tag && is_null_text(text)) || (tag && strcmp(tag, YAML_NULL_TAG) == 0))
+		n->node.kind = YAML_NULL;
+	anchor_add(c, e->data.scalar.anchor, n);
+	return &n->node;
+}
+
+struct key_ref {
+	const struct yaml_node *key;
+	size_t i;
+};
+
+static int key_text_cmp(const struct yaml_node *a, const struct yaml_node *b)
+{
+	size_t n = a->len < b->len ? a->len : b->len;
+	int d = n ? memcmp(a->text, b->text, n) : 0;
+	return d ? d : (a->len > b->len) - (a->len < b->len);
+}
+
+static int key_ref_cmp(const void *pa, const void *pb)
+{
+	const struct key_ref *a = pa, *b = pb;
+	int d = key_text_cmp(a->key, b->key);
+	return d ? d : (a->i > b->i) - (a->i < b->i);
+}
+
+/* The scalar keys of MAP sorted by text, then by place. */
+static struct key_ref *sorted_keys(const struct yaml_node *map, size_t *n)
+{
+	struct key_ref *refs = xmalloc((map->n ? map->n : 1) * sizeof(*refs));
+	*n = 0;
+	for (size_t i = 0; i < map->n; i++) {
+		if (map->keys[i]->text)
+			refs[(*n)++] = (struct key_ref){map->keys[i], i};
+	}
+	qsort(refs, *n, sizeof(*refs), key_ref_cmp);
+	return refs;
+}
+
+static void check_duplicates(struct composer *c, const struct yaml_node *map)
+{
+	size_t n;
+	struct key_ref *refs = sorted_keys(map, &n);
+	for (size_t i = 1, first = 0; i < n; i++) {
+		if (key_text_cmp(refs[i].key, refs[first].key) != 0) {
+			first = i;
+			continue;
+		}
+		const struct yaml_node *again = refs[i].key;
+		char *problem = xasprintf("mapping key \"%s\" already defined at line %d", again->text, refs[first].key->line);
+		if (c->n_duplicates++ < DUPLICATES_SHOWN)
+			buf_addf(&c->duplicates, "\n  line %d: %s", again->line, problem);
+		if (c->duplicate) {
+			free(problem);
+			continue;
+		}
+		c->duplicate = problem;
+		c->duplicate_line = again->line;
+		c->duplicate_col = again->col;
+	}
+	free(refs);
+}
+
+static bool has_key(const struct key_ref *refs, size_t n, const struct yaml_node *key)
+{
+	size_t lo = 0, hi = n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int d = key_text_cmp(refs[mid].key, key);
+		if (d == 0)
+			return true;
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+/* Adds to MAP the pairs of FROM whose keys it lacks. */
+static void merge_map(struct yaml_node *map, size_t *cap, size_t *cap_values, const struct yaml_node *from)
+{
+	size_t n;
+	struct key_ref *refs = sorted_keys(map, &n);
+	for (size_t i = 0; i < from->n; i++) {
+		if (from->keys[i]->text && has_key(refs, n, from->keys[i]))
+			continue;
+		array_grow(map->keys, map->n, *cap);
+		array_grow(map->values, map->n, *cap_values);
+		map->keys[map->n] = from->keys[i];
+		map->values[map->n++] = from->values[i];
+		owned(map)->size += owned(from->keys[i])->size + owned(from->values[i])->size;
+	}
+	free(refs);
+}
+
+static void check_size(struct composer *c, const struct yaml_node *n)
+{
+	if (owned(n)->size > YAML_MAX_NODES)
+		fail_too_large(c, (yaml_mark_t){.line = (size_t)n->line - 1, .column = (size_t)n->col - 1});
+}
+
+/* A merge gives way to the map's own keys; of several merged maps the first one that has a key decides. */
+static void apply_merges(struct composer *c, struct yaml_node *map, size_t *cap, size_t *cap_values, struct yaml_node **merges,
+			 size_t n_merges)
+{
+	for (size_t i = 0; i < n_merges && !c->problem; i++) {
+		const struct yaml_node *m = merges[i];
+		if (m->kind == YAML_MAP) {
+			merge_map(map, cap, cap_values, m);
+			check_size(c, map);
+			continue;
+		}
+		bool ok = m->kind == YAML_SEQ;
+		for (size_t j = 0; ok && j < m->n && !c->problem; j++) {
+			ok = m->values[j]->kind == YAML_MAP;
+			if (ok) {
+				merge_map(map, cap, cap_values, m->values[j]);
+				check_size(c, map);
+			}
+		}
+		if (!ok)
+			fail_at(c, m->line, m->col, xstrdup("map merge requires map or sequence of maps as the value"));
+	}
+}
+
+static struct yaml_node *compose(struct composer *c, yaml_event_t *e, int depth);
+
+static bool next_event(struct composer *c, yaml_event_t *e)
+{
+	return !c->problem && yaml_parser_parse(&c->parser, e);
+}
+
+/* The node that begins with the next event; NULL with *END set if that event ends the collection. */
+static struct yaml_node *compose_next(struct composer *c, int depth, bool *end)
+{
+	yaml_event_t e;
+	struct yaml_node *n = NULL;
+	if (!next_event(c, &e))
+		return NULL;
+	if (e.type == YAML_SEQUENCE_END_EVENT || e.type == YAML_MAPPING_END_EVENT)
+		*end = true;
+	else
+		n = compose(c, &e, depth);
+	yaml_event_delete(&e);
+	return n;
+}
+
+static struct yaml_node *compose_seq(struct composer *c, const yaml_event_t *e, int depth)
+{
+	struct owned_node *o = node_new(c, YAML_SEQ, e->start_mark);
+	struct yaml_node *seq = &o->node, *item;
+	size_t cap = 0;
+	bool end = false;
+	o->open = true;
+	anchor_add(c, e->data.sequence_start.anchor, o);
+	while ((item = compose_next(c, depth + 1, &end))) {
+		array_grow(seq->values, seq->n, cap);
+		seq->values[seq->n++] = item;
+		o->size += owned(item)->size;
+		check_size(c, seq);
+	}
+	o->open = false;
+	return end ? seq : NULL;
+}
+
+static struct yaml_node *compose_map(struct composer *c, const yaml_event_t *e, int depth)
+{
+	struct owned_node *o = node_new(c, YAML_MAP, e->start_mark);
+	struct yaml_node *map = &o->node, *key, *value, **merges = NULL;
+	size_t cap = 0, cap_values = 0, n_merges = 0, cap_merges = 0;
+	bool end = false;
+	o->open = true;
+	anchor_add(c, e->data.mapping_start.anchor, o);
+	while ((key = compose_next(c, depth + 1, &end)) && (value = compose_next(c, depth + 1, &end))) {
+		if (owned(key)->merge) {
+			array_grow(merges, n_merges, cap_merges);
+			merges[n_merges++] = value;
+			continue;
+		}
+		array_grow(map->keys, map->n, cap);
+		array_grow(map->values, map->n, cap_values);
+		map->keys[map->n] = key;
+		map->values[map->n++] = value;
+		o->size += owned(key)->size + owned(value)->size;
+		check_size(c, map);
+	}
+	o->open = false;
+	if (end) {
+		check_duplicates(c, map);
+		apply_merges(c, map, &cap, &cap_values, merges, n_merges);
+	}
+	free(merges);
+	return end ? map : NULL;
+}
+
+static struct yaml_node *compose(struct composer *c, yaml_event_t *e, int depth)
+{
+	if (depth > YAML_MAX_DEPTH) {
+		fail_mark(c, e->start_mark, xasprintf("exceeded max depth of %d", YAML_MAX_DEPTH));
+		return NULL;
+	}
+	switch (e->type) {
+	case YAML_SCALAR_EVENT:
+		return compose_scalar(c, e);
+	case YAML_SEQUENCE_START_EVENT:
+		return compose_seq(c, e, depth);
+	case YAML_MAPPING_START_EVENT:
+		return compose_map(c, e, depth);
+	case YAML_ALIAS_EVENT:
+		return anchor_get(c, (const char *)e->data.alias.anchor, e->start_mark);
+	default:
+		fail_mark(c, e->start_mark, xstrdup("unknown problem parsing YAML content"));
+		return NULL;
+	}
+}
+
+static void compose_document(struct composer *c)
+{
+	for (;;) {
+		yaml_event_t e;
+		if (!next_event(c, &e))
+			return;
+		yaml_event_type_t type = e.type;
+		yaml_mark_t mark = e.start_mark;
+		if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT && type != YAML_STREAM_END_EVENT)
+			c->doc->root = compose(c, &e, 0);
+		yaml_event_delete(&e);
+		if (type == YAML_STREAM_END_EVENT) {
+			struct owned_node *empty = node_new(c, YAML_NULL, mark);
+			empty->node.text = xstrdup("");
+			empty->node.plain = true;
+			c->doc->root = &empty->node;
+			return;
+		}
+		if (c->doc->root) {
+			/* What follows the document must be a sound end of it. */
+			if (next_event(c, &e))
+				yaml_event_delete(&e);
+			return;
+		}
+		if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT)
+			return;
+	}
+}
+
+/* As yaml_parse_at; *LIST is Go's text for duplicate keys, or NULL. */
+static int parse(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col, char **list)
+{
+	struct composer c = {.doc = xcalloc(1, sizeof(*c.doc)), .duplicates = BUF_LIMIT((size_t)1 << 20)};
+	*list = NULL;
+	if (!yaml_parser_initialize(&c.parser)) {
+		fail_at(&c, 0, 0, xstrdup("cannot set up the YAML parser"));
+	} else if (len > YAML_MAX_BYTES) {
+		fail_at(&c, 0, 0, xasprintf("document of %zu bytes is larger than %zu", len, YAML_MAX_BYTES));
+	} else {
+		yaml_parser_set_input_string(&c.parser, (const unsigned char *)text, len);
+		compose_document(&c);
+		if (c.parser.error != YAML_NO_ERROR)
+			fail_parser(&c, text, len);
+	}
+	yaml_parser_delete(&c.parser);
+	for (size_t i = 0; i < c.n_anchors; i++)
+		free(c.anchors[i].name);
+	free(c.anchors);
+	if (c.duplicate && !c.problem) {
+		fail_at(&c, c.duplicate_line, c.duplicate_col, take(c.duplicate));
+		*list = buf_steal(&c.duplicates);
+	}
+	free(c.duplicate);
+	buf_free(&c.duplicates);
+	if (!c.problem) {
+		*doc = c.doc;
+		return 0;
+	}
+	yaml_doc_free(c.doc);
+	*error = c.problem;
+	*line = c.line;
+	*col = c.col;
+	return -EINVAL;
+}
+
+int yaml_parse_at(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col)
+{
+	char *list;
+	int r = parse(text, len, doc, error, line, col, &list);
+	free(list);
+	return r;
+}
+
+int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error)
+{
+	int line, col;
+	char *problem, *list;
+	int r = parse(text, len, doc, &problem, &line, &col, &list);
+	if (r < 0) {
+		if (list)
+			*error = xasprintf("yaml: unmarshal errors:%s", list);
+		else if (line > 0)
+			*error = xasprintf("yaml: line %d: %s", line, problem);
+		else
+			*error = xasprintf("yaml: %s", problem);
+		free(problem);
+	}
+	free(list);
+	return r;
+}
+
+void yaml_doc_free(struct yaml_doc *doc)
+{
+	if (!doc)
+		return;
+	for (struct owned_node *n = doc->all, *next; n; n = next) {
+		next = n->next;
+		free(n->node.text);
+		free(n->node.keys);
+		free(n->node.values);
+		free(n);
+	}
+	free(doc);
+}
+
+const struct yaml_node *yaml_root(const struct yaml_doc *doc)
+{
+	return doc->root;
+}
+
+const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key)
+{
+	size_t len = strlen(key);
+	if (!map || map->kind != YAML_MAP)
+		return NULL;
+	for (size_t i = 0; i < map->n; i++) {
+		const struct yaml_node *k = map->keys[i];
+		if (k->text && k->len == len && memcmp(k->text, key, len) == 0)
+			return map->values[i];
+	}
+	return NULL;
+}
+
+bool yaml_bool(const struct yaml_node *node, bool *value)
+{
+	static const char *const yes[] = {"true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"};
+	static const char *const no[] = {"false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"};
+	if (!node || node->kind != YAML_SCALAR || !node->plain)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		if (strcmp(node->text, yes[i]) == 0 || strcmp(node->text, no[i]) == 0) {
+			*value = strcmp(node->text, yes[i]) == 0;
+			return true;
+		}
+	}
+	return false;
+}
