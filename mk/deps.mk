@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Debian packages. Each target is quick when everything is installed, and needs root only when something is missing.
+
+DEPS := gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libcurl4-openssl-dev libyaml-dev \
+	libjansson-dev libpcre2-dev libcap-ng-dev bpftool pkg-config ca-certificates
+# The servers whose figures are compared with ours, the real Prometheus and Alertmanager, and the clients. `node` may come
+# from another repository, whose package would collide with Debian's nodejs, so it is installed only if there is none.
+DEPS_TEST := libcmocka-dev nginx-light apache2-bin haproxy gunicorn golang-go golang-github-prometheus-client-golang-dev \
+	prometheus prometheus-alertmanager python3 python3-aiosmtpd curl wrk redis-server redis-tools iproute2 libcap2-bin \
+	util-linux procps openssl node=nodejs
+DEPS_DEPLOY := buildah runc kubectl=kubernetes-client systemd
+DEPS_LINT := clang-format clang-tidy cppcheck python3
+
+.PHONY: deps deps-test deps-deploy deps-lint
+deps: ## install what building and running needs (Debian packages; as root)
+	@tools/deps $(DEPS)
+deps-test: deps ## install the servers and clients of the tests and of the demo
+	@tools/deps $(DEPS_TEST)
+deps-deploy: deps ## install what test-deploy and the image need (buildah, kubectl, systemd-analyze)
+	@tools/deps $(DEPS_DEPLOY)
+deps-lint: ## install the formatter and the checkers
+	@tools/deps $(DEPS_LINT)
