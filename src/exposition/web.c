@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "exposition/web.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "exposition/web_guard.h"
+#include "exposition/web_listen.h"
+#include "exposition/web_message.h"
+
+/* Life of a request, on the polling thread of its listener unless said otherwise:
+ *   on_request (headers) -> on_request (body, piece by piece) -> on_request (end): the connection is suspended, the exchange queued
+ *   -> worker: guard, route, handler, answer ready, connection resumed
+ *   -> on_request again: the answer is handed to libmicrohttpd -> on_completed: freed.
+ * The queue needs no bound of its own: a connection has at most one exchange, and connections are limited. */
+
+#define CONNECTION_MEMORY ((size_t)64 << 10) /* head of a request, and the pieces of a streamed body */
+#define BODY_MAX ((size_t)256 << 20)
+#define DEFAULT_TYPE "text/plain; charset=utf-8"
+
+struct exchange {
+	struct web *web;
+	struct MHD_Connection *connection;
+	struct exchange *next; /* in the queue */
+	struct web_request req;
+	struct web_response res;
+	char *method, *path;
+	char *user, *password; /* of basic auth, or NULL */
+	bool form, too_large, bad_params;
+	bool queued, ready; /* ready is set by the worker before it resumes the connection */
+};
+
+struct listener {
+	int fd; /* libmicrohttpd's once its daemon runs */
+	char *address;
+	struct MHD_Daemon *daemon;
+};
+
+struct web {
+	struct listener *listeners;
+	size_t n_listeners;
+	struct web_route *routes;
+	size_t n_routes;
+	struct web_options opt;
+	struct web_tls *tls; /* NULL: plain; else copies */
+	struct guard *guard;
+	pthread_mutex_t lock; /* queue, stopping, stats */
+	pthread_cond_t work;
+	struct exchange *head, **tail;
+	bool stopping;
+	pthread_t *threads;
+	unsigned n_threads;
+	struct web_stats stats;
+};
+
+struct header_search {
+	const char *name;
+	const char *only;
+	unsigned n;
+};
+
+static enum MHD_Result find_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct header_search *s = arg;
+	if (strcasecmp(name, s->name) == 0 && value) {
+		s->only = value;
+		s->n++;
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result join_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	void **search = arg;
+	if (strcasecmp(name, search[0]) == 0 && value) {
+		struct buf *b = search[1];
+		buf_addf(b, "%s%s", b->n ? ", " : "", value);
+	}
+	return MHD_YES;
+}
+
+const char *web_request_header(struct web_request *r, const char *name)
+{
+	struct header_search s = {.name = name};
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, find_header, &s);
+	if (s.n < 2)
+		return s.only;
+	/* Kept as a parameter no query can name, because it must live as long as the request. */
+	struct buf joined = BUF_LIMIT(CONNECTION_MEMORY);
+	void *search[2] = {(void *)name, &joined};
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, join_header, search);
+	const char *kept = NULL;
+	if (!joined.failed && web_request_add_param(r, SV(""), sv_make(joined.p, joined.n)))
+		kept = r->params[r->n_params - 1].value;
+	buf_free(&joined);
+	return kept;
+}
+
+static enum MHD_Result add_query_param(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,
+				       size_t value_n)
+{
+	struct exchange *x = arg;
+	if (name_n && !web_request_add_param(&x->req, sv_make(name, name_n), sv_make(value ? value : "", value ? value_n : 0)))
+		x->bad_params = true;
+	return MHD_YES;
+}
+
+static void exchange_free(struct exchange *x)
+{
+	if (!x)
+		return;
+	web_request_clear(&x->req);
+	web_response_clear(&x->res);
+	free(x->method);
+	free(x->path);
+	free(x->user);
+	if (x->password)
+		explicit_bzero(x->password, strlen(x->password));
+	free(x->password);
+	free(x);
+}
+
+/* --- the worker's half --- */
+
+static void add_guard_header(void *arg, const char *name, const char *value)
+{
+	web_response_header(arg, name, value);
+}
+
+static void count(struct web *w, uint64_t *counter)
+{
+	pthread_mutex_lock(&w->lock);
+	(*counter)++;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void answer(struct exchange *x)
+{
+	struct web *w = x->web;
+	struct web_response *res = &x->res;
+	struct buf allow = BUF_LIMIT(256);
+	count(w, &w->stats.requests);
+	int status;
+	const struct web_route *route = web_route_find(w->routes, w->n_routes, x->method, x->path, &status, &allow);
+	if (!guard_admit(w->guard)) {
+		count(w, &w->stats.rejected_rate);
+		web_response_text(res, 429, "Too Many Requests");
+	} else if (guard_needs_auth(w->guard) && !guard_check_password(w->guard, x->user, x->password)) {
+		count(w, &w->stats.rejected_auth);
+		web_response_text(res, 401, "Unauthorized");
+		web_response_header(res, "WWW-Authenticate", "Basic");
+	} else if (x->too_large) {
+		web_response_text(res, 413, "request body larger than %zu bytes", w->opt.max_body);
+	} else if (x->bad_params) {
+		web_response_text(res, 400, "more than %d parameters", WEB_MAX_PARAMS);
+	} else if (route) {
+		route->handle(route->ctx, &x->req, res);
+	} else if (status == 405) {
+		web_response_text(res, 405, "Method Not Allowed");
+		web_response_header(res, "Allow", buf_str(&allow));
+	} else {
+		web_response_text(res, 404, "404 page not found");
+	}
+	if (res->body.failed) {
+		buf_free(&res->body);
+		res->body = BUF_LIMIT(BODY_MAX);
+		web_response_text(res, 500, "response larger than %zu bytes", BODY_MAX);
+	}
+	guard_headers(w->guard, add_guard_header, res);
+	buf_free(&allow);
+}
+
+static void *worker(void *arg)
+{
+	struct web *w = arg;
+	pthread_mutex_lock(&w->lock);
+	for (;;) {
+		while (!w->head && !w->stopping)
+			pthread_cond_wait(&w->work, &w->lock);
+		struct exchange *x = w->head;
+		if (!x)
+			break; /* stopping, and nobody waits for an answer */
+		w->head = x->next;
+		if (!w->head)
+			w->tail = &w->head;
+		bool stopping = w->stopping;
+		pthread_mutex_unlock(&w->lock);
+
+		if (stopping)
+			web_response_text(&x->res, 503, "shutting down");
+		else
+			answer(x);
+		__atomic_store_n(&x->ready, true, __ATOMIC_RELEASE);
+		MHD_resume_connection(x->connection); /* x may be gone from here on */
+
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* --- the polling thread's half --- */
+
+static ssize_t read_body(void *arg, uint64_t pos, char *p, size_t max)
+{
+	struct web_response *res = arg;
+	ssize_t n = res->read(res->read_arg, p, max);
+	return n > 0 ? n : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static enum MHD_Result send_answer(struct exchange *x)
+{
+	struct web_response *res = &x->res;
+	struct MHD_Response *r;
+	/* Both kinds of body live in the exchange, which outlasts the sending: it is freed in on_completed. */
+	if (res->read)
+		r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, CONNECTION_MEMORY, read_body, res, NULL);
+	else
+		r = MHD_create_response_from_buffer(res->body.n, (void *)buf_str(&res->body), MHD_RESPMEM_PERSISTENT);
+	if (!r)
+		return MHD_NO;
+	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, res->content_type ? res->content_type : DEFAULT_TYPE);
+	for (size_t i = 0; i < res->n_headers; i++)
+		MHD_add_response_header(r, res->headers[i].name, res->headers[i].value);
+	enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)(res->status ? res->status : 200), r);
+	MHD_destroy_response(r);
+	return ok;
+}
+
+static struct exchange *exchange_new(struct web *w, struct MHD_Connection *c, const char *url, const char *method)
+{
+	struct exchange *x = xcalloc(1, sizeof(*x));
+	x->web = w;
+	x->connection = c;
+	x->method = xstrdup(method);
+	x->path = xstrdup(url);
+	x->req.connection = c;
+	x->req.method = x->method;
+	x->req.path = x->path;
+	x->req.body = BUF_LIMIT(w->opt.max_body);
+	x->res.body = BUF_LIMIT(BODY_MAX);
+	const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+	static const char form[] = "application/x-www-form-urlencoded";
+	x->form = strcmp(method, "POST") == 0 && type && strncasecmp(type, form, sizeof(form) - 1) == 0;
+	char *password = NULL, *user = MHD_basic_auth_get_username_password(c, &password);
+	if (user && password) {
+		x->user = xstrdup(user);
+		x->password = xstrdup(password);
+	}
+	if (password)
+		explicit_bzero(password, strlen(password));
+	MHD_free(user);
+	MHD_free(password);
+	return x;
+}
+
+static enum MHD_Result enqueue(struct exchange *x)
+{
+	struct web *w = x->web;
+	if (x->form) {
+		x->bad_params = !web_request_parse_form(&x->req, sv_make(x->req.body.p, x->req.body.n));
+		buf_free(&x->req.body);
+	}
+	MHD_get_connection_values_n(x->connection, MHD_GET_ARGUMENT_KIND, add_query_param, x);
+	pthread_mutex_lock(&w->lock);
+	bool stopping = w->stopping;
+	if (!stopping) {
+		x->queued = true;
+		MHD_suspend_connection(x->connection); /* before a worker can see and resume it */
+		*w->tail = x;
+		w->tail = &x->next;
+		pthread_cond_signal(&w->work);
+	}
+	pthread_mutex_unlock(&w->lock);
+	if (!stopping)
+		return MHD_YES;
+	/* The workers may be gone, and a suspended connection would never come back. */
+	web_response_text(&x->res, 503, "shutting down");
+	return send_answer(x);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
+				  const char *upload, size_t *upload_n, void **req_cls)
+{
+	struct web *w = cls;
+	struct exchange *x = *req_cls;
+	if (!x) {
+		if (w->tls) {
+			const union MHD_ConnectionInfo *tls = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+			if (!tls || guard_check_peer(tls->tls_session, w->tls))
+				return MHD_NO; /* as after a failed handshake: the connection is closed */
+		}
+		*req_cls = exchange_new(w, c, url, method);
+		return MHD_YES;
+	}
+	if (*upload_n) {
+		buf_add(&x->req.body, upload, *upload_n);
+		x->too_large |= x->req.body.failed;
+		*upload_n = 0;
+		return MHD_YES;
+	}
+	if (__atomic_load_n(&x->ready, __ATOMIC_ACQUIRE))
+		return send_answer(x);
+	return x->queued ? MHD_YES : enqueue(x);
+}
+
+static void on_completed(void *cls, struct MHD_Connection *c, void **req_cls, enum MHD_RequestTerminationCode why)
+{
+	exchange_free(*req_cls);
+	*req_cls = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *c, void **socket_cls, enum MHD_ConnectionNotificationCode what)
+{
+	struct web *w = cls;
+	pthread_mutex_lock(&w->lock);
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		w->stats.connections++;
+	else
+		w->stats.connections--;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* --- life of the server --- */
+
+static struct web_tls *tls_copy(const struct web_tls *t)
+{
+	struct web_tls *c = xmalloc(sizeof(*c));
+	*c = *t;
+	c->cert_pem = xstrdup(t->cert_pem);
+	c->key_pem = xstrdup(t->key_pem);
+	c->client_ca_pem = t->client_ca_pem ? xstrdup(t->client_ca_pem) : NULL;
+	c->client_sans = xcalloc(t->n_client_sans, sizeof(*c->client_sans));
+	for (size_t i = 0; i < t->n_client_sans; i++)
+		c->client_sans[i] = xstrdup(t->client_sans[i]);
+	return c;
+}
+
+static void tls_free(struct web_tls *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n_client_sans; i++)
+		free(t->client_sans[i]);
+	free(t->client_sans);
+	free(t->cert_pem);
+	explicit_bzero(t->key_pem, strlen(t->key_pem));
+	free(t->key_pem);
+	free(t->client_ca_pem);
+	free(t);
+}
+
+static struct web_options with_defaults(const struct web_options *opt)
+{
+	struct web_options o = *opt;
+	o.max_connections = o.max_connections ? o.max_connections : 64;
+	o.max_connections_per_ip = o.max_connections_per_ip ? o.max_connections_per_ip : 16;
+	o.idle_seconds = o.idle_seconds ? o.idle_seconds : 30;
+	o.workers = o.workers ? o.workers : 4;
+	o.max_body = o.max_body ? o.max_body : (size_t)1 << 20;
+	/* The caller's arrays are not kept. */
+	o.addresses = NULL;
+	o.routes = NULL;
+	o.security = NULL;
+	return o;
+}
+
+int web_new(const struct web_options *opt, struct web **out, char **error)
+{
+	struct web *w = xcalloc(1, sizeof(*w));
+	int r = 0;
+	w->opt = with_defaults(opt);
+	w->tail = &w->head;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->work, NULL);
+	w->guard = guard_new();
+	w->routes = xmemdup(opt->routes, opt->n_routes * sizeof(*opt->routes));
+	w->n_routes = opt->n_routes;
+	w->listeners = xcalloc(opt->n_addresses, sizeof(*w->listeners));
+	if (opt->security) {
+		r = guard_set(w->guard, opt->security, error);
+		if (opt->security->tls)
+			w->tls = tls_copy(opt->security->tls);
+	}
+	for (size_t i = 0; !r && i < opt->n_addresses; i++) {
+		r = web_listen(opt->addresses[i], &w->listeners[i].fd, &w->listeners[i].address, error);
+		if (!r)
+			w->n_listeners++;
+	}
+	if (r) {
+		web_free(w);
+		return r;
+	}
+	*out = w;
+	return 0;
+}
+
+/* libmicrohttpd's options as a table; those of TLS only with TLS. */
+static struct MHD_Daemon *start_daemon(struct web *w, int fd)
+{
+	unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
+	unsigned limit = w->opt.max_connections / (unsigned)w->n_listeners;
+	struct buf priorities = BUF_LIMIT(256);
+	struct MHD_OptionItem items[16];
+	size_t n = 0;
+#define OPTION(name, number, pointer) (items[n++] = (struct MHD_OptionItem){(name), (intptr_t)(number), (pointer)})
+	OPTION(MHD_OPTION_LISTEN_SOCKET, fd, NULL);
+	OPTION(MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1, NULL);
+	OPTION(MHD_OPTION_PER_IP_CONNECTION_LIMIT, w->opt.max_connections_per_ip, NULL);
+	OPTION(MHD_OPTION_CONNECTION_TIMEOUT, w->opt.idle_seconds, NULL);
+	OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL);
+	OPTION(MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
+	if (w->tls) {
+		flags |= MHD_USE_TLS;
+		guard_tls_priorities(w->tls, &priorities);
+		OPTION(MHD_OPTION_HTTPS_MEM_CERT, 0, w->tls->cert_pem);
+		OPTION(MHD_OPTION_HTTPS_MEM_KEY, 0, w->tls->key_pem);
+		OPTION(MHD_OPTION_HTTPS_PRIORITIES, 0, priorities.p);
+		/* Its presence makes libmicrohttpd ask for a certificate at all. */
+		if (w->tls->client_ca_pem)
+			OPTION(MHD_OPTION_HTTPS_MEM_TRUST, 0, w->tls->client_ca_pem);
+	}
+	OPTION(MHD_OPTION_END, 0, NULL);
+#undef OPTION
+	struct MHD_Daemon *d = MHD_start_daemon(flags, 0, NULL, NULL, on_request, w, MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
+						MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY, items,
+						MHD_OPTION_END);
+	buf_free(&priorities);
+	return d;
+}
+
+int web_start(struct web *w, char **error)
+{
+	w->threads = xcalloc(w->opt.workers, sizeof(*w->threads));
+	for (; w->n_threads < w->opt.workers; w->n_threads++) {
+		int r = pthread_create(&w->threads[w->n_threads], NULL, worker, w);
+		if (r) {
+			*error = xasprintf("web server: cannot start a thread: %s", strerror(r));
+			return -r;
+		}
+	}
+	for (size_t i = 0; i < w->n_listeners; i++) {
+		struct listener *l = &w->listeners[i];
+		l->daemon = start_daemon(w, l->fd);
+		if (!l->daemon) {
+			l->fd = -1; /* closed on the way */
+			*error = xasprintf("web server on %s did not start%s", l->address,
+					   w->tls ? ": is the certificate or its key broken?" : "");
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
+const char *web_address(const struct web *w, size_t i)
+{
+	return i < w->n_listeners ? w->listeners[i].address : NULL;
+}
+
+int web_set_security(struct web *w, const struct web_security *s, char **error)
+{
+	return guard_set(w->guard, s, error);
+}
+
+struct web_stats web_stats(struct web *w)
+{
+	pthread_mutex_lock(&w->lock);
+	struct web_stats s = w->stats;
+	pthread_mutex_unlock(&w->lock);
+	return s;
+}
+
+void web_free(struct web *w)
+{
+	if (!w)
+		return;
+	/* First no new connections, then the workers' last answers, which resume every suspended connection: libmicrohttpd must not
+	 * be stopped with one. */
+	for (size_t i = 0; i < w->n_listeners; i++)
+		if (w->listeners[i].daemon)
+			w->listeners[i].fd = MHD_quiesce_daemon(w->listeners[i].daemon);
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_broadcast(&w->work);
+	pthread_mutex_unlock(&w->lock);
+	for (unsigned i = 0; i < w->n_threads; i++)
+		pthread_join(w->threads[i], NULL);
+	for (size_t i = 0; i < w->n_listeners; i++) {
+		struct listener *l = &w->listeners[i];
+		if (l->daemon)
+			MHD_stop_daemon(l->daemon);
+		if (l->fd >= 0)
+			close(l->fd);
+		free(l->address);
+	}
+	free(w->listeners);
+	free(w->routes);
+	free(w->threads);
+	guard_free(w->guard);
+	tls_free(w->tls);
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->work);
+	free(w);
+}
