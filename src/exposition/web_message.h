@@ -5,7 +5,7 @@
 
 #include "exposition/web.h"
 
-#define WEB_MAX_PARAMS 1000
+#define WEB_MAX_PARAMS 200
 
 /* Appends a parameter (copied). False if there are too many. */
 bool web_request_add_param(struct web_request *r, struct sv name, struct sv value);
