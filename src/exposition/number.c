@@ -57,12 +57,3 @@ void number_double(double v, struct buf *out)
 		return;
 	text_float(v, 'g', out);
 }
-
-void number_bound(double v, bool canonical, struct buf *out)
-{
-	size_t from = out->n;
-	text_float(v, 'g', out);
-	if (canonical && isfinite(v) && !out->failed && !memchr(out->p + from, '.', out->n - from) &&
-	    !memchr(out->p + from, 'e', out->n - from))
-		buf_adds(out, ".0");
-}

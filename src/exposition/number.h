@@ -14,8 +14,5 @@ char *number_u64(char *p, uint64_t v);
 /* Appends V so that it reads back as the same double: plain decimal for whole numbers below 2^53 and for multiples of a
  * nanosecond, else the shortest %g form; NaN, +Inf, -Inf. */
 void number_double(double v, struct buf *out);
-/* Appends a bound as a label value: the shortest %g form; CANONICAL (OpenMetrics, and how Prometheus 3 stores it) adds ".0"
- * when there is neither '.' nor 'e'. */
-void number_bound(double v, bool canonical, struct buf *out);
 
 #endif

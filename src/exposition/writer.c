@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "exposition/writer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,10 +105,11 @@ static void render_bounds(struct writer *w, const struct family *f)
 	}
 	for (size_t i = 0; i <= f->n_bounds; i++) {
 		buf_adds(&w->les, "le=\"");
-		if (i < f->n_bounds)
-			number_bound(f->bounds[i], is_openmetrics(w), &w->les);
+		double bound = i < f->n_bounds ? f->bounds[i] : INFINITY;
+		if (is_openmetrics(w))
+			text_canonical_bound(bound, &w->les);
 		else
-			buf_adds(&w->les, "+Inf");
+			text_float(bound, 'g', &w->les);
 		buf_adds(&w->les, "\"} ");
 		w->le_ends[i] = w->les.n;
 	}

@@ -188,6 +188,14 @@ void text_float(double v, char fmt, struct buf *out)
 		add_decimal_form(d, n, x, out);
 }
 
+void text_canonical_bound(double v, struct buf *out)
+{
+	size_t from = out->n;
+	text_float(v, 'g', out);
+	if (isfinite(v) && !out->failed && !memchr(out->p + from, '.', out->n - from) && !memchr(out->p + from, 'e', out->n - from))
+		buf_adds(out, ".0");
+}
+
 bool text_parse_float(struct sv s, double *v)
 {
 	char tmp[512], *end;

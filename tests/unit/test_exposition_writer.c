@@ -231,8 +231,8 @@ static void test_bounds(void **state)
 		     {100000, "100000", "100000.0"}, {1e6, "1e+06", "1e+06"},   {1e-5, "1e-05", "1e-05"}};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_buf_ struct buf b = BUF_INIT, c = BUF_INIT;
-		number_bound(cases[i].v, false, &b);
-		number_bound(cases[i].v, true, &c);
+		text_float(cases[i].v, 'g', &b);
+		text_canonical_bound(cases[i].v, &c);
 		assert_string_equal(buf_str(&b), cases[i].text);
 		assert_string_equal(buf_str(&c), cases[i].canonical);
 	}
