@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Both ends of a connection in one hand: a script says byte for byte what client and server send, in which order and in
+which segments. So a case has no race: the next bytes leave only when the other end has read the last ones.
+
+Steps: ("c", bytes) the client sends and the server reads all of it; ("s", bytes) the other way round; ("c!", bytes) and
+("s!", bytes) send without the other end reading; ("sleep", seconds); ("now", [expectation...]) what must be counted at
+this very moment, the connection open; "c.close", "s.close" close, "c.rst", "s.rst" reset, "c.shut", "s.shut" half-close,
+"c.eof", "s.eof" that end reads until the other's close. At the end of a script whatever is open is closed: the client first.
+"""
+import dataclasses
+import socket
+import struct
+import time
+from typing import Optional
+
+SERVICE = "rawserver"
+
+
+@dataclasses.dataclass
+class Case:
+	"""EXPECT lists "METHOD ENDPOINT CODE [REQUEST_BYTES>RESPONSE_BYTES]"; endpoint or code `?` is any. SCRIPTS are run one after
+	another, a connection each, to one port."""
+	name: str
+	scripts: list
+	expect: list
+	lost: int = 0
+	streams: int = 0  # the last so many of EXPECT are streams, without duration
+	either: bool = False  # counted or lost is a matter of taste, but EXPECT's number in all
+	seconds: Optional[float] = None  # what the durations must sum up to at least
+	host: str = "127.0.0.1"
+	bind: Optional[str] = None
+	timed: bool = True  # whether to look at the number of durations
+	idle: Optional[float] = None  # seconds the connection is idle between requests: the durations must be shorter
+	read: bool = True  # the server reads, and so can be known by name
+
+
+def request(method, target, body=None, *headers, version="1.1"):
+	lines = ["%s %s HTTP/%s" % (method, target, version), "Host: raw", *headers]
+	if body is not None and not any(h.lower().startswith(("content-length", "transfer-encoding")) for h in headers):
+		lines.append("Content-Length: %d" % len(body))
+	return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b"")
+
+
+def response(code, body=b"", *headers, version="1.1", length=True):
+	lines = ["HTTP/%s %d Whatever" % (version, code), *headers]
+	if length:
+		lines.append("Content-Length: %d" % len(body))
+	return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+
+
+class Listener:
+	def __init__(self, host, bind=None):
+		self.host = host
+		with open("/proc/self/comm", "w") as f:
+			f.write(SERVICE)
+		family = socket.AF_INET6 if ":" in (bind or host) else socket.AF_INET
+		self.sock = socket.socket(family, socket.SOCK_STREAM)
+		self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+		if family == socket.AF_INET6:
+			self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+		self.sock.bind((bind or host, 0))
+		self.sock.listen(64)
+		self.port = self.sock.getsockname()[1]
+
+	def close(self):
+		self.sock.close()
+
+	def pair(self):
+		client = socket.create_connection((self.host, self.port), timeout=10)
+		server = self.sock.accept()[0]
+		for s in (client, server):
+			s.settimeout(10)
+			s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+		return client, server
+
+
+def read_exactly(sock, n):
+	while n:
+		piece = sock.recv(min(n, 1 << 20))
+		if not piece:
+			raise EOFError("%d bytes missing" % n)
+		n -= len(piece)
+
+
+def transfer(source, target, data):
+	"""Sends in pieces that fit the buffers, so that one thread can hold both ends."""
+	for i in range(0, len(data), 32768):
+		piece = data[i:i + 32768]
+		source.sendall(piece)
+		read_exactly(target, len(piece))
+
+
+def reset(sock):
+	sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+	sock.close()
+
+
+def play(listener, script, now=None):
+	"""Runs one script on a connection of its own. NOW is called for ("now", ...) steps."""
+	client, server = listener.pair()
+	ends = {"c": client, "s": server}
+	try:
+		for step in script:
+			action, argument = (step, None) if isinstance(step, str) else step
+			if action in ("c", "s"):
+				transfer(ends[action], ends["s" if action == "c" else "c"], argument)
+			elif action in ("c!", "s!"):
+				ends[action[0]].sendall(argument)
+			elif action == "sleep":
+				time.sleep(argument)
+			elif action == "now":
+				if now:
+					now(argument)
+			else:
+				end, what = action.split(".")
+				if what == "close":
+					ends[end].close()
+				elif what == "rst":
+					reset(ends[end])
+				elif what == "shut":
+					ends[end].shutdown(socket.SHUT_WR)
+				elif what == "eof":
+					while ends[end].recv(65536):
+						pass
+				else:
+					raise ValueError(action)
+	finally:
+		for end in (client, server):
+			end.close()

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The daemon itself: connections older than it, its own web server, formats, reload, budgets, namespaces, stop."""
+import gzip
+import os
+import subprocess
+import sys
+import time
+
+import exposition
+import raw
+import reqtally
+import servers
+from httpclient import fetch
+from procs import Failure, find_program, wait_for
+from raw_cases import GET, OK
+from test_badinput import bpf_objects, nothing_left
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def test_version_and_help(context):
+	reqtally.require_program()
+	with open(os.path.join(HERE, "..", "..", "VERSION")) as f:
+		version = f.read().strip()
+	for flag, wanted in (("--version", version), ("--help", "--web.listen-address")):
+		done = subprocess.run([reqtally.PROGRAM, flag], capture_output=True, text=True, timeout=10)
+		if done.returncode or wanted not in done.stdout:
+			raise Failure("%s: exit code %d, %r is not in %r" % (flag, done.returncode, wanted, done.stdout[:300]))
+
+
+def test_older_connection(context):
+	"""A connection that stood before reqtally came is counted from the next request on."""
+	context.stop_shared()
+	listener = raw.Listener("127.0.0.1")
+	client, server = listener.pair()
+	try:
+		raw.transfer(client, server, GET)
+		raw.transfer(server, client, OK)
+		with reqtally.Reqtally(context.folder) as rt:
+			before = rt.scrape()
+			for _ in range(3):
+				raw.transfer(client, server, GET)
+				raw.transfer(server, client, OK)
+			reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 3})
+			reqtally.check_ledger(rt)
+	finally:
+		for s in (client, server, listener):
+			s.close()
+
+
+def test_older_connection_mid_message(context):
+	"""reqtally comes while a body that looks like HTTP is on its way, both ways: nothing of that is a request."""
+	context.stop_shared()
+	listener = raw.Listener("127.0.0.1")
+	client, server = listener.pair()
+	inside = b"GET /inside HTTP/1.1\r\nHost: x\r\n\r\n"
+	try:
+		raw.transfer(client, server, raw.request("POST", "/up", None, "Content-Length: %d" % (len(inside) * 2)) + inside)
+		with reqtally.Reqtally(context.folder) as rt:
+			before = rt.scrape()
+			raw.transfer(client, server, b"x" * len(inside))
+			raw.transfer(server, client, OK)
+			for _ in range(2):
+				raw.transfer(client, server, GET)
+				raw.transfer(server, client, OK)
+			reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 2})
+			reqtally.check_ledger(rt)
+	finally:
+		for s in (client, server, listener):
+			s.close()
+
+
+def test_in_flight(context):
+	"""Requests begun and not ended, and the age of the oldest."""
+	rt = context.reqtally()
+	listener = raw.Listener("127.0.0.1")
+	pairs = [listener.pair() for _ in range(3)]
+	label = {"service": raw.SERVICE, "port": str(listener.port)}
+	try:
+		for client, server in pairs:
+			raw.transfer(client, server, GET)
+		time.sleep(0.25)
+		scrape = rt.scrape()
+		flying = scrape.sum("http_requests_in_flight", **label)
+		oldest = max(scrape.select("http_requests_oldest_in_flight_seconds", **label).values(), default=0)
+		if flying != 3 or not 0.25 <= oldest < 10:
+			raise Failure("%g in flight, expected 3; the oldest %g s, expected 0.25 s and more" % (flying, oldest))
+		reqtally.check_ledger(rt)
+		for client, server in pairs:
+			raw.transfer(server, client, OK)
+		wait_for("none in flight", lambda: rt.scrape().sum("http_requests_in_flight", **label) == 0, 3)
+	finally:
+		for client, server in pairs:
+			client.close()
+			server.close()
+		listener.close()
+
+
+def test_own_web_server(context):
+	"""reqtally's own answers are requests like any other's."""
+	rt = context.reqtally()
+	label = {"service": "reqtally", "port": str(rt.port), "endpoint": "/metrics", "code": "200"}
+	before = rt.scrape()
+	for _ in range(5):
+		last = rt.scrape()
+	grown = last.sum("http_requests_total", **label) - before.sum("http_requests_total", **label)
+	if grown != 5:
+		raise Failure("5 scrapes made /metrics grow by %g" % grown)
+
+
+def test_formats(context):
+	"""Text by default, OpenMetrics where asked for, gzip where accepted, and both with the same names."""
+	rt = context.reqtally()
+	text = fetch(rt.port, "/metrics")
+	scrape = exposition.Scrape(text.body.decode())
+	for name, kind in (("http_requests_total", "counter"), ("http_requests_duration_seconds", "histogram"),
+			   ("reqtally_requests_seen_total", "counter"), ("reqtally_requests_lost_total", "counter"),
+			   ("http_requests_in_flight", "gauge")):
+		if scrape.types.get(name) != kind or not scrape.help.get(name):
+			raise Failure("%s: TYPE %s, HELP %r" % (name, scrape.types.get(name), scrape.help.get(name)))
+	om = fetch(rt.port, "/metrics", headers=[("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")])
+	kind = om.headers["content-type"][0].replace(" ", "")
+	if not kind.startswith("application/openmetrics-text;version=1.0.0") or not om.body.endswith(b"# EOF\n"):
+		raise Failure("OpenMetrics: %s, the end is %r" % (kind, om.body[-20:]))
+	if b"# TYPE http_requests counter" not in om.body:
+		raise Failure("OpenMetrics: the counter's family keeps its _total")
+	packed = fetch(rt.port, "/metrics", headers=[("Accept-Encoding", "gzip")])
+	if packed.headers.get("content-encoding") != ["gzip"]:
+		raise Failure("no gzip: %r" % dict(packed.headers))
+	exposition.Scrape(gzip.decompress(packed.body).decode())
+	for target, code in (("/-/healthy", 200), ("/-/ready", 200), ("/", 200), ("/nothing", 404)):
+		got = fetch(rt.port, target).status
+		if got != code:
+			raise Failure("%s: %d, expected %d" % (target, got, code))
+
+
+def test_promtool(context):
+	promtool = find_program("promtool", package="prometheus")
+	rt = context.reqtally()
+	body = fetch(rt.port, "/metrics").body
+	done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, timeout=30)
+	if done.returncode == 1:
+		raise Failure("promtool check metrics: %s" % done.stderr.decode()[:500])
+
+
+def test_reload(context):
+	"""A broken file keeps the old state and says where it is broken; a good one is taken."""
+	context.stop_shared()
+	good = "global:\n  evaluation_interval: 7s\n"
+	with reqtally.Reqtally(context.folder, config=good) as rt:
+		for broken, wanted in (("global:\n  evaluation_interval: 7s\n  frob: 1\n", "reqtally.yml:3:3"), ("global: [\n", "reqtally.yml")):
+			with open(rt.config_path, "w") as f:
+				f.write(broken)
+			rt.process.popen.send_signal(1)
+			wait_for("a message with %s" % wanted, lambda: wanted in rt.process.log(100000), 5)
+			if fetch(rt.port, "/-/reload", "POST").status < 400:
+				raise Failure("POST /-/reload of a broken file answers as if it were good")
+			rt.scrape()
+		with open(rt.config_path, "w") as f:
+			f.write(good)
+		if fetch(rt.port, "/-/reload", "POST").status != 200:
+			raise Failure("POST /-/reload of a good file fails: %s" % rt.process.log())
+		if fetch(rt.port, "/-/reload").status != 405:
+			raise Failure("GET /-/reload is not refused with 405")
+
+
+def test_network_namespace(context):
+	"""A server in a network namespace of its own is seen as any other."""
+	rt = context.reqtally()
+	unshare = find_program("unshare", package="util-linux")
+	before = rt.scrape()
+	script = """
+import fcntl, socket, struct, sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import raw
+from raw_cases import GET, OK
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+	fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 0x49))  # SIOCSIFFLAGS: up, running, loopback
+listener = raw.Listener("127.0.0.1")
+for _ in range(4):
+	raw.play(listener, [("c", GET), ("s", OK)] * 2)
+print(listener.port)
+"""
+	done = subprocess.run([unshare, "--net", sys.executable, "-c", script, HERE], capture_output=True, text=True, timeout=30)
+	if done.returncode:
+		raise Failure(done.stderr)
+	reqtally.wait_counts(rt, before, int(done.stdout), {("rawserver", "GET", "/a", "200"): 8})
+
+
+def test_load(context):
+	"""wrk with 50 connections: what nginx logged is what reqtally counted, to the last request."""
+	rt, wrk = context.reqtally(), find_program("wrk", package="wrk")
+	before = rt.scrape()
+	with servers.Nginx(context.folder) as server:
+		subprocess.run([wrk, "-t2", "-c50", "-d3s", "http://127.0.0.1:%d/search?x=1" % server.port], capture_output=True, check=True)
+		logged = wait_for("nginx's log", lambda: settled(lambda: server.logged({})))
+		label = {"port": str(server.port)}
+		counted = wait_for("reqtally", lambda: settled(
+			lambda: exposition.growth(before, rt.scrape(), "http_requests_total", ("method", "endpoint", "code"), **label)))
+		# What was under way when wrk left may be 200 to the one and 499 to the other, but not two requests or none.
+		total = [sum(c.values()) for c in (logged, counted)]
+		if total[0] != total[1] or set(counted) - {("GET", "/search", "200"), ("GET", "/search", "499")}:
+			raise Failure("nginx logged %s, reqtally counted %s" % (reqtally.text_of(logged), reqtally.text_of(counted)))
+		answered = abs(counted[("GET", "/search", "200")] - logged[("GET", "/search", "200")])
+		if answered > 50:
+			raise Failure("%d requests differ in their status, more than there were connections" % answered)
+		reqtally.check_ledger(rt)
+
+
+def settled(read):
+	first = read()
+	time.sleep(0.3)
+	return first if read() == first and first else None
+
+
+def test_endpoint_budget(context):
+	"""More endpoints than the budget of a service: the rest is counted as {other}, nothing is lost."""
+	context.stop_shared()
+	letters = "abcdefghijklmnopqrst"
+	words = ["/%s%s%s" % (a, b, c) for a in letters for b in letters for c in letters]
+	with reqtally.Reqtally(context.folder) as rt:
+		before = rt.scrape()
+		listener = raw.Listener("127.0.0.1")
+		try:
+			raw.play(listener, [step for w in words for step in (("c", raw.request("GET", w)), ("s", OK))])
+			raw.play(listener, [("c", raw.request("GET", words[0])), ("s", OK)])
+		finally:
+			listener.close()
+		time.sleep(0.3)
+		after = rt.scrape()
+		grown = exposition.growth(before, after, "http_requests_total", ("endpoint",), port=str(listener.port))
+		if sum(grown.values()) != len(words) + 1:
+			raise Failure("%d requests counted of %d" % (sum(grown.values()), len(words) + 1))
+		if len(grown) < len(words) and not grown[("{other}",)]:
+			raise Failure("%d endpoints, none of them {other}" % len(grown))
+		if len(grown) == len(words):
+			raise Failure("%d endpoints without a limit" % len(grown))
+		reqtally.check_ledger(rt)
+
+
+def test_stop_leaves_nothing(context):
+	context.stop_shared()
+	before = bpf_objects()
+	rt = reqtally.Reqtally(context.folder)
+	rt.scrape()
+	rt.stop()
+	nothing_left(before)

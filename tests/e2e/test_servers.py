@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Each server under the known mix: the client's tally, the server's access log and its own counter must be one and the
+same, and then reqtally's figures must be that too."""
+import reqtally
+import servers
+from httpclient import Tally
+from mix import run_mix
+from procs import Failure, Skip, wait_for
+
+
+def agree(server, tally, steps):
+	"""The log and the server's own counter against the client's tally; logs may be written a moment later."""
+	endpoints = servers.endpoint_table(steps)
+	for what, read in (("access log", lambda: server.logged(endpoints)), ("own counter", server.own_counter)):
+		last = {}
+
+		def same():
+			last["got"] = read()
+			return last["got"] is None or not reqtally.difference("", tally.logged, last["got"])
+		try:
+			wait_for(what, same, timeout=5)
+		except Failure:
+			raise Failure(reqtally.difference("%s of %s" % (what, server.service), tally.logged, last["got"])) from None
+
+
+def started(context):
+	"""The shared reqtally and a scrape of it, or (None, the reason) where there is none."""
+	try:
+		rt = context.reqtally()
+		return rt, rt.scrape()
+	except Skip as reason:
+		return None, reason
+
+
+def run_server(context, kind, **options):
+	rt, before = started(context)
+	tally = Tally()
+	with kind(context.folder, **options) as server:
+		run_mix(server, tally)
+		agree(server, tally, server.steps())
+		if rt is None:
+			raise Skip("%s; client, log and own counter agree on %d requests" % (before, tally.total()))
+		known = {s.endpoint: s.at_least for s in server.steps() if s.at_least}
+		reqtally.check(rt, before, server.port, server.service, tally, known=known)
+
+
+def test_nginx(context):
+	run_server(context, servers.Nginx)
+
+
+def test_apache(context):
+	run_server(context, servers.Apache)
+
+
+def test_gunicorn(context):
+	run_server(context, servers.Gunicorn)
+
+
+def test_node(context):
+	run_server(context, servers.Node)
+
+
+def test_go(context):
+	run_server(context, servers.Gosvc)
