@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "store/impl.h"
+
+/* Calls FN for every series that matches and may have samples in the range; stops when it returns non-zero, with that. */
+static int each_match(struct store *s, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt,
+		      int (*fn)(void *arg, struct stored *series), void *arg)
+{
+	const struct name_list *only = NULL;
+	bool by_name = false;
+	for (size_t i = 0; i < n && !by_name; i++)
+		if (matchers[i].type == MATCH_EQUAL && sv_eqs(matchers[i].name, LABEL_NAME) && matchers[i].value.n) {
+			struct sv name = matchers[i].value;
+			only = s->names[hash_bytes(name.p, name.n, 0) & (s->n_name_buckets - 1)];
+			while (only && !sv_eq(sv_make(only->name, only->name_len), name))
+				only = only->next;
+			by_name = true;
+		}
+	for (size_t b = 0; b < s->n_name_buckets; b++) {
+		for (const struct name_list *l = by_name ? only : s->names[b]; l; l = by_name ? NULL : l->next)
+			for (size_t i = 0; i < l->n; i++) {
+				struct stored *p = l->series[i];
+				if (!p->oldest || p->newest->t_last < mint || p->oldest->t_first > maxt ||
+				    !matchers_match(matchers, n, p->labels))
+					continue;
+				int r = fn(arg, p);
+				if (r)
+					return r;
+			}
+		if (by_name)
+			break;
+	}
+	return 0;
+}
+
+struct selection {
+	struct series_set *out;
+	size_t cap;
+	int64_t mint, maxt;
+	uint64_t samples, max;
+};
+
+static int select_series(void *arg, struct stored *p)
+{
+	struct selection *sel = arg;
+	size_t room = 0, n = 0;
+	for (const struct chunk *c = p->oldest; c; c = c->newer)
+		if (c->t_last >= sel->mint && c->t_first <= sel->maxt)
+			room += c->n;
+	if (!room)
+		return 0;
+	struct sample *v = xreallocarray(NULL, room, sizeof(*v));
+	for (const struct chunk *c = p->oldest; c; c = c->newer) {
+		if (c->t_last < sel->mint || c->t_first > sel->maxt)
+			continue;
+		struct chunk_iter it;
+		chunk_iter_init(&it, c);
+		while (chunk_iter_next(&it) && it.t <= sel->maxt)
+			if (it.t >= sel->mint)
+				v[n++] = (struct sample){.t = it.t, .v = it.v};
+	}
+	if (!n) {
+		free(v);
+		return 0;
+	}
+	array_grow(sel->out->series, sel->out->n, sel->cap);
+	sel->out->series[sel->out->n++] = (struct series){labels_ref(p->labels), v, n};
+	sel->samples += n;
+	return sel->samples > sel->max ? -E2BIG : 0;
+}
+
+static void release(struct series_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		labels_unref(set->series[i].labels);
+		free(set->series[i].samples);
+	}
+	free(set->series);
+	*set = (struct series_set){0};
+}
+
+int store_select(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error)
+{
+	struct store *s = self;
+	struct series_set set = {.release = release};
+	struct selection sel = {.out = &set, .mint = mint, .maxt = maxt, .max = s->opt.max_select};
+	pthread_rwlock_rdlock(&s->lock);
+	int r = each_match(s, matchers, n, mint, maxt, select_series, &sel);
+	pthread_rwlock_unlock(&s->lock);
+	if (r) {
+		release(&set);
+		*error = xasprintf("a selector returned more than %llu samples", (unsigned long long)s->opt.max_select);
+		return r;
+	}
+	*out = set;
+	return 0;
+}
+
+struct label_selection {
+	struct labels **labels;
+	size_t n, cap;
+	int64_t mint, maxt;
+};
+
+static int select_labels(void *arg, struct stored *p)
+{
+	struct label_selection *sel = arg;
+	/* Chunks are close together; a gap between two that holds the whole range is the only way to be wrong. */
+	bool inside = false;
+	for (const struct chunk *c = p->oldest; c && !inside; c = c->newer)
+		inside = c->t_last >= sel->mint && c->t_first <= sel->maxt;
+	if (!inside)
+		return 0;
+	array_grow(sel->labels, sel->n, sel->cap);
+	sel->labels[sel->n++] = labels_ref(p->labels);
+	return 0;
+}
+
+void store_select_labels(struct store *s, const struct matcher *matchers, size_t n_matchers, int64_t mint, int64_t maxt,
+			 struct labels ***out, size_t *n)
+{
+	struct label_selection sel = {.mint = mint, .maxt = maxt};
+	pthread_rwlock_rdlock(&s->lock);
+	each_match(s, matchers, n_matchers, mint, maxt, select_labels, &sel);
+	pthread_rwlock_unlock(&s->lock);
+	*out = sel.labels;
+	*n = sel.n;
+}
+
+void store_labels_free(struct labels **labels, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		labels_unref(labels[i]);
+	free(labels);
+}
