@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "config/decode.h"
+
+static const double default_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
+
+int config_read_file(const char *path, struct buf *out, char **error)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int err = 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		err = errno;
+	else if (S_ISDIR(st.st_mode))
+		err = EISDIR;
+	out->max = YAML_MAX_BYTES;
+	while (!err) {
+		char chunk[16384];
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+		if (n == 0)
+			return 0;
+		if (n < 0) {
+			err = errno == EINTR ? 0 : errno;
+			continue;
+		}
+		buf_add(out, chunk, (size_t)n);
+		if (out->failed)
+			err = EFBIG;
+	}
+	*error = xasprintf("%s: %s", path, strerror(err));
+	return -err;
+}
+
+char *config_dir_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+struct config *config_default(void)
+{
+	struct config *cfg = xcalloc(1, sizeof(*cfg));
+	cfg->global = (struct config_global){.scrape_interval = 60000,
+					     .scrape_timeout = 10000,
+					     .evaluation_interval = 60000,
+					     .external_labels = labels_empty()};
+	cfg->alerting = xcalloc(1, sizeof(*cfg->alerting));
+	cfg->alerting->refs = 1;
+	cfg->alerting->external_labels = labels_empty();
+	memcpy(cfg->http.buckets, default_buckets, sizeof(default_buckets));
+	cfg->http.n_buckets = ARRAY_SIZE(default_buckets);
+	cfg->http.budget_endpoints = 1000;
+	cfg->http.budget_series = 16384;
+	cfg->http.budget_connections = 65536;
+	return cfg;
+}
+
+void config_free(struct config *cfg)
+{
+	if (!cfg)
+		return;
+	free(cfg->path);
+	labels_unref(cfg->global.external_labels);
+	config_alerting_unref(cfg->alerting);
+	struct strings *lists[] = {&cfg->rule_patterns,		&cfg->rule_files,	       &cfg->http.routes,
+				   &cfg->http.streams,		&cfg->http.include_services,   &cfg->http.exclude_services,
+				   &cfg->not_acted_on,		&cfg->warnings};
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		strings_free(lists[i]);
+	free(cfg->http.ports);
+	free(cfg->http.exclude_ports);
+	free(cfg);
+}
+
+static bool is_name_byte(char c, bool first)
+{
+	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (!first && c >= '0' && c <= '9');
+}
+
+/* $name and ${name} become the environment's value, $$ a dollar, as Prometheus 3 does in external labels. */
+static void expand_env(struct decoder *d, const struct yaml_node *at, struct sv s, struct buf *out)
+{
+	for (size_t i = 0; i < s.n;) {
+		if (s.p[i] != '$' || i + 1 == s.n) {
+			buf_addc(out, s.p[i++]);
+			continue;
+		}
+		if (s.p[++i] == '$') {
+			buf_addc(out, '$');
+			i++;
+			continue;
+		}
+		bool brace = s.p[i] == '{';
+		size_t from = i + brace, to = from;
+		while (to < s.n && (brace ? s.p[to] != '}' : is_name_byte(s.p[to], to == from)))
+			to++;
+		i = to + (brace && to < s.n);
+		if (to == from) /* Go's os.Expand drops what is no name */
+			continue;
+		_cleanup_free_ char *name = xstrndup(s.p + from, to - from);
+		const char *value = getenv(name);
+		if (value)
+			buf_adds(out, value);
+		else
+			decode_warn(d, at, "external_labels: environment variable %s is not set, taken as empty", name);
+	}
+}
+
+static void decode_external_labels(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	struct labels **out = to;
+	struct labels_builder b;
+	decode_labels(d, node, out);
+	if (d->error)
+		return;
+	labels_builder_init(&b, NULL);
+	for (uint32_t i = 0; i < (*out)->n; i++) {
+		_cleanup_buf_ struct buf text = BUF_INIT;
+		expand_env(d, node, (*out)->l[i].value, &text);
+		labels_builder_set(&b, (*out)->l[i].name, sv_make(buf_str(&text), text.n));
+	}
+	labels_unref(*out);
+	*out = labels_builder_build(&b);
+	labels_builder_free(&b);
+}
+
+static void decode_global(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	static const struct field fields[] = {
+		{"scrape_interval", decode_duration, offsetof(struct config_global, scrape_interval), 0},
+		{"scrape_timeout", decode_duration, offsetof(struct config_global, scrape_timeout), 0},
+		{"evaluation_interval", decode_duration, offsetof(struct config_global, evaluation_interval), 0},
+		{"rule_query_offset", decode_duration, offsetof(struct config_global, rule_query_offset), 0},
+		{"external_labels", decode_external_labels, offsetof(struct config_global, external_labels), 0},
+		{"metric_name_validation_scheme", check_name_scheme, 0, 0},
+		{"query_log_file", check_string, 0, FIELD_INERT},
+		{"scrape_failure_log_file", check_string, 0, FIELD_INERT},
+		{"scrape_protocols", check_strings, 0, FIELD_INERT},
+		{"body_size_limit", check_size, 0, FIELD_INERT},
+		{"sample_limit", check_uint, 0, FIELD_INERT},
+		{"target_limit", check_uint, 0, FIELD_INERT},
+		{"label_limit", check_uint, 0, FIELD_INERT},
+		{"label_name_length_limit", check_uint, 0, FIELD_INERT},
+		{"label_value_length_limit", check_uint, 0, FIELD_INERT},
+		{"keep_dropped_targets", check_uint, 0, FIELD_INERT},
+		{"metric_name_escaping_scheme", check_string, 0, FIELD_INERT},
+		{"scrape_native_histograms", check_bool, 0, FIELD_INERT},
+		{"convert_classic_histograms_to_nhcb", check_bool, 0, FIELD_INERT},
+		{"always_scrape_classic_histograms", check_bool, 0, FIELD_INERT},
+		{"extra_scrape_metrics", check_bool, 0, FIELD_INERT},
+	};
+	struct config_global *g = to;
+	const struct yaml_node *scheme = yaml_get(node, "metric_name_validation_scheme"), *timeout = yaml_get(node, "scrape_timeout");
+	/* Other keys of the section are read by this one's light. */
+	g->legacy_names = d->legacy_names = scheme && scheme->text && strcmp(scheme->text, "legacy") == 0;
+	decode_map(d, node, g, fields, ARRAY_SIZE(fields));
+	if (!g->scrape_interval)
+		g->scrape_interval = 60000;
+	if (!g->evaluation_interval)
+		g->evaluation_interval = 60000;
+	if (timeout && g->scrape_timeout > g->scrape_interval)
+		decode_fail(d, timeout, "global scrape timeout greater than scrape interval");
+	if (g->scrape_timeout == 0 || g->scrape_timeout > g->scrape_interval)
+		g->scrape_timeout = g->scrape_interval < 10000 ? g->scrape_interval : 10000;
+}
+
+/* The folder's own name is no pattern. */
+static char *glob_in_dir(const char *dir, const char *pattern)
+{
+	struct buf b = BUF_INIT;
+	if (pattern[0] != '/' && strcmp(dir, ".") != 0) {
+		for (const char *p = dir; *p; p++) {
+			if (strchr("*?[]\\", *p))
+				buf_addc(&b, '\\');
+			buf_addc(&b, *p);
+		}
+		buf_addc(&b, '/');
+	}
+	buf_adds(&b, pattern);
+	return buf_steal(&b);
+}
+
+static void decode_rule_file(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	struct config *cfg = to;
+	char *pattern = NULL;
+	decode_string(d, node, &pattern);
+	if (!pattern)
+		return;
+	const char *slash = strrchr(pattern, '/'), *star = strchr(pattern, '*');
+	if (!*pattern || (star && slash && star < slash)) {
+		decode_fail(d, node, "invalid rule file path \"%s\"; want a file name, or a glob with * in its last part", pattern);
+		free(pattern);
+		return;
+	}
+	_cleanup_free_ char *full = glob_in_dir(d->dir, pattern);
+	glob_t g = {0};
+	int r = glob(full, GLOB_ERR, NULL, &g);
+	for (size_t i = 0; r == 0 && i < g.gl_pathc; i++)
+		strings_add_once(&cfg->rule_files, g.gl_pathv[i]);
+	if (r == GLOB_NOMATCH)
+		decode_warn(d, node, "rule_files: no file matches %s", full);
+	else if (r != 0)
+		decode_warn(d, node, "rule_files: cannot look for %s: %s", full, strerror(errno));
+	globfree(&g);
+	strings_take(&cfg->rule_patterns, pattern);
+}
+
+static void decode_rule_files(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	decode_list(d, node, decode_rule_file, to);
+}
+
+static void decode_alerting_section(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	struct config *cfg = to;
+	decode_alerting(d, node, cfg->alerting);
+}
+
+static void decode_root(struct decoder *d, const struct yaml_node *root, struct config *cfg)
+{
+	static const struct field fields[] = {
+		{"global", decode_global, offsetof(struct config, global), 0},
+		{"rule_files", decode_rule_files, 0, 0},
+		{"alerting", decode_alerting_section, 0, 0},
+		{"http", decode_http_section, offsetof(struct config, http), 0},
+		{"scrape_configs", check_scrape_configs, 0, FIELD_INERT},
+		{"scrape_config_files", check_strings, 0, FIELD_INERT},
+		{"remote_write", check_remote_write, 0, FIELD_INERT},
+		{"remote_read", check_remote_read, 0, FIELD_INERT},
+		{"storage", check_storage, 0, FIELD_INERT},
+		{"tracing", check_tracing, 0, FIELD_INERT},
+		{"otlp", check_otlp, 0, FIELD_INERT},
+		{"runtime", check_runtime, 0, FIELD_INERT},
+	};
+	/* What global says about names holds for all sections, wherever it stands. */
+	const struct yaml_node *scheme = yaml_get(yaml_get(root, "global"), "metric_name_validation_scheme");
+	d->legacy_names = scheme && scheme->text && strcmp(scheme->text, "legacy") == 0;
+	decode_map(d, root, cfg, fields, ARRAY_SIZE(fields));
+	labels_unref(cfg->alerting->external_labels);
+	cfg->alerting->external_labels = labels_ref(cfg->global.external_labels);
+}
+
+int config_parse(const char *name, const char *dir, const char *text, size_t len, struct config **out, char **error)
+{
+	struct yaml_doc *doc;
+	_cleanup_free_ char *why = NULL;
+	int line = 0, col = 0, err = yaml_parse_at(text, len, &doc, &why, &line, &col);
+	if (err) {
+		*error = line ? xasprintf("%s:%d:%d: %s", name, line, col, why) : xasprintf("%s: %s", name, why);
+		return err;
+	}
+	struct config *cfg = config_default();
+	struct decoder d = {.file = name,
+			    .dir = dir,
+			    .path = BUF_LIMIT((size_t)64 << 10),
+			    .not_acted_on = &cfg->not_acted_on,
+			    .warnings = &cfg->warnings};
+	cfg->path = xstrdup(name);
+	decode_root(&d, yaml_root(doc), cfg);
+	buf_free(&d.path);
+	yaml_doc_free(doc);
+	if (d.error) {
+		config_free(cfg);
+		*error = d.error;
+		return -EINVAL;
+	}
+	*out = cfg;
+	return 0;
+}
+
+int config_load(const char *path, struct config **cfg, char **error)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_free_ char *dir = config_dir_of(path);
+	int err = config_read_file(path, &text, error);
+	return err ? err : config_parse(path, dir, buf_str(&text), text.n, cfg, error);
+}

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "config/config.h"
+
+static struct config *parse_ok(const char *text)
+{
+	struct config *cfg = NULL;
+	char *error = NULL;
+	if (config_parse("t.yml", "/etc/x", text, strlen(text), &cfg, &error) < 0)
+		fail_msg("%s", error);
+	return cfg;
+}
+
+static void expect_error(const char *text, const char *want)
+{
+	struct config *cfg = NULL;
+	char *error = NULL;
+	if (config_parse("t.yml", ".", text, strlen(text), &cfg, &error) == 0)
+		fail_msg("accepted: %s", text);
+	assert_null(cfg);
+	if (strncmp(error, want, strlen(want)) != 0)
+		assert_string_equal(error, want);
+	free(error);
+}
+
+static char *temp_dir(void)
+{
+	char path[] = "/tmp/reqtally-config-XXXXXX";
+	assert_non_null(mkdtemp(path));
+	return xstrdup(path);
+}
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	free(path);
+}
+
+static void remove_dir(char *dir)
+{
+	char *cmd = xasprintf("rm -r %s", dir);
+	assert_int_equal(system(cmd), 0);
+	free(cmd);
+	free(dir);
+}
+
+static void test_defaults(void **state)
+{
+	struct config *cfg = parse_ok("");
+	assert_int_equal(cfg->global.evaluation_interval, 60000);
+	assert_int_equal(cfg->http.n_buckets, 14);
+	assert_int_equal(cfg->http.budget_series, 16384);
+	assert_int_equal(cfg->alerting->n, 0);
+	assert_int_equal(cfg->not_acted_on.n, 0);
+	config_free(cfg);
+	config_free(NULL);
+	cfg = config_default();
+	assert_null(cfg->path);
+	config_free(cfg);
+	cfg = parse_ok("global:\nrule_files:\nalerting:\nhttp:\nscrape_configs:\n");
+	assert_int_equal(cfg->global.scrape_interval, 60000);
+	config_free(cfg);
+}
+
+/* The file of the issue, unchanged. */
+static void test_minimal_prometheus_yml(void **state)
+{
+	char *dir = temp_dir(), *path = xasprintf("%s/prometheus.yml", dir), *error = NULL;
+	struct config *cfg;
+	write_file(dir, "prometheus.yml",
+		   "rule_files: [\"alert_rules.yml\"]\n"
+		   "alerting: {alertmanagers: [{static_configs: [{targets: [\"localhost:9093\"]}]}]}\n");
+	write_file(dir, "alert_rules.yml", "groups: []\n");
+	if (config_load(path, &cfg, &error) < 0)
+		fail_msg("%s", error);
+	assert_int_equal(cfg->rule_files.n, 1);
+	char *want = xasprintf("%s/alert_rules.yml", dir);
+	assert_string_equal(cfg->rule_files.v[0], want);
+	assert_string_equal(cfg->rule_patterns.v[0], "alert_rules.yml");
+	assert_int_equal(cfg->alerting->n, 1);
+	const struct config_alertmanagers *a = &cfg->alerting->v[0];
+	assert_string_equal(a->static_targets.v[0].targets.v[0], "localhost:9093");
+	assert_string_equal(a->scheme, "http");
+	assert_int_equal(a->timeout, 10000);
+	assert_true(a->http.follow_redirects);
+	assert_int_equal(cfg->warnings.n, 0);
+	assert_int_equal(cfg->not_acted_on.n, 0);
+	free(want);
+	config_free(cfg);
+	free(path);
+	remove_dir(dir);
+}
+
+static void test_debian_prometheus_yml(void **state)
+{
+	struct config *cfg;
+	char *error = NULL;
+	if (access("/etc/prometheus/prometheus.yml", R_OK) < 0) {
+		print_message("SKIP /etc/prometheus/prometheus.yml is not there\n");
+		skip();
+	}
+	if (config_load("/etc/prometheus/prometheus.yml", &cfg, &error) < 0)
+		fail_msg("%s", error);
+	assert_true(strings_has(&cfg->not_acted_on, "scrape_configs"));
+	config_free(cfg);
+}
+
+static void test_rule_globs(void **state)
+{
+	char *dir = temp_dir(), *path = xasprintf("%s/p.yml", dir), *error = NULL;
+	struct config *cfg;
+	write_file(dir, "b_rules.yml", "");
+	write_file(dir, "a_rules.yml", "");
+	write_file(dir, "p.yml", "rule_files:\n- '*_rules.yml'\n- a_rules.yml\n- missing.yml\n");
+	if (config_load(path, &cfg, &error) < 0)
+		fail_msg("%s", error);
+	assert_int_equal(cfg->rule_files.n, 2);
+	assert_non_null(strstr(cfg->rule_files.v[0], "/a_rules.yml"));
+	assert_non_null(strstr(cfg->rule_files.v[1], "/b_rules.yml"));
+	assert_int_equal(cfg->warnings.n, 1);
+	assert_non_null(strstr(cfg->warnings.v[0], "p.yml:4:3: rule_files: no file matches "));
+	config_free(cfg);
+	free(path);
+	remove_dir(dir);
+	expect_error("rule_files: ['a*/b.yml']\n", "t.yml:1:14: invalid rule file path \"a*/b.yml\"");
+	expect_error("rule_files: a.yml\n", "t.yml:1:13: rule_files: want a list, got a single value");
+}
+
+static void test_global(void **state)
+{
+	setenv("RT_TEST_HOST", "node7", 1);
+	unsetenv("RT_TEST_NONE");
+	struct config *cfg = parse_ok("global:\n  scrape_interval: 15s\n  scrape_timeout: 5s\n  evaluation_interval: 1m30s\n"
+				      "  rule_query_offset: 10s\n  query_log_file: q.log\n  sample_limit: 10\n  body_size_limit: 15MB\n"
+				      "  external_labels:\n    host: ${RT_TEST_HOST}-$RT_TEST_HOST\n    price: $$5\n    none: a$RT_TEST_NONE\n"
+				      "    'a.b': x\n");
+	assert_int_equal(cfg->global.scrape_interval, 15000);
+	assert_int_equal(cfg->global.scrape_timeout, 5000);
+	assert_int_equal(cfg->global.evaluation_interval, 90000);
+	assert_int_equal(cfg->global.rule_query_offset, 10000);
+	assert_true(sv_eqs(labels_get(cfg->global.external_labels, SV("host")), "node7-node7"));
+	assert_true(sv_eqs(labels_get(cfg->global.external_labels, SV("price")), "$5"));
+	assert_true(sv_eqs(labels_get(cfg->global.external_labels, SV("none")), "a"));
+	assert_true(labels_equal(cfg->alerting->external_labels, cfg->global.external_labels));
+	assert_int_equal(cfg->warnings.n, 1);
+	assert_true(strings_has(&cfg->not_acted_on, "global.query_log_file"));
+	assert_true(strings_has(&cfg->not_acted_on, "global.sample_limit"));
+	assert_int_equal(cfg->not_acted_on.n, 3);
+	config_free(cfg);
+	expect_error("global: {scrape_interval: 60}\n", "t.yml:1:27: global.scrape_interval: not a valid duration string: \"60\"");
+	expect_error("global: {scrape_interval: [1s]}\n", "t.yml:1:27: global.scrape_interval: want a duration such as 30s or 1m30s, got a list");
+	expect_error("global: {scrape_interval: 5s, scrape_timeout: 6s}\n",
+		     "t.yml:1:47: global scrape timeout greater than scrape interval");
+	expect_error("global: {external_labels: {'': x}}\n", "t.yml:1:28: global.external_labels: \"\" is not a valid label name");
+	expect_error("global: {metric_name_validation_scheme: legacy, external_labels: {'a.b': x}}\n",
+		     "t.yml:1:67: global.external_labels: \"a.b\" is not a valid label name");
+	expect_error("global: {metric_name_validation_scheme: ascii}\n", "t.yml:1:41: global.metric_name_validation_scheme: want legacy or utf8");
+	expect_error("global: {body_size_limit: 5XB}\n", "t.yml:1:27: global.body_size_limit: want a size with a unit");
+	expect_error("global: {extra_scrape_metrics: 3}\n", "t.yml:1:32: global.extra_scrape_metrics: want true or false, got \"3\"");
+}
+
+static void test_unknown_keys(void **state)
+{
+	expect_error("globl:\n  a: 1\n", "t.yml:1:1: unknown key \"globl\" in the configuration; did you mean \"global\"? Accepted: global, "
+					 "rule_files, alerting, http, scrape_configs,");
+	expect_error("global:\n  scrape_intervall: 5s\n",
+		     "t.yml:2:3: unknown key \"scrape_intervall\" in global; did you mean \"scrape_interval\"? Accepted: scrape_interval, ");
+	expect_error("http:\n  zzzzzzzz: 5\n", "t.yml:2:3: unknown key \"zzzzzzzz\" in http; Accepted: buckets, routes, ");
+	expect_error("alerting:\n  alertmanagers:\n  - static_configs: []\n    tls_config: {ca_flie: x}\n",
+		     "t.yml:4:18: unknown key \"ca_flie\" in alerting.alertmanagers[0].tls_config; did you mean \"ca_file\"?");
+	expect_error("- a\n", "t.yml:1:1: the configuration: want a map of keys and values, got a list");
+	expect_error("a: 1\na: 2\n", "t.yml:2:1: mapping key \"a\" already defined at line 1");
+	expect_error("a: [\n", "t.yml:2:1: did not find expected node content");
+}
+
+static void test_alerting(void **state)
+{
+	struct config *cfg = parse_ok(
+		"alerting:\n"
+		"  alert_relabel_configs:\n"
+		"  - {regex: replica, action: labeldrop}\n"
+		"  alertmanagers:\n"
+		"  - scheme: https\n    path_prefix: /am\n    timeout: 3s\n    api_version: v2\n"
+		"    static_configs: [{targets: [a:1, b:2], labels: {zone: z}}]\n"
+		"    file_sd_configs: [{files: ['am/*.json', /abs/x.yml], refresh_interval: 10s}]\n"
+		"    basic_auth: {username: u, password_file: secret}\n"
+		"    tls_config: {ca_file: ca.pem, cert_file: c.pem, key_file: k.pem, server_name: am, min_version: TLS12}\n"
+		"    relabel_configs: [{source_labels: [__address__], regex: '(.*)', target_label: x}]\n"
+		"    alert_relabel_configs: [{source_labels: [severity], regex: info, action: drop}]\n"
+		"    follow_redirects: false\n    enable_http2: off\n"
+		"    http_headers: {X-Org: {values: [a], secrets: [b], files: [f]}}\n"
+		"  - authorization: {credentials_file: token}\n    dns_sd_configs: [{names: [x]}]\n"
+		"  - bearer_token: abc\n"
+		"global: {external_labels: {site: x}}\n");
+	const struct config_alerting *al = cfg->alerting;
+	assert_int_equal(al->n, 3);
+	assert_int_equal(al->alert_relabel.n, 1);
+	assert_true(sv_eqs(labels_get(al->external_labels, SV("site")), "x"));
+	const struct config_alertmanagers *a = &al->v[0];
+	assert_string_equal(a->path_prefix, "/am");
+	assert_int_equal(a->timeout, 3000);
+	assert_int_equal(a->static_targets.v[0].targets.n, 2);
+	assert_true(sv_eqs(labels_get(a->static_targets.v[0].labels, SV("zone")), "z"));
+	assert_string_equal(a->file_sd[0].files.v[0], "/etc/x/am/*.json");
+	assert_string_equal(a->file_sd[0].files.v[1], "/abs/x.yml");
+	assert_int_equal(a->file_sd[0].refresh_interval, 10000);
+	assert_true(a->http.basic_auth);
+	assert_string_equal(a->http.password_file, "/etc/x/secret");
+	assert_string_equal(a->http.tls.ca_file, "/etc/x/ca.pem");
+	assert_int_equal(a->http.tls.min_version, NET_TLS_12);
+	assert_false(a->http.follow_redirects);
+	assert_false(a->http.http2);
+	assert_int_equal(a->http.headers.v[0].values.n, 2);
+	assert_string_equal(a->http.headers.v[0].files.v[0], "/etc/x/f");
+	assert_int_equal(a->alert_relabel.v[0].action, RELABEL_DROP);
+	assert_string_equal(al->v[1].http.auth_type, "Bearer");
+	assert_string_equal(al->v[1].http.credentials_file, "/etc/x/token");
+	assert_string_equal(al->v[2].http.credentials, "abc");
+	assert_true(strings_has(&cfg->not_acted_on, "alerting.alertmanagers.dns_sd_configs"));
+	/* The notifier may keep it longer than the configuration lives. */
+	struct config_alerting *kept = config_alerting_ref(cfg->alerting);
+	config_free(cfg);
+	assert_string_equal(kept->v[0].scheme, "https");
+	config_alerting_unref(kept);
+}
+
+#define AM(x) "alerting:\n  alertmanagers:\n  - " x "\n"
+
+static void test_bad_alerting(void **state)
+{
+	expect_error(AM("scheme: ftp"), "t.yml:3:13: alerting.alertmanagers[0].scheme: want http or https, got \"ftp\"");
+	expect_error(AM("api_version: v1"), "t.yml:3:18: expected Alertmanager api version to be one of [v2] but got v1");
+	expect_error(AM("timeout: 0"), "t.yml:3:14: alerting.alertmanagers[0].timeout: want a duration above 0");
+	expect_error(AM("static_configs: [{targets: ['http://x:9093/']}]"), "t.yml:3:33: \"http://x:9093/\" is not a valid hostname; want host:port");
+	expect_error(AM("static_configs: [{target: [x]}]"), "t.yml:3:23: unknown key \"target\" in alerting.alertmanagers[0].static_configs[0]; "
+							    "did you mean \"targets\"? Accepted: targets, labels");
+	expect_error(AM("basic_auth: {password: a, password_file: b}"), "t.yml:3:46: alerting.alertmanagers[0].basic_auth: at most one of");
+	expect_error(AM("basic_auth: {username: a}\n    authorization: {credentials: b}"),
+		     "t.yml:4:20: alerting.alertmanagers[0]: at most one of basic_auth, authorization,");
+	expect_error(AM("authorization: {type: Basic, credentials: b}"), "t.yml:3:20: alerting.alertmanagers[0].authorization: type cannot be \"basic\"");
+	expect_error(AM("tls_config: {min_version: TLS14}"), "t.yml:3:31: alerting.alertmanagers[0].tls_config.min_version: unknown TLS version \"TLS14\"");
+	expect_error(AM("tls_config: {cert_file: x}"), "t.yml:3:17: alerting.alertmanagers[0].tls_config: a client certificate needs both");
+	expect_error(AM("file_sd_configs: [{files: [x.txt]}]"), "t.yml:3:32: alerting.alertmanagers[0].file_sd_configs[0]: path name \"x.txt\"");
+	expect_error(AM("file_sd_configs: [{files: []}]"), "t.yml:3:31: alerting.alertmanagers[0].file_sd_configs[0]: file service discovery");
+	expect_error(AM("file_sd_configs: [{}]"), "t.yml:3:23: alerting.alertmanagers[0].file_sd_configs[0] needs a value for \"files\"");
+	expect_error(AM("relabel_configs: [{action: copy}]"), "t.yml:3:32: unknown relabel action \"copy\"; accepted: replace, keep,");
+	expect_error(AM("relabel_configs: [{regex: '(', target_label: x}]"),
+		     "t.yml:3:31: alerting.alertmanagers[0].relabel_configs[0]: error parsing regexp");
+	expect_error(AM("relabel_configs: [{source_labels: [a]}]"),
+		     "t.yml:3:23: alerting.alertmanagers[0].relabel_configs[0]: relabel configuration for replace action requires");
+	expect_error(AM("http_headers: {Host: {values: [x]}}"), "t.yml:3:20: alerting.alertmanagers[0].http_headers: setting header \"Host\"");
+	expect_error(AM("proxy_url: foo"), "t.yml:3:16: alerting.alertmanagers[0]: proxy_url \"foo\" is not a valid URL");
+	expect_error("alerting:\n  alertmanagers: [~]\n", "t.yml:2:19: alerting.alertmanagers[0]: empty item");
+	expect_error("alerting:\n  alertmanagers: {a: 1}\n", "t.yml:2:18: alerting.alertmanagers: want a list, got a map");
+}
+
+static void test_http(void **state)
+{
+	struct config *cfg = parse_ok("http:\n  buckets: [0.1, .5, 1e1]\n  routes: [/, '/users/{name}/orders', '/static/**', /a/]\n"
+				      "  streams: [\"/events/**\"]\n  include_services: [nginx, 'php-*']\n  exclude_services: [php-debug]\n"
+				      "  ports: [80, 8080]\n  exclude_ports: [8080]\n"
+				      "  budgets: {endpoints_per_service: 10, series: 2048, connections: 4096}\n");
+	const struct config_http *h = &cfg->http;
+	assert_int_equal(h->n_buckets, 3);
+	assert_true(h->buckets[0] == 0.1 && h->buckets[1] == 0.5 && h->buckets[2] == 10);
+	assert_int_equal(h->routes.n, 4);
+	assert_string_equal(h->routes.v[2], "/static/**");
+	assert_string_equal(h->streams.v[0], "/events/**");
+	assert_true(config_wants_service(h, "nginx") && config_wants_service(h, "php-fpm"));
+	assert_false(config_wants_service(h, "php-debug") || config_wants_service(h, "apache2"));
+	assert_true(config_wants_port(h, 80));
+	assert_false(config_wants_port(h, 8080) || config_wants_port(h, 81));
+	assert_int_equal(h->budget_endpoints, 10);
+	assert_int_equal(h->budget_series, 2048);
+	assert_int_equal(h->budget_connections, 4096);
+	config_free(cfg);
+	cfg = config_default();
+	assert_true(config_wants_service(&cfg->http, "x") && config_wants_port(&cfg->http, 1));
+	config_free(cfg);
+	expect_error("http: {buckets: []}\n", "t.yml:1:17: http.buckets: want 1 to 31 bounds in seconds, got 0");
+	expect_error("http: {buckets: [1, 1]}\n", "t.yml:1:21: http.buckets: want bounds above 0 in ascending order (+Inf is always there), got 1 after 1");
+	expect_error("http: {buckets: [1, .inf]}\n", "t.yml:1:21: http.buckets: want a number, got \".inf\"");
+	expect_error("http: {buckets: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32]}\n",
+		     "t.yml:1:17: http.buckets: want 1 to 31 bounds in seconds, got 32");
+	static const struct {
+		const char *route, *why;
+	} bad[] = {{"a", "it must begin with /"},
+		   {"/a//b", "it has an empty segment"},
+		   {"/a/x{b}", "{name} must be a whole segment"},
+		   {"/a/{}", "{name} must be a whole segment"},
+		   {"/**/a", "a star is only accepted as /** at the end"},
+		   {"/a*", "a star is only accepted"},
+		   {"/a?b=1", "it holds a byte that no path has"},
+		   {"/a b", "it holds a byte that no path has"}};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *text = xasprintf("http: {routes: ['%s']}\n", bad[i].route);
+		char *want = xasprintf("t.yml:1:17: http.routes[0]: \"%s\" is not a route such as /users/{name}/orders or /static/**: %s",
+				       bad[i].route, bad[i].why);
+		expect_error(text, want);
+		free(text);
+		free(want);
+	}
+	expect_error("http: {streams: [/a, /a]}\n", "t.yml:1:22: http.streams[1]: \"/a\" is listed twice");
+	expect_error("http: {ports: [0]}\n", "t.yml:1:16: http.ports: want a whole number from 1 to 65535, got \"0\"");
+	expect_error("http: {ports: [65536]}\n", "t.yml:1:16: http.ports: want a whole number from 1 to 65535, got \"65536\"");
+	expect_error("http: {ports: [-1]}\n", "t.yml:1:16: http.ports: want a whole number from 1 to 65535, got \"-1\"");
+	expect_error("http: {budgets: {series: 99999999999999999999}}\n", "t.yml:1:26: http.budgets.series: want a whole number from 64");
+	expect_error("http: {include_services: ['']}\n", "t.yml:1:27: http.include_services[0]: want the name of a service");
+}
+
+/* Everything that Prometheus knows loads, and is named. */
+static void test_not_acted_on(void **state)
+{
+	struct config *cfg = parse_ok(
+		"scrape_configs:\n"
+		"- job_name: a\n  scrape_interval: 5s\n  scrape_timeout: 5s\n  metrics_path: /m\n  params: {x: [y]}\n"
+		"  kubernetes_sd_configs: [{role: pod}]\n  metric_relabel_configs: [{regex: x, action: labeldrop}]\n"
+		"  basic_auth: {username: a}\n  honor_labels: true\n  scrape_protocols: [PrometheusText1.0.0]\n"
+		"- job_name: b\n  static_configs: [{targets: [x:1]}]\n  oauth2: {client_id: a, token_url: 'http://x/'}\n"
+		"scrape_config_files: ['x/*.yml']\n"
+		"remote_write:\n- url: http://user@host:80/write?x=1\n  queue_config: {capacity: 5, batch_send_deadline: 5s}\n"
+		"  write_relabel_configs: []\n  sigv4: {region: x}\n  metadata_config: {send: true}\n  headers: {X-A: b}\n"
+		"remote_read: [{url: 'https://[::1]:9/x', read_recent: true, required_matchers: {a: b}}]\n"
+		"storage: {tsdb: {out_of_order_time_window: 30m}, exemplars: {max_exemplars: 5}}\n"
+		"tracing: {endpoint: 'localhost:4317', insecure: true, sampling_fraction: 1.0}\n"
+		"otlp: {promote_resource_attributes: [a]}\nruntime: {gogc: 75}\n");
+	static const char *const want[] = {"scrape_configs", "scrape_config_files", "remote_write", "remote_read",
+					   "storage",	     "tracing",		    "otlp",	    "runtime"};
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
+		assert_true(strings_has(&cfg->not_acted_on, want[i]));
+	assert_int_equal(cfg->not_acted_on.n, ARRAY_SIZE(want));
+	config_free(cfg);
+	expect_error("scrape_configs: [{job_name: a}, {job_name: a}]\n", "t.yml:1:44: found multiple scrape configs with job name \"a\"");
+	expect_error("scrape_configs: [{scrape_interval: 5s}]\n", "t.yml:1:18: scrape_configs[0] needs a value for \"job_name\"");
+	expect_error("scrape_configs: [{job_name: a, metric_path: /x}]\n",
+		     "t.yml:1:32: unknown key \"metric_path\" in scrape_configs[0]; did you mean \"metrics_path\"?");
+	expect_error("scrape_configs: [{job_name: a, kubernets_sd_configs: []}]\n",
+		     "t.yml:1:32: unknown key \"kubernets_sd_configs\" in scrape_configs[0]; did you mean \"kubernetes_sd_configs\"?");
+	expect_error("remote_write: [{url: 'host:80'}]\n", "t.yml:1:22: remote_write[0].url: \"host:80\" is not a valid URL: it must begin with http://");
+	expect_error("remote_write: [{url: 'http://'}]\n", "t.yml:1:22: remote_write[0].url: \"http://\" is not a valid URL: it has no host");
+	expect_error("remote_write: [{url: 'http://h:99999/'}]\n",
+		     "t.yml:1:22: remote_write[0].url: \"http://h:99999/\" is not a valid URL: its port");
+	expect_error("remote_write: [{}]\n", "t.yml:1:16: remote_write[0] needs a value for \"url\"");
+}
+
+static void test_files(void **state)
+{
+	struct config *cfg = NULL;
+	char *error = NULL;
+	assert_int_equal(config_load("/nonexistent/p.yml", &cfg, &error), -ENOENT);
+	assert_string_equal(error, "/nonexistent/p.yml: No such file or directory");
+	free(error);
+	assert_int_equal(config_load("/tmp", &cfg, &error), -EISDIR);
+	assert_string_equal(error, "/tmp: Is a directory");
+	free(error);
+}
+
+static void test_target_files(void **state)
+{
+	char *dir = temp_dir(), *error = NULL;
+	struct target_groups groups = {0};
+	write_file(dir, "a.json", "[{\"targets\": [\"x:1\", \"y:2\"], \"labels\": {\"z\": \"1\"}}, {\"targets\": []}]");
+	write_file(dir, "b.yml", "- targets: [w:3]\n  labels: {q: 5}\n");
+	write_file(dir, "bad.json", "[{\"targets\": [1]}]");
+	write_file(dir, "bad.yml", "- target: [x]\n");
+	write_file(dir, "bad2.json", "[{\"targets\"");
+	char *p = xasprintf("%s/a.json", dir);
+	assert_int_equal(targets_read_file(p, &groups, &error), 0);
+	assert_int_equal(groups.n, 2);
+	assert_string_equal(groups.v[0].targets.v[1], "y:2");
+	assert_true(sv_eqs(labels_get(groups.v[0].labels, SV("__meta_filepath")), p));
+	free(p);
+	p = xasprintf("%s/b.yml", dir);
+	assert_int_equal(targets_read_file(p, &groups, &error), 0);
+	assert_int_equal(groups.n, 3);
+	assert_true(sv_eqs(labels_get(groups.v[2].labels, SV("q")), "5"));
+	free(p);
+	static const char *const bad[] = {"bad.json", "bad.yml", "bad2.json", "none.yml"},
+				 *const want[] = {"targets must be strings", ":1:3: unknown key \"target\"", ":1:", "No such file"};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		p = xasprintf("%s/%s", dir, bad[i]);
+		error = NULL;
+		assert_true(targets_read_file(p, &groups, &error) < 0);
+		assert_non_null(strstr(error, want[i]));
+		assert_int_equal(groups.n, 3);
+		free(error);
+		free(p);
+	}
+	target_groups_free(&groups);
+	remove_dir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_minimal_prometheus_yml),
+		cmocka_unit_test(test_debian_prometheus_yml), cmocka_unit_test(test_rule_globs),
+		cmocka_unit_test(test_global),	     cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
+		cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
+		cmocka_unit_test(test_files),	     cmocka_unit_test(test_target_files),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
