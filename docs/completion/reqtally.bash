@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion for reqtally(8)
+_reqtally() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command=
+	# readline parts words at "="
+	[ "$cur" = = ] && cur=
+	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		run | check | test | query | top | doctor)
+			command=${COMP_WORDS[i]}
+			break
+			;;
+		esac
+	done
+	COMPREPLY=()
+	case $prev in
+	--config.file | --web.config.file)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--log.level)
+		mapfile -t COMPREPLY < <(compgen -W "debug info warn error" -- "$cur")
+		return
+		;;
+	--log.format)
+		mapfile -t COMPREPLY < <(compgen -W "logfmt json" -- "$cur")
+		return
+		;;
+	check)
+		mapfile -t COMPREPLY < <(compgen -W "config rules" -- "$cur")
+		return
+		;;
+	test)
+		mapfile -t COMPREPLY < <(compgen -W "rules" -- "$cur")
+		return
+		;;
+	esac
+	case $cur in
+	-*)
+		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
+			--log.level= --log.format= --version --help" -- "$cur")
+		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
+		;;
+	*)
+		if [ -z "$command" ]; then
+			mapfile -t COMPREPLY < <(compgen -W "run check test query top doctor" -- "$cur")
+		elif [ "$command" = check ] || [ "$command" = test ]; then
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		fi
+		;;
+	esac
+}
+complete -F _reqtally reqtally
