@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The daemon itself: connections older than it, its own web server, formats, reload, budgets, namespaces, stop."""
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import exposition
 import raw
 import reqtally
 import servers
-from httpclient import fetch
-from procs import Failure, find_program, wait_for
+from httpclient import Tally, fetch
+from procs import Failure, Skip, find_program, wait_for
 from raw_cases import GET, OK
 from test_badinput import bpf_objects, nothing_left
+from test_servers import started
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -188,6 +190,35 @@ print(listener.port)
 	reqtally.wait_counts(rt, before, int(done.stdout), {("rawserver", "GET", "/a", "200"): 8})
 
 
+def test_lossy_link(context):
+	"""Packets lost, repeated and swapped: what TCP mends must not be counted twice, nor missed."""
+	unshare = find_program("unshare", package="util-linux")
+	if not os.path.exists("/dev/net/tun"):
+		raise Skip("no /dev/net/tun")
+	program = servers.build_go("gosvc", os.path.join(HERE, "gosvc"))
+	rt, before = started(context)
+	done = subprocess.run([unshare, "--net", sys.executable, os.path.join(HERE, "lossy.py"), program, context.folder],
+			      capture_output=True, text=True, timeout=120)
+	if done.returncode:
+		raise Failure(done.stderr[-1500:])
+	figures = json.loads(done.stdout)
+	told = "%(forwarded)d packets, %(dropped)d lost, %(repeated)d repeated, %(swapped)d swapped" % figures
+	if rt is None:
+		raise Skip("%s; %s" % (before, told))
+	tally = Tally()
+	for key, n in figures["counts"]:
+		tally.counts[tuple(key)] = n
+	try:
+		after = reqtally.wait_counts(rt, before, figures["port"], {("gosvc", *k): n for k, n in tally.counts.items()})
+	except Failure as e:
+		lost = exposition.growth(before, rt.scrape(), "reqtally_requests_lost_total", ("reason",))
+		raise Failure("%s (%s; lost: %s)" % (e, told, reqtally.text_of(lost))) from None
+	for name in ("http_requests_duration_seconds_count", "http_requests_ttfb_seconds_count"):
+		if after.sum(name, port=str(figures["port"])) != tally.total():
+			raise Failure("%s is %g, expected %d" % (name, after.sum(name, port=str(figures["port"])), tally.total()))
+	reqtally.check_ledger(rt)
+
+
 def test_load(context):
 	"""wrk with 50 connections: what nginx logged is what reqtally counted, to the last request."""
 	rt, wrk = context.reqtally(), find_program("wrk", package="wrk")
@@ -237,6 +268,45 @@ def test_endpoint_budget(context):
 		if len(grown) == len(words):
 			raise Failure("%d endpoints without a limit" % len(grown))
 		reqtally.check_ledger(rt)
+
+
+HTTP_CONFIG = """http:
+  buckets: [0.05, 0.2, 2]
+  budgets:
+    endpoints_per_service: 3
+  routes:
+  - /teams/{team}/members/**
+"""
+
+
+def test_http_section(context):
+	"""Buckets, budgets, routes and excluded ports of the configuration file."""
+	context.stop_shared()
+	listener, other = raw.Listener("127.0.0.1"), raw.Listener("127.0.0.1")
+	config = HTTP_CONFIG + "  exclude_ports: [%d]\n" % other.port
+	paths = ["/teams/red/members/x/y", "/teams/blue/members/z", "/one", "/two", "/three", "/four"]
+	try:
+		with reqtally.Reqtally(context.folder, config=config) as rt:
+			before = rt.scrape()
+			for each in (listener, other):
+				raw.play(each, [step for p in paths for step in (("c", raw.request("GET", p)), ("s", OK))])
+			want = {("/teams/{team}/members/**",): 2, ("/one",): 1, ("/two",): 1, ("{other}",): 2}
+			time.sleep(0.3)
+			after = rt.scrape()
+			problems = [reqtally.difference("endpoints", want, exposition.growth(
+				before, after, "http_requests_total", ("endpoint",), port=str(listener.port)))]
+			if after.sum("http_requests_total", port=str(other.port)):
+				problems.append("an excluded port is counted")
+			bounds = {dict(k)["le"] for k in after.select("http_requests_duration_seconds_bucket", port=str(listener.port))}
+			if {float(b) for b in bounds} != {0.05, 0.2, 2, float("inf")}:
+				problems.append("bounds %s" % sorted(bounds))
+			problems = [p for p in problems if p]
+			if problems:
+				raise Failure("\n    ".join(problems))
+			reqtally.check_ledger(rt)
+	finally:
+		listener.close()
+		other.close()
 
 
 def test_stop_leaves_nothing(context):
