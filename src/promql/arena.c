@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "promql/arena.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+#define CHUNK 16384u
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size;
+	_Alignas(16) char bytes[];
+};
+
+static void use_chunk(struct arena *a, struct arena_chunk *c)
+{
+	a->at = c->bytes;
+	a->end = c->bytes + c->size;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	if (n > SIZE_MAX / 4)
+		abort();
+	n = (n + 15) & ~(size_t)15;
+	if (!a->at || n > (size_t)(a->end - a->at)) {
+		size_t size = n > CHUNK ? n : CHUNK;
+		struct arena_chunk *c = xmalloc(sizeof(*c) + size);
+		c->size = size;
+		c->next = a->chunks;
+		a->chunks = c;
+		use_chunk(a, c);
+	}
+	void *p = a->at;
+	a->at += n;
+	return p;
+}
+
+void *arena_calloc(struct arena *a, size_t n, size_t size)
+{
+	if (size && n > SIZE_MAX / 4 / size)
+		abort();
+	void *p = arena_alloc(a, n * size);
+	return memset(p, 0, n * size);
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	char *p = arena_alloc(a, n + 1);
+	if (n)
+		memcpy(p, s, n);
+	p[n] = 0;
+	return p;
+}
+
+void arena_reset(struct arena *a)
+{
+	struct arena_chunk *c = a->chunks;
+	if (!c)
+		return;
+	while (c->next) {
+		struct arena_chunk *old = c->next;
+		c->next = old->next;
+		free(old);
+	}
+	use_chunk(a, c);
+}
+
+void arena_free(struct arena *a)
+{
+	while (a->chunks) {
+		struct arena_chunk *c = a->chunks;
+		a->chunks = c->next;
+		free(c);
+	}
+	a->at = a->end = NULL;
+}

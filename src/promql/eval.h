@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The evaluator's inside, shared by the files of src/promql.
+ *
+ * A query runs step by step: at each step the tree is walked and every node gives a vector (struct vec) or a scalar. What is
+ * read from the source is selected once per selector for all steps (struct node), and so is a subquery evaluated once for
+ * all steps. Vectors live in the arena of the step; label sets in a pool for the whole run. Errors are sticky: the first one
+ * is kept in ev->error, and everything after it gives nothing. */
+#ifndef RT_PROMQL_EVAL_H
+#define RT_PROMQL_EVAL_H
+
+#include "promql/arena.h"
+#include "promql/ast.h"
+#include "promql/functions.h"
+#include "promql/pool.h"
+
+struct vsample {
+	const struct labels *l; /* pooled */
+	double v;
+	const struct histogram *h; /* NULL: a float */
+	int64_t t;		   /* when the sample was taken; only timestamp() looks */
+	bool drop;		   /* the name goes when the query is done (delayed name removal) */
+};
+
+struct vec {
+	struct vsample *s;
+	size_t n, cap;
+};
+
+/* A series as a selector or a subquery gives it, for all steps. */
+struct range_series {
+	const struct labels *l;
+	const struct sample *s; /* ascending; without stale markers if the selector has a range */
+	size_t n;
+	bool drop, histograms;
+};
+
+/* What a range function gets of one series at one step. */
+struct window {
+	const struct labels *l;
+	const struct sample *s; /* t in (from, to], and beyond on either side if the selector is anchored or smoothed */
+	size_t n;
+	size_t n_histograms;
+	int64_t from, to, range;
+	enum extended extended;
+	const struct expr *arg; /* whom annotations are about */
+	const struct sample *before; /* the sample before s[0], if the selector loaded one; for start timestamps */
+};
+
+struct node {
+	bool loaded, has_set, has_cached;
+	int64_t offset, range, step; /* ms, resolved for this query */
+	struct series_set set;
+	struct range_series *series;
+	size_t n;
+	struct vec cached; /* an invariant node's result */
+	double cached_scalar;
+	void *extra; /* a function's own state, in ev->arena */
+};
+
+struct annotations {
+	char **v;
+	size_t n, cap;
+};
+
+struct eval {
+	const struct promql_expr *p;
+	const struct sample_source *src;
+	struct promql_options opt;
+	int64_t query_start, query_end, query_step; /* of the query; a subquery does not change them */
+	int64_t start, end, step, t;		    /* of what is being evaluated */
+	bool instant, in_subquery;
+	struct arena arena; /* lives as long as the run */
+	struct arena *tmp;  /* lives as long as the step */
+	struct pool pool;
+	struct node *nodes; /* by expr->id */
+	struct annotations warnings, infos;
+	int err;
+	char *error;
+	uint64_t samples;
+	uint64_t deadline_ns;
+	unsigned ticks;
+};
+
+/* Sets the error unless there is one. */
+void ev_fail(struct eval *ev, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* " (line:col)" of E is added. */
+void ev_warn(struct eval *ev, const struct expr *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* The metric's name for a message. */
+struct sv ev_name(const struct labels *l);
+/* Counts N more samples held at once, to be given back with a negative N; false if that is too many. */
+bool ev_charge(struct eval *ev, int64_t n);
+/* False if the query has run out of time or has failed. */
+bool ev_alive(struct eval *ev);
+
+double eval_scalar(struct eval *ev, const struct expr *e);
+struct vec eval_vector(struct eval *ev, const struct expr *e);
+struct sv eval_string(const struct expr *e);
+struct vec eval_binary(struct eval *ev, const struct expr *e);
+struct vec eval_aggregate(struct eval *ev, const struct expr *e);
+struct vec eval_call(struct eval *ev, const struct expr *e);
+double scalar_operator(enum token_type op, double a, double b);
+
+void vec_add(struct eval *ev, struct vec *v, struct vsample s);
+/* A sample with V for the series of S: name dropped (or to be), time now. */
+struct vsample ev_derived(struct eval *ev, const struct vsample *s, double v);
+/* L without the name (and __type__ and __unit__), at once or, with delayed removal, *DROP instead. */
+const struct labels *ev_drop_name(struct eval *ev, const struct labels *l, bool *drop);
+const struct labels *ev_without_name(struct eval *ev, const struct labels *l);
+/* Fails if two samples have the same labels; WHERE names no one: the message is Prometheus'. */
+void ev_check_unique(struct eval *ev, const struct vec *v);
+/* L with only (KEEP) or without the labels of NAMES (and then without __name__); remembered under OP, unique per list. */
+const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l, const struct name_list *names, bool keep);
+
+/* Selects, once, what selector or subquery E reads in this evaluation. */
+struct node *ev_load(struct eval *ev, const struct expr *e);
+/* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is empty. */
+bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s, struct window *w);
+
+/* Prometheus' compensated sum: *C collects what *SUM loses. */
+void kahan_add(double x, double *sum, double *c);
+/* Linear interpolation in the sorted values; handles q outside [0, 1]. */
+double quantile_of(double q, double *v, size_t n);
+/* NaN sorts first. */
+int compare_values(const void *a, const void *b);
+/* Appends DST labels; the pooled result of a builder. */
+const struct labels *ev_intern(struct eval *ev, struct labels *l);
+
+#endif

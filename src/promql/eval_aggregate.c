@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "model/text.h"
+#include "promql/eval.h"
+#include "promql/histogram_ops.h"
+
+/* Neumaier's variant of Kahan's sum. An infinite sum has no error to collect. */
+void kahan_add(double x, double *sum, double *c)
+{
+	double t = *sum + x;
+	if (isinf(t))
+		*c = 0;
+	else if (fabs(*sum) >= fabs(x))
+		*c += (*sum - t) + x;
+	else
+		*c += (x - t) + *sum;
+	*sum = t;
+}
+
+int compare_values(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	if (isnan(x) || isnan(y))
+		return isnan(y) - isnan(x);
+	return x < y ? -1 : x > y;
+}
+
+double quantile_of(double q, double *v, size_t n)
+{
+	if (!n || isnan(q))
+		return NAN;
+	if (q < 0)
+		return -INFINITY;
+	if (q > 1)
+		return INFINITY;
+	qsort(v, n, sizeof(*v), compare_values);
+	double rank = q * ((double)n - 1);
+	double lower = fmax(0, floor(rank)), upper = fmin((double)n - 1, lower + 1);
+	double weight = rank - floor(rank);
+	return v[(size_t)lower] * (1 - weight) + v[(size_t)upper] * weight;
+}
+
+struct group {
+	const struct labels *l;
+	bool drop, mixed, incremental, has_float;
+	double v, c, mean, n; /* the sum or extreme, its compensation, mean, members */
+	struct histogram_sum hist;
+	size_t *members; /* indices into the input */
+	size_t n_members, cap;
+};
+
+static bool is_float_only(enum token_type op)
+{
+	return op == TOKEN_MIN || op == TOKEN_MAX || op == TOKEN_STDDEV || op == TOKEN_STDVAR || op == TOKEN_QUANTILE ||
+	       op == TOKEN_TOPK || op == TOKEN_BOTTOMK;
+}
+
+static void add_average(struct group *g, double x)
+{
+	if (!g->incremental) {
+		double sum = g->v, c = g->c;
+		kahan_add(x, &sum, &c);
+		if (!isinf(sum)) {
+			g->v = sum;
+			g->c = c;
+			return;
+		}
+		/* The sum is beyond a double, the mean need not be. */
+		g->incremental = true;
+		g->mean = g->v / (g->n - 1);
+		g->c /= g->n - 1;
+	}
+	double q = (g->n - 1) / g->n;
+	g->mean *= q;
+	g->c *= q;
+	kahan_add(x / g->n, &g->mean, &g->c);
+}
+
+static void add_float(struct group *g, enum token_type op, double x)
+{
+	bool first = !g->has_float;
+	g->has_float = true;
+	g->n++;
+	switch (op) {
+	case TOKEN_SUM:
+		if (first)
+			g->v = x;
+		else
+			kahan_add(x, &g->v, &g->c);
+		break;
+	case TOKEN_AVG:
+		if (first)
+			g->v = x;
+		else
+			add_average(g, x);
+		break;
+	case TOKEN_MIN:
+		if (first || g->v > x || isnan(g->v))
+			g->v = x;
+		break;
+	case TOKEN_MAX:
+		if (first || g->v < x || isnan(g->v))
+			g->v = x;
+		break;
+	case TOKEN_STDDEV:
+	case TOKEN_STDVAR: {
+		double delta = x - g->mean;
+		if (isnan(x) || isinf(x)) {
+			g->v = NAN;
+			break;
+		}
+		g->mean += delta / g->n;
+		g->v += delta * (x - g->mean);
+		break;
+	}
+	default:
+		break;
+	}
+}
+
+static double finish_float(struct group *g, enum token_type op, double q, const struct vec *in, double *scratch)
+{
+	switch (op) {
+	case TOKEN_SUM:
+		return g->v + g->c;
+	case TOKEN_AVG:
+		return g->incremental ? g->mean + g->c : g->v / g->n + g->c / g->n;
+	case TOKEN_STDDEV:
+		return sqrt(g->v / g->n);
+	case TOKEN_STDVAR:
+		return g->v / g->n;
+	case TOKEN_QUANTILE: {
+		size_t n = 0;
+		for (size_t i = 0; i < g->n_members; i++)
+			scratch[n++] = in->s[g->members[i]].v;
+		return quantile_of(q, scratch, n);
+	}
+	case TOKEN_COUNT:
+		return g->n;
+	case TOKEN_GROUP:
+		return 1;
+	default:
+		return g->v;
+	}
+}
+
+struct groups {
+	struct group *v;
+	size_t n, cap;
+	struct ptrmap map;
+};
+
+static struct group *group_of(struct eval *ev, struct groups *gs, const struct labels *key)
+{
+	bool is_new;
+	uint32_t *slot = ptrmap_slot(&gs->map, key, &is_new);
+	if (is_new) {
+		arena_grow(ev->tmp, gs->v, gs->n, gs->cap);
+		*slot = (uint32_t)gs->n;
+		gs->v[gs->n++] = (struct group){.l = key};
+	}
+	return &gs->v[*slot];
+}
+
+static const struct labels *group_key(struct eval *ev, const struct expr *e, const struct labels *l)
+{
+	if (!e->aggregate.without && !e->aggregate.by.n)
+		return ev->pool.empty;
+	return ev_project(ev, (uintptr_t)&e->aggregate, l, &e->aggregate.by, !e->aggregate.without);
+}
+
+static void add_member(struct eval *ev, struct group *g, size_t i)
+{
+	arena_grow(ev->tmp, g->members, g->n_members, g->cap);
+	g->members[g->n_members++] = i;
+}
+
+static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double q)
+{
+	enum token_type op = e->aggregate.op;
+	struct vec in = eval_vector(ev, e->aggregate.expr), out = {0};
+	struct groups gs = {0};
+	ptrmap_init(&gs.map, ev->tmp, in.n + 1);
+	for (size_t i = 0; i < in.n && !ev->err; i++) {
+		const struct vsample *s = &in.s[i];
+		if (s->h && is_float_only(op)) {
+			ev_info(ev, e->aggregate.expr, "ignored histogram in %s aggregation", token_word(op));
+			continue;
+		}
+		struct group *g = group_of(ev, &gs, group_key(ev, e, s->l));
+		g->drop = g->drop || s->drop;
+		if (op == TOKEN_COUNT || op == TOKEN_GROUP)
+			g->n++;
+		else if (s->h)
+			histogram_sum_add(ev, e->aggregate.expr, &g->hist, s->h, op == TOKEN_AVG);
+		else
+			add_float(g, op, s->v);
+		if (op == TOKEN_QUANTILE)
+			add_member(ev, g, i);
+	}
+	double *scratch = arena_alloc(ev->tmp, (in.n + 1) * sizeof(*scratch));
+	for (size_t i = 0; i < gs.n; i++) {
+		struct group *g = &gs.v[i];
+		struct vsample r = {.l = g->l, .drop = g->drop, .t = ev->t};
+		if (g->hist.n && g->has_float) {
+			ev_warn(ev, e->aggregate.expr, "encountered a mix of histograms and floats for aggregation");
+			continue;
+		}
+		if (g->hist.n) {
+			r.h = histogram_sum_finish(ev, e->aggregate.expr, &g->hist, op == TOKEN_AVG);
+			if (!r.h)
+				continue;
+		} else {
+			r.v = finish_float(g, op, q, &in, scratch);
+		}
+		vec_add(ev, &out, r);
+	}
+	return out;
+}
+
+struct ranked {
+	double v;
+	size_t i;
+};
+
+/* NaN ranks last, equal values as they came. */
+static int by_rank(const void *a, const void *b, void *descending)
+{
+	const struct ranked *x = a, *y = b;
+	if (isnan(x->v) || isnan(y->v)) {
+		if (isnan(x->v) != isnan(y->v))
+			return isnan(x->v) ? 1 : -1;
+	} else if (x->v != y->v) {
+		return (x->v < y->v) != *(bool *)descending ? -1 : 1;
+	}
+	return x->i < y->i ? -1 : 1;
+}
+
+static struct vec top_aggregate(struct eval *ev, const struct expr *e, double param)
+{
+	enum token_type op = e->aggregate.op;
+	struct vec out = {0}, in;
+	if (isnan(param)) {
+		ev_fail(ev, -EINVAL, "Parameter value is NaN");
+		return out;
+	}
+	if (param >= 9223372036854775807.0 || param <= -9223372036854775808.0) {
+		ev_fail(ev, -EINVAL, "Scalar value %g %s int64", param, param > 0 ? "overflows" : "underflows");
+		return out;
+	}
+	in = eval_vector(ev, e->aggregate.expr);
+	int64_t k = (int64_t)param;
+	if (k < 1)
+		return out;
+	struct groups gs = {0};
+	bool descending = op == TOKEN_TOPK;
+	ptrmap_init(&gs.map, ev->tmp, in.n + 1);
+	for (size_t i = 0; i < in.n; i++) {
+		if (in.s[i].h && op != TOKEN_LIMITK) {
+			ev_info(ev, e->aggregate.expr, "ignored histogram in %s aggregation", token_word(op));
+			continue;
+		}
+		add_member(ev, group_of(ev, &gs, group_key(ev, e, in.s[i].l)), i);
+	}
+	for (size_t i = 0; i < gs.n; i++) {
+		struct group *g = &gs.v[i];
+		size_t n = (uint64_t)k < g->n_members ? (size_t)k : g->n_members;
+		struct ranked *r = arena_alloc(ev->tmp, g->n_members * sizeof(*r));
+		for (size_t m = 0; m < g->n_members; m++)
+			r[m] = (struct ranked){in.s[g->members[m]].v, g->members[m]};
+		if (op != TOKEN_LIMITK)
+			qsort_r(r, g->n_members, sizeof(*r), by_rank, &descending);
+		for (size_t m = 0; m < n; m++)
+			vec_add(ev, &out, in.s[r[m].i]);
+	}
+	return out;
+}
+
+static struct vec count_values(struct eval *ev, const struct expr *e)
+{
+	struct vec in = eval_vector(ev, e->aggregate.expr), out = {0};
+	struct sv name = eval_string(e->aggregate.param);
+	struct groups gs = {0};
+	if (!name.n || !text_is_utf8(name)) {
+		ev_fail(ev, -EINVAL, "invalid label name \"%.*s\"", SV_ARG(name));
+		return out;
+	}
+	ptrmap_init(&gs.map, ev->tmp, in.n + 1);
+	for (size_t i = 0; i < in.n; i++) {
+		struct buf text = BUF_INIT;
+		struct labels_builder b;
+		if (in.s[i].h)
+			histogram_print(in.s[i].h, &text);
+		else
+			text_float(in.s[i].v, 'f', &text);
+		/* The new label takes part in the grouping, and stands even if `by` does not name it. */
+		const struct labels *base = group_key(ev, e, in.s[i].l);
+		labels_builder_init(&b, base);
+		labels_builder_set(&b, name, sv_make(buf_str(&text), text.n));
+		struct group *g = group_of(ev, &gs, ev_intern(ev, labels_builder_build(&b)));
+		g->n++;
+		g->drop = g->drop || in.s[i].drop;
+		labels_builder_free(&b);
+		buf_free(&text);
+	}
+	for (size_t i = 0; i < gs.n; i++)
+		vec_add(ev, &out, (struct vsample){.l = gs.v[i].l, .v = gs.v[i].n, .drop = gs.v[i].drop, .t = ev->t});
+	return out;
+}
+
+static struct vec limit_ratio(struct eval *ev, const struct expr *e, double ratio)
+{
+	struct vec in, out = {0};
+	if (isnan(ratio)) {
+		ev_fail(ev, -EINVAL, "Ratio value is NaN");
+		return out;
+	}
+	if (ratio < -1 || ratio > 1) {
+		double cap = ratio > 1 ? 1 : -1;
+		struct buf t = BUF_INIT;
+		text_float(ratio, 'g', &t);
+		ev_warn(ev, e->aggregate.param, "ratio value should be between -1 and 1, got %s, capping to %g", buf_str(&t), cap);
+		buf_free(&t);
+		ratio = cap;
+	}
+	in = eval_vector(ev, e->aggregate.expr);
+	for (size_t i = 0; i < in.n; i++) {
+		double at = (double)labels_xxhash(in.s[i].l) / 18446744073709551616.0;
+		if (ratio >= 0 ? at < ratio : at >= 1 + ratio)
+			vec_add(ev, &out, in.s[i]);
+	}
+	return out;
+}
+
+struct vec eval_aggregate(struct eval *ev, const struct expr *e)
+{
+	enum token_type op = e->aggregate.op;
+	double param = 0;
+	if (e->aggregate.param && op != TOKEN_COUNT_VALUES)
+		param = eval_scalar(ev, e->aggregate.param);
+	switch (op) {
+	case TOKEN_COUNT_VALUES:
+		return count_values(ev, e);
+	case TOKEN_TOPK:
+	case TOKEN_BOTTOMK:
+	case TOKEN_LIMITK:
+		return top_aggregate(ev, e, param);
+	case TOKEN_LIMIT_RATIO:
+		return limit_ratio(ev, e, param);
+	case TOKEN_QUANTILE:
+		if (isnan(param) || param < 0 || param > 1) {
+			struct buf t = BUF_INIT;
+			text_float(param, 'g', &t);
+			ev_warn(ev, e->aggregate.param, "quantile value should be between 0 and 1, got %s", buf_str(&t));
+			buf_free(&t);
+		}
+		return plain_aggregate(ev, e, param);
+	default:
+		return plain_aggregate(ev, e, 0);
+	}
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* How fast things change: rate and its kin, changes and resets, the straight line through a window. */
+#include <errno.h>
+#include <math.h>
+
+#include "promql/fn.h"
+#include "promql/histogram_ops.h"
+
+static bool ends_with(struct sv s, const char *suffix)
+{
+	size_t n = strlen(suffix);
+	return s.n >= n && !memcmp(s.p + s.n - n, suffix, n);
+}
+
+static void check_counter_name(struct eval *ev, const struct window *w)
+{
+	struct sv name = ev_name(w->l);
+	if (!name.n || w->n == w->n_histograms || ends_with(name, "_total") || ends_with(name, "_sum") || ends_with(name, "_count") ||
+	    ends_with(name, "_bucket"))
+		return;
+	ev_info(ev, w->arg, "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"%.*s\"", SV_ARG(name));
+}
+
+/* The value between two samples at T. A counter that was reset in between starts from zero on the left of a window; on its
+ * right it goes on above what it had. */
+static double interpolate(const struct sample *a, const struct sample *b, int64_t t, bool counter, bool left)
+{
+	double x = a->v, y = b->v;
+	if (counter && y < x) {
+		if (left)
+			x = 0;
+		else
+			y += x;
+	}
+	return x + (y - x) * (double)(t - a->t) / (double)(b->t - a->t);
+}
+
+/* anchored and smoothed: the values at the window's edges are samples or between samples, and nothing is extrapolated. */
+static bool extended_rate(const struct window *w, struct vsample *out, bool counter, bool per_second)
+{
+	const struct sample *s = w->s;
+	bool smoothed = w->extended == EXTENDED_SMOOTHED;
+	size_t first = 0, last = w->n - 1;
+	while (first < w->n - 1 && s[first + 1].t <= w->from)
+		first++;
+	if (smoothed)
+		for (last = 0; last < w->n - 1 && s[last].t < w->to;)
+			last++;
+	if (s[last].t <= w->from || (smoothed && s[first].t > w->to))
+		return false;
+	double left = s[first].v, right = s[last].v;
+	if (smoothed && s[first].t < w->from)
+		left = interpolate(&s[first], &s[first + 1], w->from, counter, true);
+	if (smoothed && last > 0 && s[last].t > w->to)
+		right = interpolate(&s[last - 1], &s[last], w->to, counter, false);
+	double r = right - left;
+	if (counter) {
+		double prev = left;
+		for (size_t i = first; i <= last; i++) {
+			if (s[i].t <= w->from || s[i].t >= w->to)
+				continue;
+			if (s[i].v < prev)
+				r += prev;
+			prev = s[i].v;
+		}
+		if (right < prev)
+			r += prev;
+	}
+	out->v = per_second ? r / ((double)w->range / 1000) : r;
+	return true;
+}
+
+/* By how much the increase between the first and the last sample is to be stretched to the whole window (RULES 17.1). */
+double rate_factor(const struct window *w, size_t n, int64_t t0, int64_t tn, double increase, double first, bool counter, bool per_second)
+{
+	double to_start = (double)(t0 - w->from) / 1000, to_end = (double)(w->to - tn) / 1000;
+	double span = (double)(tn - t0) / 1000, avg = span / (double)(n - 1), limit = avg * 1.1;
+	if (to_start >= limit)
+		to_start = avg / 2;
+	if (counter && increase > 0 && first >= 0) {
+		/* A counter starts at zero: it cannot have been below before. */
+		double to_zero = span * (first / increase);
+		if (to_zero < to_start)
+			to_start = to_zero;
+	}
+	if (to_end >= limit)
+		to_end = avg / 2;
+	double factor = (span + to_start + to_end) / span;
+	return per_second ? factor / ((double)w->range / 1000) : factor;
+}
+
+static bool extrapolated(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+{
+	if (counter)
+		check_counter_name(ev, w);
+	if (w->n_histograms && w->n_histograms < w->n) {
+		struct sv name = ev_name(w->l);
+		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		return false;
+	}
+	if (w->n_histograms)
+		return histogram_rate(ev, w, out, counter, per_second);
+	if (w->extended != EXTENDED_NONE)
+		return extended_rate(w, out, counter, per_second);
+	if (w->n < 2)
+		return false;
+	const struct sample *s = w->s, *e = &w->s[w->n - 1];
+	double r = e->v - s->v;
+	for (size_t i = 1; counter && i < w->n; i++)
+		if (s[i].v < s[i - 1].v)
+			r += s[i - 1].v;
+	out->v = r * rate_factor(w, w->n, s->t, e->t, r, s->v, counter, per_second);
+	return true;
+}
+
+RANGE_FN(fn_rate)
+{
+	return extrapolated(ev, w, out, true, true);
+}
+
+RANGE_FN(fn_increase)
+{
+	return extrapolated(ev, w, out, true, false);
+}
+
+RANGE_FN(fn_delta)
+{
+	return extrapolated(ev, w, out, false, false);
+}
+
+static bool instant_value(struct eval *ev, const struct window *w, struct vsample *out, bool rate)
+{
+	if (w->n < 2)
+		return false;
+	const struct sample *a = &w->s[w->n - 2], *b = a + 1;
+	if (!a->h != !b->h) {
+		struct sv name = ev_name(w->l);
+		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		return false;
+	}
+	double dt = (double)(b->t - a->t) / 1000;
+	if (dt == 0)
+		return false;
+	if (a->h)
+		return histogram_instant(ev, w, a->h, b->h, out, rate, dt);
+	out->v = rate && b->v < a->v ? b->v : b->v - a->v;
+	if (rate)
+		out->v /= dt;
+	return true;
+}
+
+RANGE_FN(fn_irate)
+{
+	return instant_value(ev, w, out, true);
+}
+
+RANGE_FN(fn_idelta)
+{
+	return instant_value(ev, w, out, false);
+}
+
+/* The samples that changes and resets look at: with `anchored` also the last one at or before the window's start. */
+static bool counted_samples(const struct window *w, size_t *first)
+{
+	*first = 0;
+	if (w->extended == EXTENDED_NONE)
+		return true;
+	while (*first < w->n - 1 && w->s[*first + 1].t <= w->from)
+		++*first;
+	return w->s[w->n - 1].t > w->from;
+}
+
+RANGE_FN(fn_changes)
+{
+	size_t first;
+	if (!counted_samples(w, &first))
+		return false;
+	out->v = 0;
+	for (size_t i = first + 1; i < w->n; i++) {
+		const struct sample *a = &w->s[i - 1], *b = &w->s[i];
+		if (a->h && b->h)
+			out->v += !histogram_equal(a->h, b->h);
+		else if (a->h || b->h)
+			out->v++;
+		else
+			out->v += a->v != b->v && !(isnan(a->v) && isnan(b->v));
+	}
+	return true;
+}
+
+RANGE_FN(fn_resets)
+{
+	size_t first;
+	if (!counted_samples(w, &first))
+		return false;
+	out->v = 0;
+	for (size_t i = first + 1; i < w->n; i++) {
+		const struct sample *a = &w->s[i - 1], *b = &w->s[i];
+		if (a->h && b->h)
+			out->v += histogram_was_reset(b->h, a->h);
+		else if (a->h || b->h)
+			out->v++;
+		else
+			out->v += b->v < a->v;
+	}
+	return true;
+}
+
+/* Least squares over N samples; *INTERCEPT is the line's value at time AT. */
+static void linear_regression(const struct sample *s, size_t n, int64_t at, double *slope, double *intercept)
+{
+	double sx = 0, cx = 0, sy = 0, cy = 0, sxy = 0, cxy = 0, sxx = 0, cxx = 0;
+	bool constant = true;
+	for (size_t i = 0; i < n; i++) {
+		double x = (double)(s[i].t - at) / 1000;
+		constant = constant && s[i].v == s[0].v;
+		kahan_add(x, &sx, &cx);
+		kahan_add(s[i].v, &sy, &cy);
+		kahan_add(x * s[i].v, &sxy, &cxy);
+		kahan_add(x * x, &sxx, &cxx);
+	}
+	if (constant) {
+		*slope = isinf(s[0].v) ? NAN : 0;
+		*intercept = isinf(s[0].v) ? NAN : s[0].v;
+		return;
+	}
+	double k = (double)n;
+	sx += cx;
+	sy += cy;
+	sxy += cxy;
+	sxx += cxx;
+	*slope = (sxy - sx * sy / k) / (sxx - sx * sx / k);
+	*intercept = sy / k - *slope * sx / k;
+}
+
+RANGE_FN(fn_deriv)
+{
+	size_t n;
+	double intercept;
+	const struct sample *s = window_floats(ev, w, &n);
+	if (n < 2)
+		return false;
+	linear_regression(s, n, s[0].t, &out->v, &intercept);
+	return true;
+}
+
+RANGE_FN(fn_predict_linear)
+{
+	size_t n;
+	double slope, intercept, ahead = eval_scalar(ev, call->call.args[1]);
+	const struct sample *s = window_floats(ev, w, &n);
+	if (n < 2)
+		return false;
+	linear_regression(s, n, ev->t, &slope, &intercept);
+	out->v = slope * ahead + intercept;
+	return true;
+}
+
+RANGE_FN(fn_double_exponential_smoothing)
+{
+	double sf = eval_scalar(ev, call->call.args[1]), tf = eval_scalar(ev, call->call.args[2]);
+	if (!(sf > 0 && sf < 1)) {
+		ev_fail(ev, -EINVAL, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", sf);
+		return false;
+	}
+	if (!(tf > 0 && tf < 1)) {
+		ev_fail(ev, -EINVAL, "invalid trend factor. Expected: 0 < tf < 1, got: %f", tf);
+		return false;
+	}
+	size_t n;
+	const struct sample *s = window_floats(ev, w, &n);
+	if (n < 2)
+		return false;
+	double before = 0, level = s[0].v, trend = s[1].v - s[0].v;
+	for (size_t i = 1; i < n; i++) {
+		if (i > 1)
+			trend = tf * (level - before) + (1 - tf) * trend;
+		before = level;
+		level = sf * s[i].v + (1 - sf) * (level + trend);
+	}
+	out->v = level;
+	return true;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "promql/pool.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "promql/arena.h"
+
+void pool_init(struct pool *p)
+{
+	*p = (struct pool){0};
+	p->empty = pool_intern(p, labels_empty());
+}
+
+void pool_free(struct pool *p)
+{
+	for (size_t i = 0; i < p->cap; i++)
+		labels_unref((struct labels *)p->sets[i]);
+	free(p->sets);
+	free(p->memo);
+	*p = (struct pool){0};
+}
+
+static size_t find(const struct pool *p, const struct labels *l)
+{
+	size_t i = l->hash & (p->cap - 1);
+	while (p->sets[i] && !labels_equal(p->sets[i], l))
+		i = (i + 1) & (p->cap - 1);
+	return i;
+}
+
+const struct labels *pool_intern(struct pool *p, struct labels *owned)
+{
+	if (p->n * 2 >= p->cap) {
+		struct pool old = *p;
+		p->cap = old.cap ? old.cap * 2 : 64;
+		p->sets = xcalloc(p->cap, sizeof(*p->sets));
+		for (size_t i = 0; i < old.cap; i++)
+			if (old.sets[i])
+				p->sets[find(p, old.sets[i])] = old.sets[i];
+		free(old.sets);
+	}
+	size_t i = find(p, owned);
+	if (p->sets[i]) {
+		labels_unref(owned);
+		return p->sets[i];
+	}
+	p->sets[i] = owned;
+	p->n++;
+	return owned;
+}
+
+static uint64_t spread(uint64_t x)
+{
+	x ^= x >> 32;
+	x *= 0x9e3779b97f4a7c15u;
+	return x ^ x >> 29;
+}
+
+static size_t find_memo(const struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b)
+{
+	size_t i = spread(op + spread((uintptr_t)a + spread((uintptr_t)b))) & (p->cap_memo - 1);
+	while (p->memo[i].result && (p->memo[i].op != op || p->memo[i].a != a || p->memo[i].b != b))
+		i = (i + 1) & (p->cap_memo - 1);
+	return i;
+}
+
+const struct labels *pool_recall(const struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b)
+{
+	return p->cap_memo ? p->memo[find_memo(p, op, a, b)].result : NULL;
+}
+
+void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b, const struct labels *result)
+{
+	if (p->n_memo * 2 >= p->cap_memo) {
+		struct pool old = *p;
+		p->cap_memo = old.cap_memo ? old.cap_memo * 2 : 64;
+		p->memo = xcalloc(p->cap_memo, sizeof(*p->memo));
+		for (size_t i = 0; i < old.cap_memo; i++)
+			if (old.memo[i].result)
+				p->memo[find_memo(p, old.memo[i].op, old.memo[i].a, old.memo[i].b)] = old.memo[i];
+		free(old.memo);
+	}
+	size_t i = find_memo(p, op, a, b);
+	if (!p->memo[i].result)
+		p->n_memo++;
+	p->memo[i] = (struct memo_entry){op, a, b, result};
+}
+
+void ptrmap_init(struct ptrmap *m, struct arena *a, size_t n)
+{
+	m->cap = 8;
+	while (m->cap < n * 2)
+		m->cap *= 2;
+	m->keys = arena_calloc(a, m->cap, sizeof(*m->keys));
+	m->values = arena_calloc(a, m->cap, sizeof(*m->values));
+}
+
+static size_t find_ptr(const struct ptrmap *m, const void *key)
+{
+	size_t i = spread((uintptr_t)key) & (m->cap - 1);
+	while (m->keys[i] && m->keys[i] != key)
+		i = (i + 1) & (m->cap - 1);
+	return i;
+}
+
+uint32_t *ptrmap_slot(struct ptrmap *m, const void *key, bool *is_new)
+{
+	size_t i = find_ptr(m, key);
+	*is_new = !m->keys[i];
+	m->keys[i] = key;
+	return &m->values[i];
+}
+
+uint32_t *ptrmap_find(const struct ptrmap *m, const void *key)
+{
+	size_t i = find_ptr(m, key);
+	return m->keys[i] ? &m->values[i] : NULL;
+}
