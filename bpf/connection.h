@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* What is kept of a connection, and who may write it.
+ *
+ * Three programs meet in it. Ingress (request bytes) runs in softirq before the socket is locked, on any CPU. Egress (response
+ * bytes), the reader (the application takes bytes out of the socket) and the state change (the connection ends) run under the
+ * socket lock, so they never run at the same time as each other. Ingress owns its fields and appends requests to a ring; the
+ * others own theirs and take requests from it: a single producer and a single consumer, so that plain loads and stores do.
+ *
+ * The ring is made of positions (0, 1, 2, ... of the connection's requests): rx_pos is the next one to be appended, tx_pos the one
+ * whose response is due. A request enters the ring when its line is complete; until then it is in the rx_ fields. One that finds
+ * the ring empty stands in `first`, as nearly all do; one that has to wait stands in a second storage, `pipeline`, at its position
+ * modulo the depth. Each carries its position, so that a slot that holds another request is recognised. */
+#ifndef RT_CONNECTION_H
+#define RT_CONNECTION_H
+
+#include "endpoint.h"
+
+enum connection_kind {
+	CONNECTION_NEW,	   /* seen from its first byte, no request yet */
+	CONNECTION_MIDDLE, /* first seen in its middle, at a segment that starts like a request */
+	CONNECTION_HTTP,
+	CONNECTION_STREAM, /* upgraded, or an event stream: bytes are no requests any more */
+	CONNECTION_DEAD,   /* framing lost; what is in flight was counted */
+};
+
+enum connection_flags {
+	PEER_FIN = 1,	 /* the client ended its side before we ended ours */
+	PEER_RESET = 2,	 /* the client reset the connection */
+	LOCAL_FIN = 4,	 /* the server ended its side first */
+	RESPONSE_KEPT = 8, /* a response that ended after PEER_FIN: only the close tells whether the client took it */
+	EVENT_STREAM = 16,  /* the response at hand is one; its request is recorded already */
+	ANSWERED_EARLY = 32, /* the request whose line was still coming in was answered and recorded: no more requests */
+};
+
+struct request {
+	__u64 start_ns;	  /* arrival of its first byte */
+	__u64 read_ns;	  /* the application's first read of it; 0: not yet */
+	__u64 body_bytes; /* ingress counts them as they come */
+	__u32 start_seq;
+	__u32 pos;
+	__u8 method;
+	__u8 pad[7];
+	struct rt_endpoint endpoint;
+};
+
+struct pipeline {
+	struct request slots[RT_PIPELINE_DEPTH];
+};
+
+struct connection {
+	/* ingress */
+	struct http1 rx;
+	__u64 rx_start_ns;
+	volatile __u64 rx_read_ns; /* set by the reader, while the line is still coming in */
+	__u32 rx_start_seq;
+	__u32 rx_next; /* sequence number expected next */
+	volatile __u32 rx_pos;
+	__u32 rx_lock;
+	__u8 kind;
+	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
+	__u8 rx_lost;	    /* framing lost on this side, waiting for a segment that starts with a request */
+	__u8 pad;
+	char rx_path[RT_ENDPOINT_MAX];
+	/* the socket lock's side */
+	struct http1 tx;
+	__u32 tx_next;
+	__u32 tx_pos;
+	__u32 read_pos;
+	__u32 tgid;
+	__u64 service;
+	__u64 sk_cgroup; /* of the socket, that is of the listener's owner */
+	__u64 head_bits; /* bit pos % 64: a request beyond the depth is a HEAD. Ingress' own. */
+	__u64 tx_first_ns; /* when the response at hand began */
+	__u64 kept_end_ns; /* with RESPONSE_KEPT: its end, first byte, body and status */
+	__u64 kept_first_ns;
+	__u64 kept_body;
+	__u64 tx_body;	   /* its body's bytes so far */
+	__u64 stream_ns;
+	struct rt_series_key stream; /* which series the stream belongs to */
+	__u16 port;
+	__u16 kept_code;
+	__u8 flags;
+	__u8 tx_started; /* tx_next holds */
+	__u8 pad2[2];
+	__u8 block[HTTP1_BLOCK]; /* egress' scratch memory */
+	struct request first;
+};
+
+/* The ends of a connection as a packet to the server names them. */
+struct tuple {
+	__u32 remote[4], local[4];
+	__u16 remote_port, local_port; /* network byte order */
+};
+
+struct scratch {
+	__u8 block[HTTP1_BLOCK];
+	struct endpoint norm;
+	char text[RT_ENDPOINT_MAX];
+};
+
+struct zeros {
+	union {
+		struct rt_series series;
+		struct connection connection;
+		struct rt_streams streams;
+	};
+};
+
+#endif

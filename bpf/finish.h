@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The end of a connection, and the application's reads. */
+#ifndef RT_FINISH_H
+#define RT_FINISH_H
+
+#include "response.h"
+
+struct finish {
+	struct connection *c;
+	struct pipeline *l;
+	__u64 now;
+	__u64 client_gone;
+};
+
+static long finish_step(__u32 i, struct finish *f)
+{
+	struct connection *c = f->c;
+	struct outcome o = {.end_ns = f->now};
+	struct request *rq = request_in(c, f->l, c->tx_pos);
+	int begun = c->tx.state > HTTP1_S_STATUS;
+
+	o.code = f->client_gone ? RT_CODE_CLIENT_GONE : begun ? c->tx.status : RT_CODE_NO_RESPONSE;
+	o.first_ns = begun ? c->tx_first_ns : 0;
+	o.body_bytes = begun ? c->tx_body : 0;
+	if (rq)
+		record(c, rq, &o);
+	c->tx_pos++;
+	http1_begin(&c->tx, 1);
+	return 0;
+}
+
+/* No more responses can come: ends everything that waits. 499 if the client went first, else the status of a response that was
+ * begun and cut off, else 000. KEEP: the server has ended its side, but the client may still say whether it took the last one. */
+static __noinline void connection_finish(struct connection *c, struct pipeline *l, __u64 now, int local)
+{
+	int client_gone = !(c->flags & LOCAL_FIN);
+	__u32 waiting = c->rx_pos - c->tx_pos;
+
+	if (c->kind == CONNECTION_STREAM || (c->flags & EVENT_STREAM)) {
+		record_stream_end(c, now);
+		c->flags &= ~EVENT_STREAM;
+		if (c->kind != CONNECTION_STREAM)
+			http1_begin(&c->tx, 1);
+	}
+	if (waiting <= RT_PIPELINE_DEPTH * 4) {
+		struct finish f = {.c = c, .l = l, .now = now, .client_gone = client_gone};
+		bpf_loop(waiting, finish_step, &f, 0);
+	}
+	__u8 state = c->rx.state;
+	if (c->kind < CONNECTION_STREAM && !(c->flags & ANSWERED_EARLY) && state > HTTP1_Q_START && state <= HTTP1_Q_LF &&
+	    looks_like_http(&c->rx)) {
+		count(RT_SEEN, 1);
+		count(RT_LOST_INCOMPLETE, 1);
+	}
+	c->kind = CONNECTION_DEAD;
+}
+
+/* The thread-group leader's name and the cgroup of the task that reads. */
+static __noinline void connection_identify(struct connection *c, __u32 tgid)
+{
+	struct rt_service s = {.tgid = tgid};
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct rt_port_key key = {.cgroup_id = c->sk_cgroup, .port = c->port};
+
+	BPF_CORE_READ_INTO(&s.comm, task, group_leader, comm);
+	/* Bytes behind the terminator are whatever was there before. */
+	__u32 ended = 0;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < RT_COMM_MAX; i++) {
+		if (!s.comm[i])
+			ended = 1;
+		if (ended)
+			s.comm[i] = 0;
+	}
+	s.cgroup_id = bpf_get_current_cgroup_id();
+	__u64 h = hash_word(settings.seed, s.cgroup_id);
+	h = hash_word(h, ((__u64 *)s.comm)[0]);
+	h = hash_word(h, ((__u64 *)s.comm)[1]);
+	if (!bpf_map_lookup_elem(&services, &h))
+		bpf_map_update_elem(&services, &h, &s, BPF_NOEXIST);
+	c->tgid = tgid;
+	c->service = h;
+	__u64 *guess = bpf_map_lookup_elem(&guesses, &key);
+	if (!guess || *guess != h)
+		bpf_map_update_elem(&guesses, &key, &h, BPF_ANY);
+}
+
+static __always_inline void connection_read(struct connection *c, struct sock *sk)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 copied, pos = c->read_pos, end = c->rx_pos;
+	int coming = c->rx.state > HTTP1_Q_START && c->rx.state <= HTTP1_Q_LF && !c->rx_read_ns;
+
+	if (c->tgid != tgid)
+		connection_identify(c, tgid);
+	if (pos == end && !coming)
+		return;
+	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	__u64 now = bpf_ktime_get_ns();
+	if (coming && (__s32)(copied - c->rx_start_seq) > 0)
+		c->rx_read_ns = now;
+	struct pipeline *l = c->first.pos == pos && end - pos == 1 ? 0 : bpf_sk_storage_get(&pipelines, sk, 0, 0);
+	if (end - pos > RT_PIPELINE_DEPTH)
+		pos = end - RT_PIPELINE_DEPTH;
+	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
+		if (pos == end)
+			break;
+		struct request *rq = request_in(c, l, pos);
+		if (rq) {
+			if ((__s32)(copied - rq->start_seq) <= 0)
+				break;
+			if (!rq->read_ns)
+				rq->read_ns = now;
+		}
+		pos++;
+	}
+	c->read_pos = pos;
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Every map of the programs, and the settings that user space fills before loading. */
+#ifndef RT_MAPS_H
+#define RT_MAPS_H
+
+#include "connection.h"
+
+/* State of a connection that carries HTTP, or may. Key: the server's socket. Freed with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* Pipelined requests, all but the one that `connection` holds. Made for the first request that has to wait. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct pipeline);
+} pipelines SEC(".maps");
+
+/* Sockets to leave alone: clients, and servers that do not speak HTTP/1. Value: tries left, 0 = for good. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} ignored SEC(".maps");
+
+/* Payload that came with the last ACK of a handshake (deferred accept, a lost ACK) or with the SYN (fast open) is seen on the
+ * listener, before its own socket exists. Key: the connection; deleted when the socket takes it over. An LRU, so that a
+ * handshake that never ends leaves nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct tuple);
+	__type(value, struct connection);
+} carried SEC(".maps");
+
+/* Services seen, by the hash of cgroup and name. Never deleted by the kernel. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct rt_service);
+} services SEC(".maps");
+
+/* Who served on a port last: names the service of a request that nobody read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct rt_port_key);
+	__type(value, __u64);
+} guesses SEC(".maps");
+
+/* Endpoint texts by their hash (seeded, so that nobody can make them collide on purpose). Budgets: settings. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, struct rt_endpoint);
+} endpoints SEC(".maps");
+
+/* The figures. Preallocated: an update cannot fail for want of memory. max_entries is the series budget. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct rt_series_key);
+	__type(value, struct rt_series);
+} series SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct rt_series_key);
+	__type(value, struct rt_streams);
+} streams SEC(".maps");
+
+/* Where requests go when the series budget is spent: index = code. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1000);
+	__type(key, __u32);
+	__type(value, struct rt_series);
+} overflow SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RT_LEDGER_SIZE);
+	__type(key, __u32);
+	__type(value, __u64);
+} ledger SEC(".maps");
+
+/* Zeros to insert (values are too big for the stack). Never written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct zeros);
+} zeros SEC(".maps");
+
+/* Scratch memory of the ingress program, which runs in softirq only and therefore never twice at a time on one CPU. The egress
+ * program runs in process context as well and may be preempted: its scratch memory is in the connection. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+const volatile struct {
+	__u64 bounds_ns[RT_BOUNDS_MAX]; /* ascending; unused ones are U64_MAX */
+	__u64 seed;			/* of the hashes */
+	__u32 endpoints_per_service;
+	__u32 series_per_service;
+	__u32 filter_ports; /* is port_filter in use? */
+	__u32 pad;
+} settings = {};
+
+/* One bit a port: leave it alone. */
+const volatile __u64 port_filter[1024] = {};
+
+static __always_inline void count(__u32 what, __u64 n)
+{
+	__u64 *v = bpf_map_lookup_elem(&ledger, &what);
+	/* Atomic although per CPU: the egress program may be interrupted by the ingress program on its CPU. */
+	if (v)
+		__sync_fetch_and_add(v, n);
+}
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Where the TCP payload of a packet is, and which bytes of the stream it holds. */
+#ifndef RT_PACKET_H
+#define RT_PACKET_H
+
+#include "connection.h"
+
+#define TCP_FIN 1
+#define TCP_SYN 2
+#define TCP_RST 4
+#define TCP_ACK 16
+
+struct packet {
+	__u32 offset; /* of the payload in the skb */
+	__u32 length; /* of the payload */
+	__u32 seq;    /* of its first byte */
+	__u32 ack;
+	__u32 flags;
+	__u32 ip_end; /* length of the IP header with extensions; 0x80000000: IPv6 */
+};
+
+#define PACKET_V6 0x80000000u
+
+static __always_inline __u32 be32(const __u8 *p)
+{
+	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+}
+
+/* Offset of the TCP header behind IPv6 extension headers, 0 if it is no TCP or a fragment. Jumbo payloads (BIG TCP) have a
+ * hop-by-hop header here. */
+static __noinline __u32 packet_skip_extensions(struct __sk_buff *skb, __u32 next)
+{
+	__u32 off = 40;
+
+	for (int i = 0; i < 4; i++) {
+		__u8 h[2];
+		if (next == 6)
+			return off;
+		if (next != 0 && next != 43 && next != 60)
+			return 0;
+		if (bpf_skb_load_bytes(skb, off, h, 2))
+			return 0;
+		next = h[0];
+		off += ((__u32)h[1] + 1) * 8;
+		if (off > 4096)
+			return 0;
+	}
+	return next == 6 ? off : 0;
+}
+
+/* True if SKB is TCP and carries payload, FIN or RST: what the programs care for. */
+static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *k)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	__u8 copy[20], *th;
+	__u32 ip;
+
+	/* The kernel has pulled the headers of a packet that reached a TCP socket; egress packets start with them. So this is a
+	 * direct access in practice, and a copy otherwise. */
+	if (data + 1 > end)
+		return 0;
+	__u8 version = *(__u8 *)data >> 4;
+	if (version == 4) {
+		if (data + 20 > end || *(__u8 *)(data + 9) != 6)
+			return 0;
+		ip = (*(__u8 *)data & 15) * 4;
+		k->ip_end = ip;
+	} else if (version == 6) {
+		if (data + 40 > end)
+			return 0;
+		__u8 next = *(__u8 *)(data + 6);
+		ip = 40;
+		if (next != 6) {
+			ip = packet_skip_extensions(skb, next);
+			if (!ip)
+				return 0;
+		}
+		k->ip_end = ip | PACKET_V6;
+	} else {
+		return 0;
+	}
+	data = (void *)(long)skb->data;
+	end = (void *)(long)skb->data_end;
+	if (ip < 20 || ip > 4096)
+		return 0;
+	th = data + ip;
+	if ((void *)(th + 20) > end) {
+		if (bpf_skb_load_bytes(skb, ip, copy, 20))
+			return 0;
+		k->flags = copy[13];
+		k->offset = ip + (copy[12] >> 4) * 4;
+		k->seq = be32(copy + 4);
+		k->ack = be32(copy + 8);
+	} else {
+		k->flags = th[13];
+		k->offset = ip + (th[12] >> 4) * 4;
+		k->seq = be32(th + 4);
+		k->ack = be32(th + 8);
+	}
+	__u32 len = skb->len;
+	k->length = len > k->offset ? len - k->offset : 0;
+	if (k->flags & TCP_SYN)
+		k->seq++; /* the SYN takes a sequence number of its own */
+	return k->length || (k->flags & (TCP_FIN | TCP_RST));
+}
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* A request has ended: find its series and count it. */
+#ifndef RT_RECORD_H
+#define RT_RECORD_H
+
+#include "maps.h"
+
+#define EEXIST 17
+
+static __always_inline __u64 hash_word(__u64 h, __u64 w)
+{
+	h = (h ^ w) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 29;
+}
+
+/* The first bucket whose bound is not below NS (`le`). Unused bounds are the largest value, so the bucket above all has the
+ * number of the bounds in use. */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u32 at = 0;
+
+#pragma clang loop unroll(full)
+	for (__u32 step = 16; step; step >>= 1)
+		if (ns > settings.bounds_ns[(at + step - 1) & 31])
+			at += step;
+	return at & (RT_BUCKETS - 1);
+}
+
+static __always_inline void observe(struct rt_histogram *h, __u64 ns)
+{
+	/* Two CPUs may serve one series: atomics. */
+	__sync_fetch_and_add(&h->sum_ns, ns);
+	__sync_fetch_and_add(&h->buckets[bucket_of(ns)], 1);
+}
+
+/* The endpoint's number, its text entered if it is new and the service's budget allows. */
+static __noinline __u64 endpoint_number(struct connection *c, struct request *rq)
+{
+	struct rt_endpoint *e = &rq->endpoint, *have;
+	__u64 h = settings.seed, service = c->service;
+	__u32 words = (e->len + 7) / 8;
+
+	h = hash_word(h, service);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
+		if (i >= words)
+			break;
+		h = hash_word(h, ((__u64 *)e->text)[i]);
+	}
+	if (h <= RT_ENDPOINT_INCOMPLETE)
+		h = RT_ENDPOINT_INCOMPLETE + 1;
+	have = bpf_map_lookup_elem(&endpoints, &h);
+	if (!have) {
+		struct rt_service *s = bpf_map_lookup_elem(&services, &service);
+		if (!s || s->endpoints >= settings.endpoints_per_service)
+			goto other;
+		e->service = service;
+		long err = bpf_map_update_elem(&endpoints, &h, e, BPF_NOEXIST);
+		if (err && err != -EEXIST)
+			goto other;
+		if (!err)
+			__sync_fetch_and_add(&s->endpoints, 1);
+		return h;
+	}
+	if (have->service != service || have->len != e->len)
+		goto other;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
+		if (i >= words)
+			break;
+		if (((__u64 *)e->text)[i] != ((__u64 *)have->text)[i])
+			goto other; /* two texts, one hash: once in a few thousand million years */
+	}
+	return h;
+other:
+	count(RT_ENDPOINT_OVERFLOW, 1);
+	return RT_ENDPOINT_OTHER;
+}
+
+/* The series of KEY, made if it is new. Past the service's budget KEY becomes that of endpoint {other}; past the budget of all,
+ * the overflow series of the code. */
+static __noinline struct rt_series *series_get(struct rt_series_key *key)
+{
+	struct rt_series *s = bpf_map_lookup_elem(&series, key);
+	__u32 zero = 0, code;
+
+	if (s)
+		return s;
+	struct rt_service *who = bpf_map_lookup_elem(&services, &key->service);
+	if (who && who->series >= settings.series_per_service && key->endpoint != RT_ENDPOINT_OTHER) {
+		key->endpoint = RT_ENDPOINT_OTHER;
+		count(RT_ENDPOINT_OVERFLOW, 1);
+		s = bpf_map_lookup_elem(&series, key);
+		if (s)
+			return s;
+	}
+	void *z = bpf_map_lookup_elem(&zeros, &zero);
+	if (!z)
+		return 0;
+	if (!bpf_map_update_elem(&series, key, z, BPF_NOEXIST) && who)
+		__sync_fetch_and_add(&who->series, 1);
+	s = bpf_map_lookup_elem(&series, key); /* also when another CPU was first */
+	if (s)
+		return s;
+	count(RT_SERIES_OVERFLOW, 1);
+	code = key->code;
+	return bpf_map_lookup_elem(&overflow, &code);
+}
+
+static __always_inline struct rt_streams *streams_get(struct rt_series_key *key)
+{
+	struct rt_streams *s = bpf_map_lookup_elem(&streams, key);
+	__u32 zero = 0;
+
+	if (s)
+		return s;
+	void *z = bpf_map_lookup_elem(&zeros, &zero);
+	if (!z)
+		return 0;
+	bpf_map_update_elem(&streams, key, z, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&streams, key);
+}
+
+/* Who serves: the reader has found out, or nobody ever read and the last one to serve on this port stands in. */
+static __always_inline void connection_guess_service(struct connection *c)
+{
+	struct rt_port_key key = {.cgroup_id = c->sk_cgroup, .port = c->port};
+
+	if (c->service)
+		return;
+	__u64 *s = bpf_map_lookup_elem(&guesses, &key);
+	if (s)
+		c->service = *s;
+}
+
+struct outcome {
+	__u64 first_ns; /* first byte of the final response; 0: there was none */
+	__u64 end_ns;
+	__u64 body_bytes; /* of the response */
+	__u32 code;
+	__u16 stream;	  /* the response is the beginning of a stream */
+	__u16 incomplete; /* answered before the request line was complete */
+};
+
+/* A global function: the verifier looks at it once, not again at each of its callers. */
+__noinline int record(struct connection *c, struct request *rq, struct outcome *o)
+{
+	struct rt_series_key key = {};
+
+	if (!c || !rq || !o)
+		return 0;
+	connection_guess_service(c);
+	key.service = c->service;
+	key.port = c->port;
+	key.code = o->code;
+	key.endpoint = o->incomplete ? RT_ENDPOINT_INCOMPLETE : endpoint_number(c, rq);
+	key.method = rq->method;
+	struct rt_series *s = series_get(&key);
+	if (!s)
+		return 0; /* cannot be: the overflow series is an array's */
+	__u64 start = rq->start_ns;
+	if (o->stream) {
+		c->stream = key;
+		c->stream_ns = start;
+		__sync_fetch_and_add(&s->streams, 1);
+		struct rt_streams *t = streams_get(&key);
+		if (t)
+			__sync_fetch_and_add(&t->opened, 1);
+	} else {
+		observe(&s->duration, o->end_ns > start ? o->end_ns - start : 0);
+	}
+	if (o->first_ns)
+		observe(&s->ttfb, o->first_ns > start ? o->first_ns - start : 0);
+	if (rq->read_ns)
+		observe(&s->queue, rq->read_ns > start ? rq->read_ns - start : 0);
+	if (rq->body_bytes)
+		__sync_fetch_and_add(&s->request_bytes, rq->body_bytes);
+	if (o->body_bytes)
+		__sync_fetch_and_add(&s->response_bytes, o->body_bytes);
+	count(RT_RECORDED, 1);
+	return 0;
+}
+
+static __always_inline void record_stream_end(struct connection *c, __u64 now)
+{
+	struct rt_streams *t = bpf_map_lookup_elem(&streams, &c->stream);
+
+	if (t)
+		observe(&t->duration, now - c->stream_ns);
+	struct rt_series *s = bpf_map_lookup_elem(&series, &c->stream);
+	if (s && c->tx_body)
+		__sync_fetch_and_add(&s->response_bytes, c->tx_body);
+	c->tx_body = 0;
+}
+
+/* The request at position POS: in `first`, in its slot of the pipeline, or nowhere (beyond the depth). */
+static __always_inline struct request *request_in(struct connection *c, struct pipeline *p, __u32 pos)
+{
+	if (c->first.pos == pos)
+		return &c->first;
+	if (!p)
+		return 0;
+	struct request *rq = &p->slots[pos & (RT_PIPELINE_DEPTH - 1)];
+	return rq->pos == pos ? rq : 0;
+}
+
+#endif

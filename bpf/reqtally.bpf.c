@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/* The programs. Each is thin: find the connection, hand it to request.h, response.h or finish.h. The packet programs return 1,
+ * "pass", on every path. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include <bpf/bpf_core_read.h>
+
+#include "kernel.h"
+#include "finish.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define PASS 1
+#define TCP_ESTABLISHED 1
+#define TCP_CLOSE 7
+
+static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	return sk ? bpf_sk_fullsock(sk) : 0;
+}
+
+/* The first eight bytes of a payload begin with a method of RFC 9110 and a blank (CONNECT: the seven letters and the blank). */
+static __always_inline int starts_like_request(struct __sk_buff *skb, struct packet *k)
+{
+	__u8 b[8] = {};
+	__u64 w = 0;
+
+	if (k->length < 8 || bpf_skb_load_bytes(skb, k->offset, b, 8))
+		return 0;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < 8; i++) {
+		if (b[i] == ' ')
+			return http1_method(w, i) != RT_METHOD_OTHER;
+		w = w << 8 | b[i];
+	}
+	return 0;
+}
+
+static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, struct packet *k, __u8 kind)
+{
+	http1_begin(&c->rx, 0);
+	http1_begin(&c->tx, 1);
+	c->rx_next = k->seq;
+	c->kind = kind;
+	c->port = sk->src_port;
+	c->sk_cgroup = bpf_sk_cgroup_id(sk);
+	c->first.pos = -1;
+}
+
+/* Payload for a socket that nothing is known of. Makes a connection of it, or returns null. */
+static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
+{
+	__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, 0);
+	__u8 kind = CONNECTION_MIDDLE, first = 0;
+	struct bpf_tcp_sock *tp;
+
+	if (tries && !*tries)
+		return 0;
+	__u16 port = sk->src_port;
+	if (settings.filter_ports && (port_filter[(port >> 6) & 1023] >> (port & 63)) & 1) {
+		ignore(sk);
+		return 0;
+	}
+	tp = bpf_tcp_sock(sk);
+	if (!tp || bpf_skb_load_bytes(skb, k->offset, &first, 1))
+		return 0;
+	if (!tp->bytes_received)
+		kind = CONNECTION_NEW;
+	if (kind == CONNECTION_NEW) {
+		/* Methods are letters in practice; a blank line before the first request is allowed. */
+		if ((__u8)((first | 0x20) - 'a') >= 26 && first != '\r' && first != '\n') {
+			ignore(sk);
+			return 0;
+		}
+	} else if (!starts_like_request(skb, k)) {
+		/* In the middle of something. Its next request may come, but not for ever. */
+		if (!tries) {
+			tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+			if (tries)
+				*tries = 4096;
+		} else if (!--*tries) {
+			count(RT_NOT_HTTP, 1);
+		}
+		return 0;
+	}
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c) {
+		count(RT_SEEN, 1);
+		count(RT_LOST_NO_MEMORY, 1);
+		ignore(sk);
+		return 0;
+	}
+	connection_init(c, sk, k, kind);
+	return c;
+}
+
+struct spin {
+	struct connection *c;
+	__u32 held;
+};
+
+static long spin_step(__u32 i, struct spin *s)
+{
+	s->held = __sync_val_compare_and_swap(&s->c->rx_lock, 0, 1) == 0;
+	return s->held;
+}
+
+/* Two packets of one connection are in this program at the same time when the sender has moved to another CPU between them
+ * (loopback) or a NIC spreads flows badly. The wait is that of one packet's scan, without sleeping: this is softirq. */
+static __always_inline int ingress_lock(struct connection *c)
+{
+	struct spin s = {.c = c};
+
+	if (__sync_val_compare_and_swap(&c->rx_lock, 0, 1) == 0)
+		return 1;
+	bpf_loop(1 << 16, spin_step, &s, 0);
+	return s.held;
+}
+
+SEC("cgroup_skb/ingress")
+int ingress(struct __sk_buff *skb)
+{
+	struct packet k;
+	struct bpf_sock *sk;
+
+	if (!packet_parse(skb, &k))
+		return PASS;
+	sk = full_socket(skb);
+	if (!sk)
+		return PASS;
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (!c) {
+		if (!k.length)
+			return PASS;
+		c = ingress_unknown(skb, sk, &k);
+		if (!c)
+			return PASS;
+	}
+	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(c)) {
+		struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
+		__u8 kind = c->kind;
+		request_bytes(&s, &k);
+		if (c->kind == CONNECTION_DEAD) {
+			if (kind == CONNECTION_NEW)
+				ignore(sk);
+			if (kind < CONNECTION_HTTP) {
+				bpf_sk_storage_delete(&connections, sk);
+				return PASS;
+			}
+		}
+		c->rx_lock = 0;
+	}
+	if (k.flags & TCP_RST)
+		c->peer |= PEER_RESET;
+	else if (k.flags & TCP_FIN)
+		c->peer |= PEER_FIN;
+	return PASS;
+}
+
+SEC("cgroup_skb/egress")
+int egress(struct __sk_buff *skb)
+{
+	struct packet k;
+	struct bpf_sock *sk;
+
+	if (!packet_parse(skb, &k))
+		return PASS;
+	sk = full_socket(skb);
+	if (!sk)
+		return PASS;
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (!c) {
+		/* Whoever speaks before it has heard anything is no HTTP server: a client, or a protocol with a greeting. */
+		if (k.length && !bpf_sk_storage_get(&ignored, sk, 0, 0)) {
+			struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+			if (tp && !tp->bytes_received)
+				ignore(sk);
+		}
+		return PASS;
+	}
+	if (c->kind == CONNECTION_DEAD)
+		return PASS;
+	struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
+	if (k.length) {
+		if (c->kind == CONNECTION_STREAM)
+			c->tx_body += k.length;
+		else
+			response_bytes(&s, &k);
+	}
+	if (k.flags & (TCP_FIN | TCP_RST)) {
+		if (!c->peer)
+			c->flags |= LOCAL_FIN;
+		struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
+		if (c->kind < CONNECTION_STREAM && c->tx.state == HTTP1_B_CLOSE && (k.flags & TCP_FIN)) {
+			response_end(c, l, s.now, 0);
+			http1_begin(&c->tx, 1);
+		}
+		if (!(c->flags & RESPONSE_KEPT))
+			connection_finish(c, l, s.now, 1);
+	}
+	return PASS;
+}
+
+/* The application has taken bytes out of the socket: queue time, and who serves. Runs under the socket lock. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(rcv_space_adjust, struct sock *sk)
+{
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+
+	if (!c || c->kind >= CONNECTION_STREAM)
+		return 0;
+	connection_read(c, sk);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
+{
+	if (newstate != TCP_CLOSE)
+		return 0;
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (!c || c->kind == CONNECTION_DEAD)
+		return 0;
+	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
+	__u64 now = bpf_ktime_get_ns();
+	if (c->flags & RESPONSE_KEPT) {
+		__u32 acked = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
+		response_settle(c, request_in(c, l, c->tx_pos), (__s32)(acked - c->tx_next) >= 0);
+	}
+	connection_finish(c, l, now, 0);
+	return 0;
+}
+
+/* Requests in flight, at scrape. */
+SEC("iter/bpf_sk_storage_map")
+int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct connection *c = ctx->value;
+	struct sock *sk = ctx->sk;
+
+	if (!c || !sk || c->kind != CONNECTION_HTTP)
+		return 0;
+	struct seq_file *seq = ctx->meta->seq;
+	__u32 pos = c->tx_pos, n = c->rx_pos - pos;
+	if (c->flags & RESPONSE_KEPT) {
+		pos++;
+		n--;
+	}
+	struct pipeline *l = n > 1 ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : 0;
+	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
+		if (i >= n || n > RT_PIPELINE_DEPTH)
+			break;
+		struct request *rq = request_in(c, l, pos + i);
+		if (!rq)
+			continue;
+		struct rt_in_flight f;
+		__builtin_memset(&f, 0, sizeof(f));
+		f.service = c->service;
+		f.start_ns = rq->start_ns;
+		f.port = c->port;
+		f.method = rq->method;
+		f.len = rq->endpoint.len;
+		__builtin_memcpy(f.text, rq->endpoint.text, RT_ENDPOINT_MAX);
+		bpf_seq_write(seq, &f, sizeof(f));
+	}
+	return 0;
+}

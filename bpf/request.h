@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Ingress: the bytes of requests, in the order of their sequence numbers. */
+#ifndef RT_REQUEST_H
+#define RT_REQUEST_H
+
+#include "packet.h"
+#include "record.h"
+
+struct scan {
+	struct __sk_buff *skb;
+	struct bpf_sock *sk; /* null while the connection has no socket of its own */
+	struct connection *c;
+	__u64 now;
+	__u32 off, end; /* in the packet */
+	__u32 next;	/* sequence number at off */
+	__u32 stopped;
+};
+
+/* A socket to be left alone for good. */
+static __always_inline void ignore(struct bpf_sock *sk)
+{
+	__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (tries)
+		*tries = 0;
+	count(RT_NOT_HTTP, 1);
+}
+
+/* The line at hand can be nothing but HTTP: a method of RFC 9110 and the beginning of a target. */
+static __always_inline int looks_like_http(const struct http1 *p)
+{
+	return p->method != RT_METHOD_OTHER && p->path_len;
+}
+
+/* The first byte of a request. */
+static __always_inline void request_begin(struct connection *c, struct scan *s)
+{
+	c->rx_start_ns = s->now;
+	c->rx_start_seq = s->next;
+	c->rx_read_ns = 0;
+	__builtin_memset(c->rx_path, 0, RT_ENDPOINT_MAX);
+}
+
+/* The place in the ring for the request at position POS, or null beyond the depth. */
+static __always_inline struct request *request_place(struct connection *c, struct bpf_sock *sk, __u32 pos)
+{
+	__u32 waiting = pos - c->tx_pos;
+
+	if (!waiting)
+		return &c->first;
+	if (waiting >= RT_PIPELINE_DEPTH || !sk)
+		return 0;
+	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	return l ? &l->slots[pos & (RT_PIPELINE_DEPTH - 1)] : 0;
+}
+
+struct normalise {
+	struct scratch *x;
+	struct connection *c;
+	__u32 len;
+};
+
+/* As a plain loop this costs the verifier four thousand instructions a byte, too many for 192 bytes (6.18, clang 14). */
+static long normalise_step(__u32 i, struct normalise *n)
+{
+	if (i >= n->len || i >= RT_ENDPOINT_MAX)
+		return 1;
+	endpoint_byte(&n->x->norm, n->x->text, n->c->rx_path[i]);
+	return 0;
+}
+
+static __always_inline void request_normalise(struct connection *c, struct scratch *x)
+{
+	struct normalise n = {.x = x, .c = c, .len = c->rx.path_len};
+
+	__builtin_memset(x->text, 0, RT_ENDPOINT_MAX);
+	endpoint_begin(&x->norm);
+	bpf_loop(RT_ENDPOINT_MAX, normalise_step, &n, 0);
+	endpoint_end(&x->norm, x->text, c->rx.flags & HTTP1_PATH_CUT);
+	__builtin_memcpy(c->rx_path, x->text, RT_ENDPOINT_MAX);
+	c->rx.path_len = x->norm.out;
+}
+
+/* The request line is complete: the request is seen, and waits for its response from now on. */
+static __noinline int request_push(struct connection *c, struct bpf_sock *sk, struct scratch *x)
+{
+	struct http1 *p = &c->rx;
+	__u32 pos = c->rx_pos;
+
+	p->flags &= ~HTTP1_LINE_DONE;
+	if (c->kind != CONNECTION_HTTP) {
+		c->kind = CONNECTION_HTTP;
+		count(RT_CONNECTIONS, 1);
+	}
+	count(RT_SEEN, 1);
+	if (!p->path_len) { /* CONNECT host:port */
+		__builtin_memcpy(c->rx_path, "{authority}", 11);
+		p->path_len = 11;
+	} else if ((p->flags & HTTP1_PATH_CUT) || !endpoint_is_plain(p)) {
+		request_normalise(c, x);
+	}
+	struct request *rq = request_place(c, sk, pos);
+	if (!rq) {
+		count(RT_LOST_PIPELINE_DEPTH, 1);
+		__u64 bit = 1ull << (pos & 63);
+		c->head_bits = p->method == RT_METHOD_HEAD ? c->head_bits | bit : c->head_bits & ~bit;
+		c->rx_pos = pos + 1;
+		return 0;
+	}
+	rq->start_ns = c->rx_start_ns;
+	rq->start_seq = c->rx_start_seq;
+	rq->read_ns = c->rx_read_ns;
+	rq->body_bytes = 0;
+	rq->method = p->method;
+	rq->endpoint.len = p->path_len;
+	__builtin_memcpy(rq->endpoint.text, c->rx_path, RT_ENDPOINT_MAX);
+	rq->pos = pos;
+	/* Behind the entry's content: x86 stores in order; the atomic is a barrier elsewhere. */
+	__sync_fetch_and_add(&c->rx_pos, 1);
+	return 0;
+}
+
+/* The bytes are no request; BEFORE is the state in which that was found. */
+static __always_inline void request_bad(struct connection *c, __u8 before)
+{
+	if (before > HTTP1_Q_LF)
+		return; /* its line was fine: it is in the ring, and the server will say 400 */
+	if (c->kind == CONNECTION_HTTP || (c->kind == CONNECTION_NEW && looks_like_http(&c->rx))) {
+		count(RT_SEEN, 1);
+		count(RT_LOST_MALFORMED, 1);
+		c->kind = CONNECTION_HTTP;
+	} else {
+		c->kind = CONNECTION_DEAD; /* ingress() forgets it */
+	}
+}
+
+struct block {
+	__u8 bytes[HTTP1_BLOCK];
+};
+
+struct path {
+	char text[RT_ENDPOINT_MAX];
+};
+
+/* Global functions, so that the verifier looks at the parser once and not again for every state of its callers. */
+__noinline int request_parse(struct http1 *p, struct path *path, struct block *b, __u32 n)
+{
+	if (!p || !path || !b)
+		return 0;
+	http1_run(p, path->text, b->bytes, n, 0);
+	return http1_block_done(p, n);
+}
+
+__noinline int response_parse(struct http1 *p, struct block *b, __u32 n)
+{
+	if (!p || !b)
+		return 0;
+	http1_run(p, 0, b->bytes, n, 1);
+	return http1_block_done(p, n);
+}
+
+struct parse {
+	struct http1 *p;
+	struct block *block;
+	struct path *path; /* null: a response */
+	__u32 n;
+	__u32 pad;
+};
+
+static __always_inline int block_load(struct scan *s, struct parse *b, __u32 left)
+{
+	__u32 n = left < HTTP1_BLOCK ? left : HTTP1_BLOCK;
+
+	http1_opaque(n);
+	b->n = n;
+	if (n - 1 >= HTTP1_BLOCK || bpf_skb_load_bytes(s->skb, s->off, b->block->bytes, n))
+		return 0;
+	http1_block(b->p);
+	return 1;
+}
+
+static long request_run(__u32 i, struct parse *b)
+{
+	return request_parse(b->p, b->path, b->block, b->n) != 0;
+}
+
+/* A stretch of body: counted, not looked at. */
+static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, __u32 left)
+{
+	__u32 pos = c->rx_pos - 1;
+	__u64 taken = 0;
+
+	c->rx.event = http1_skip(&c->rx, left, &taken);
+	struct pipeline *l = c->first.pos == pos || !sk ? 0 : bpf_sk_storage_get(&pipelines, sk, 0, 0);
+	struct request *rq = request_in(c, l, pos);
+	if (rq)
+		rq->body_bytes += taken;
+	return taken;
+}
+
+/* One block of head, or one stretch of body. 0 to go on, 1 at the end of the packet. */
+static long request_step(__u32 i, struct scan *s)
+{
+	struct connection *c = s->c;
+	struct http1 *p = &c->rx;
+	__u32 zero = 0, left, used;
+
+	if (s->off >= s->end || p->state == HTTP1_DEAD || c->kind >= CONNECTION_STREAM || (c->flags & ANSWERED_EARLY))
+		return 1;
+	left = s->end - s->off;
+	struct scratch *x = bpf_map_lookup_elem(&scratches, &zero);
+	if (!x)
+		return 1;
+	if (http1_in_body(p)) {
+		used = request_skip(c, s->sk, left);
+	} else {
+		struct parse b = {.p = p, .block = (struct block *)x->block, .path = (struct path *)c->rx_path};
+		__u8 before = p->state;
+		if (before == HTTP1_Q_START)
+			request_begin(c, s);
+		if (!block_load(s, &b, left)) {
+			s->stopped = 1;
+			return 1;
+		}
+		bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
+		used = p->used;
+		if (p->flags & HTTP1_LINE_DONE) {
+			request_push(c, s->sk, x);
+			before = HTTP1_H_START;
+		}
+		if (p->event == HTTP1_EV_BAD)
+			request_bad(c, before);
+	}
+	s->off += used;
+	s->next += used;
+	if (p->event == HTTP1_EV_DONE)
+		http1_begin(p, 0);
+	return 0;
+}
+
+/* A packet's payload. Segments may come twice, overlap, or come out of order. */
+static __always_inline void request_bytes(struct scan *s, struct packet *k)
+{
+	struct connection *c = s->c;
+	__s32 ahead = (__s32)(k->seq - c->rx_next);
+
+	s->off = k->offset;
+	s->end = k->offset + k->length;
+	s->next = k->seq;
+	if (ahead < 0) {
+		if ((__u32)-ahead >= k->length)
+			return; /* seen already */
+		s->off += -ahead;
+		s->next = c->rx_next;
+	} else if (ahead > 0) {
+		struct http1 *p = &c->rx;
+		if (p->state == HTTP1_B_LENGTH && (__u64)ahead <= p->length) {
+			/* A hole in a body of known length hides nothing. */
+			p->length -= ahead;
+			if (c->first.pos == c->rx_pos - 1)
+				c->first.body_bytes += ahead;
+			if (!p->length)
+				http1_begin(p, 0);
+		} else {
+			if (p->state <= HTTP1_Q_LF && looks_like_http(p)) {
+				count(RT_SEEN, 1);
+				count(RT_LOST_GAP, 1);
+			}
+			http1_begin(p, 0);
+			c->rx_lost = 1;
+		}
+	}
+	bpf_loop(8192, request_step, s, 0);
+	c->rx_next = k->seq + k->length;
+}
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* Egress: the bytes of responses, and the end of requests. TCP sends new data in order, so the only surprise in the sequence
+ * numbers are retransmissions. */
+#ifndef RT_RESPONSE_H
+#define RT_RESPONSE_H
+
+#include "request.h"
+
+/* Counts what a response kept for its verdict was about. */
+static __always_inline void response_settle(struct connection *c, struct request *rq, int client_took_it)
+{
+	struct outcome o = {.first_ns = c->kept_first_ns, .end_ns = c->kept_end_ns, .body_bytes = c->kept_body};
+
+	o.code = client_took_it ? c->kept_code : RT_CODE_CLIENT_GONE;
+	c->flags &= ~RESPONSE_KEPT;
+	if (rq)
+		record(c, rq, &o);
+	c->tx_pos++;
+}
+
+/* The first byte of a response: whose is it? */
+static __always_inline void response_begin(struct connection *c, struct pipeline *l, __u64 now)
+{
+	struct http1 *p = &c->tx;
+
+	if (c->flags & RESPONSE_KEPT)
+		response_settle(c, request_in(c, l, c->tx_pos), 1);
+	c->tx_first_ns = now;
+	c->tx_body = 0;
+	if (c->tx_pos != c->rx_pos) {
+		struct request *rq = request_in(c, l, c->tx_pos);
+		p->method = rq ? rq->method : (c->head_bits >> (c->tx_pos & 63)) & 1 ? RT_METHOD_HEAD : RT_METHOD_OTHER;
+	} else {
+		p->method = c->rx.method; /* answered before the request line is complete */
+	}
+	p->flags = HTTP1_RESPONSE | (p->method == RT_METHOD_HEAD ? HTTP1_NO_BODY : 0);
+}
+
+/* The response at hand is complete. */
+static __noinline void response_end(struct connection *c, struct pipeline *l, __u64 now, __u32 stream)
+{
+	struct outcome o = {.first_ns = c->tx_first_ns, .end_ns = now, .body_bytes = c->tx_body, .stream = stream};
+
+	o.code = c->tx.status;
+	if (c->flags & EVENT_STREAM) {
+		c->flags &= ~EVENT_STREAM;
+		record_stream_end(c, now);
+		return;
+	}
+	if (c->tx_pos != c->rx_pos) {
+		struct request *rq = request_in(c, l, c->tx_pos);
+		if (c->peer && !(c->flags & LOCAL_FIN) && !stream) {
+			c->kept_code = o.code;
+			c->kept_first_ns = o.first_ns;
+			c->kept_end_ns = now;
+			c->kept_body = o.body_bytes;
+			c->flags |= RESPONSE_KEPT;
+			return;
+		}
+		if (rq)
+			record(c, rq, &o);
+		c->tx_pos++;
+		return;
+	}
+	__u8 state = c->rx.state;
+	if (state == HTTP1_DEAD)
+		return; /* the answer to what was counted as malformed */
+	if (state == HTTP1_Q_START || state > HTTP1_Q_LF || !looks_like_http(&c->rx)) {
+		count(RT_UNSOLICITED, 1);
+		return;
+	}
+	/* Nothing waits, so `first` is free for what is known of it. */
+	struct request *rq = &c->first;
+	rq->start_ns = c->rx_start_ns;
+	rq->read_ns = c->rx_read_ns;
+	rq->body_bytes = 0;
+	rq->method = c->rx.method;
+	o.incomplete = 1;
+	count(RT_SEEN, 1);
+	record(c, rq, &o);
+	c->flags |= ANSWERED_EARLY;
+}
+
+/* What was sent is no HTTP/1 response: nothing that waits can be told apart any more. */
+static __always_inline void response_bad(struct connection *c)
+{
+	__u32 waiting = c->rx_pos - c->tx_pos;
+
+	c->kind = CONNECTION_DEAD;
+	if (waiting && waiting <= RT_PIPELINE_DEPTH)
+		count(RT_LOST_RESPONSE_MALFORMED, waiting);
+	c->tx_pos = c->rx_pos;
+}
+
+static long response_run(__u32 i, struct parse *b)
+{
+	return response_parse(b->p, b->block, b->n) != 0;
+}
+
+/* What the bytes just read have brought about. */
+static __noinline int response_event(struct connection *c, struct pipeline *l, __u64 now)
+{
+	struct http1 *p = &c->tx;
+
+	switch (p->event) {
+	case HTTP1_EV_BAD:
+		response_bad(c);
+		break;
+	case HTTP1_EV_UPGRADE:
+		response_end(c, l, now, 1);
+		c->kind = CONNECTION_STREAM;
+		break;
+	case HTTP1_EV_HEAD:
+		if (p->flags & HTTP1_EVENT_STREAM) {
+			response_end(c, l, now, 1);
+			c->flags |= EVENT_STREAM;
+		}
+		break;
+	case HTTP1_EV_DONE:
+		response_end(c, l, now, 0);
+		http1_begin(p, 1);
+		break;
+	case HTTP1_EV_INTERIM:
+		http1_begin(p, 1);
+		break;
+	}
+	p->event = HTTP1_EV_NONE;
+	return 0;
+}
+
+static long response_step(__u32 i, struct scan *s)
+{
+	struct connection *c = s->c;
+	struct http1 *p = &c->tx;
+	__u32 left, used;
+
+	if (s->off >= s->end || c->kind >= CONNECTION_STREAM)
+		return 1;
+	left = s->end - s->off;
+	struct pipeline *l = c->first.pos == c->tx_pos ? 0 : bpf_sk_storage_get(&pipelines, s->sk, 0, 0);
+	if (http1_in_body(p)) {
+		__u64 taken = 0;
+		p->event = http1_skip(p, left, &taken);
+		c->tx_body += taken;
+		used = taken;
+	} else {
+		struct parse b = {.p = p, .block = (struct block *)c->block};
+		if (p->state == HTTP1_S_START)
+			response_begin(c, l, s->now);
+		if (!block_load(s, &b, left)) {
+			s->stopped = 1;
+			return 1;
+		}
+		bpf_loop(HTTP1_BLOCK, response_run, &b, 0);
+		used = p->used;
+	}
+	s->off += used;
+	s->next += used;
+	if (p->event != HTTP1_EV_NONE)
+		response_event(c, l, s->now);
+	return 0;
+}
+
+static __always_inline void response_bytes(struct scan *s, struct packet *k)
+{
+	struct connection *c = s->c;
+
+	s->off = k->offset;
+	s->end = k->offset + k->length;
+	s->next = k->seq;
+	if (!c->tx_started) {
+		c->tx_started = 1;
+		c->tx_next = k->seq;
+	}
+	__s32 ahead = (__s32)(k->seq - c->tx_next);
+	if (ahead < 0) {
+		if ((__u32)-ahead >= k->length)
+			return; /* a retransmission */
+		s->off += -ahead;
+		s->next = c->tx_next;
+	} else if (ahead > 0) {
+		__u32 waiting = c->rx_pos - c->tx_pos;
+		c->kind = CONNECTION_DEAD;
+		if (waiting && waiting <= RT_PIPELINE_DEPTH)
+			count(RT_LOST_GAP, waiting);
+		c->tx_pos = c->rx_pos;
+		return;
+	}
+	bpf_loop(8192, response_step, s, 0);
+	c->tx_next = k->seq + k->length;
+}
+
+#endif

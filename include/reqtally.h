@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The contract between the kernel programs and user space: keys and values of the maps, budgets, names by number. A change here
+ * is an ABI change: count RT_ABI up. Sizes are asserted on both sides; padding is named, never silent. */
+#ifndef RT_REQTALLY_H
+#define RT_REQTALLY_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define RT_ABI 1
+
+/* Bytes of an endpoint's text. Real paths after normalisation stay below 100; longer ones are cut at the last whole
+ * segment and end in "/{rest}". A multiple of 8, because the text is hashed and compared by words. */
+#define RT_ENDPOINT_MAX 192
+/* Finite classic bucket bounds (Prometheus' own exporters have 10 to 20). 31 + the one above all = 32. */
+#define RT_BOUNDS_MAX 31
+#define RT_BUCKETS (RT_BOUNDS_MAX + 1)
+/* Requests of one connection that may wait for their responses (HTTP/1.1 pipelining); those beyond are counted as lost. */
+#define RT_PIPELINE_DEPTH 16
+#define RT_COMM_MAX 16 /* TASK_COMM_LEN */
+
+enum rt_method {
+	RT_METHOD_OTHER,
+	RT_METHOD_GET,
+	RT_METHOD_HEAD,
+	RT_METHOD_POST,
+	RT_METHOD_PUT,
+	RT_METHOD_DELETE,
+	RT_METHOD_CONNECT,
+	RT_METHOD_OPTIONS,
+	RT_METHOD_TRACE,
+	RT_METHOD_PATCH,
+	RT_METHODS,
+};
+
+/* Endpoint numbers with no text in the map: past the budget; answered before the request line was complete (408, 414). */
+#define RT_ENDPOINT_OTHER 0
+#define RT_ENDPOINT_INCOMPLETE 1
+
+/* Codes that no server sends. */
+#define RT_CODE_NO_RESPONSE 0
+#define RT_CODE_CLIENT_GONE 499
+
+/* The ledger: seen = recorded + the lost ones + in flight. Per-CPU counters, index in the map `ledger`. */
+enum rt_ledger {
+	RT_SEEN,
+	RT_RECORDED,
+	/* Losses, each with its name in rt_ledger_names. */
+	RT_LOST_FIRST,
+	RT_LOST_MALFORMED = RT_LOST_FIRST, /* a request that is no valid HTTP/1 */
+	RT_LOST_INCOMPLETE,		   /* the connection ended inside the request line */
+	RT_LOST_RESPONSE_MALFORMED,	   /* what came back is no HTTP/1 response */
+	RT_LOST_PIPELINE_DEPTH,		   /* more than RT_PIPELINE_DEPTH requests waiting */
+	RT_LOST_GAP,			   /* bytes of the stream were missed, framing lost */
+	RT_LOST_SCAN_LIMIT,		   /* one packet held more lines than a program run may scan */
+	RT_LOST_NO_MEMORY,		   /* the kernel had no memory for the connection's state */
+	RT_LOST_LAST = RT_LOST_NO_MEMORY,
+	RT_LEDGER_FIRST_OTHER,
+	/* Observations that are not about one request. */
+	RT_UNSOLICITED = RT_LEDGER_FIRST_OTHER, /* responses with no request before them */
+	RT_SERIES_OVERFLOW,  /* requests counted in the overflow series because the series budget was spent */
+	RT_ENDPOINT_OVERFLOW, /* requests counted under endpoint {other} because the endpoint budget was spent */
+	RT_CONNECTIONS,	     /* connections recognised as HTTP */
+	RT_NOT_HTTP,	     /* connections left alone */
+	RT_REORDERED,	     /* segments that arrived before an earlier one and were kept until it came */
+	RT_LEDGER_SIZE,
+};
+
+/* Who serves: the cgroup and the thread-group leader's name, hashed to 64 bits (seeded) for use in keys. */
+struct rt_service {
+	__u64 cgroup_id;
+	char comm[RT_COMM_MAX];
+	__u32 tgid;	 /* one that was seen serving */
+	__u32 endpoints; /* how many it has in the map `endpoints` */
+	__u32 series;
+	__u32 pad;
+};
+
+/* Key of `guesses`: who served last on this port for sockets of this cgroup; used for requests that nobody read. */
+struct rt_port_key {
+	__u64 cgroup_id;
+	__u32 port;
+	__u32 pad;
+};
+
+struct rt_endpoint {
+	__u64 service;
+	__u16 len;
+	__u16 pad[3];
+	char text[RT_ENDPOINT_MAX]; /* zero behind len */
+};
+
+struct rt_series_key {
+	__u64 service;
+	__u64 endpoint; /* 0: {other} */
+	__u16 port;
+	__u16 code;
+	__u8 method;
+	__u8 pad[3];
+};
+
+struct rt_histogram {
+	__u64 sum_ns;
+	__u64 buckets[RT_BUCKETS];
+};
+
+struct rt_series {
+	__u64 streams; /* requests that became a stream: counted, but kept out of `duration` */
+	__u64 request_bytes;
+	__u64 response_bytes;
+	struct rt_histogram duration, ttfb, queue;
+};
+
+/* Streams of a series, in a map of its own since few series have any. */
+struct rt_streams {
+	__u64 opened;
+	struct rt_histogram duration;
+};
+
+/* What the iterator writes for each request in flight. */
+struct rt_in_flight {
+	__u64 service;
+	__u64 start_ns;
+	__u16 port;
+	__u8 method;
+	__u8 pad[3];
+	__u16 len;
+	char text[RT_ENDPOINT_MAX];
+};
+
+#define RT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "the kernel/user contract changed: " #type)
+RT_ASSERT_SIZE(struct rt_service, 40);
+RT_ASSERT_SIZE(struct rt_port_key, 16);
+RT_ASSERT_SIZE(struct rt_endpoint, 16 + RT_ENDPOINT_MAX);
+RT_ASSERT_SIZE(struct rt_series_key, 24);
+RT_ASSERT_SIZE(struct rt_histogram, 8 + 8 * RT_BUCKETS);
+RT_ASSERT_SIZE(struct rt_series, 24 + 3 * sizeof(struct rt_histogram));
+RT_ASSERT_SIZE(struct rt_streams, 8 + sizeof(struct rt_histogram));
+RT_ASSERT_SIZE(struct rt_in_flight, 24 + RT_ENDPOINT_MAX);
+
+#endif
