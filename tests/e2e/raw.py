@@ -3,8 +3,8 @@
 which segments. So a case has no race: the next bytes leave only when the other end has read the last ones.
 
 Steps: ("c", bytes) the client sends and the server reads all of it; ("s", bytes) the other way round; ("c!", bytes) and
-("s!", bytes) send without the other end reading; ("sleep", seconds); ("now", [expectation...]) what must be counted at
-this very moment, the connection open; "c.close", "s.close" close, "c.rst", "s.rst" reset, "c.shut", "s.shut" half-close,
+("s!", bytes) send without the other end reading, ("s?", n) and ("c?", n) read n bytes; ("sleep", seconds);
+("now", [expectation...]) what must be counted at this very moment, the connection open; "c.close", "s.close" close, "c.rst", "s.rst" reset, "c.shut", "s.shut" half-close,
 "c.eof", "s.eof" that end reads until the other's close. At the end of a script whatever is open is closed: the client first.
 """
 import dataclasses
@@ -32,6 +32,10 @@ class Case:
 	timed: bool = True  # whether to look at the number of durations
 	idle: Optional[float] = None  # seconds the connection is idle between requests: the durations must be shorter
 	read: bool = True  # the server reads, and so can be known by name
+	queue: Optional[float] = None  # what the queue times must sum up to at least
+	ttfb_below: Optional[float] = None  # the times to the first byte sum up to less
+	late_accept: bool = False  # the client sends its first step before the server accepts
+	deferred: bool = False  # TCP_DEFER_ACCEPT: there is no connection before the first bytes
 
 
 def request(method, target, body=None, *headers, version="1.1"):
@@ -49,8 +53,8 @@ def response(code, body=b"", *headers, version="1.1", length=True):
 
 
 class Listener:
-	def __init__(self, host, bind=None):
-		self.host = host
+	def __init__(self, host, bind=None, late_accept=False, deferred=False):
+		self.host, self.late_accept = host, late_accept or deferred
 		with open("/proc/self/comm", "w") as f:
 			f.write(SERVICE)
 		family = socket.AF_INET6 if ":" in (bind or host) else socket.AF_INET
@@ -59,14 +63,19 @@ class Listener:
 		if family == socket.AF_INET6:
 			self.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
 		self.sock.bind((bind or host, 0))
+		if deferred:
+			self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
 		self.sock.listen(64)
 		self.port = self.sock.getsockname()[1]
 
 	def close(self):
 		self.sock.close()
 
-	def pair(self):
+	def pair(self, first=b""):
 		client = socket.create_connection((self.host, self.port), timeout=10)
+		if first:
+			client.sendall(first)
+			time.sleep(0.02)
 		server = self.sock.accept()[0]
 		for s in (client, server):
 			s.settimeout(10)
@@ -97,8 +106,11 @@ def reset(sock):
 
 def play(listener, script, now=None):
 	"""Runs one script on a connection of its own. NOW is called for ("now", ...) steps."""
-	client, server = listener.pair()
+	first = script[0][1] if listener.late_accept else b""
+	client, server = listener.pair(first)
 	ends = {"c": client, "s": server}
+	if first:
+		script = [("s?", len(first)), *script[1:]]
 	try:
 		for step in script:
 			action, argument = (step, None) if isinstance(step, str) else step
@@ -106,6 +118,8 @@ def play(listener, script, now=None):
 				transfer(ends[action], ends["s" if action == "c" else "c"], argument)
 			elif action in ("c!", "s!"):
 				ends[action[0]].sendall(argument)
+			elif action in ("c?", "s?"):
+				read_exactly(ends[action[0]], argument)
 			elif action == "sleep":
 				time.sleep(argument)
 			elif action == "now":

@@ -49,6 +49,10 @@ def segmentation():
 	yield Case("fields-in-many-segments", [[*pieces("c", many, 100), ("s", OK)] * 2], ["GET /many 200 0>5"] * 2)
 	yield Case("ipv6", [[("c", GET), ("s", OK)] * 2], ["GET /a 200 0>5"] * 2, host="::1")
 	yield Case("ipv4-mapped", [[("c", GET), ("s", OK)] * 2], ["GET /a 200 0>5"] * 2, bind="::")
+	yield Case("late-accept", [[("c", GET), ("s", OK), ("c", GET), ("s", OK)]] * 3, ["GET /a 200 0>5"] * 6, late_accept=True)
+	yield Case("deferred-accept", [[("c", GET), ("s", OK), ("c", GET), ("s", OK)]] * 3, ["GET /a 200 0>5"] * 6, deferred=True)
+	yield Case("deferred-accept-part", [[("c", GET[:9]), ("c", GET[9:]), ("s", OK)]] * 3, ["GET /a 200 0>5"] * 3, deferred=True)
+	yield Case("deferred-accept-ipv6", [[("c", GET), ("s", OK)]] * 3, ["GET /a 200 0>5"] * 3, deferred=True, host="::1")
 	megabytes = bytes(3 << 20)
 	yield Case("large-bodies", [[("c", request("POST", "/up", megabytes)), ("s", response(200, megabytes)), ("c", GET), ("s", OK)]],
 		   ["POST /up 200 3145728>3145728", "GET /a 200 0>5"])
@@ -243,7 +247,10 @@ def durations():
 	yield Case("slow-upload", [[("c", request("POST", "/up", None, "Content-Length: 10")), ("sleep", 0.06), ("c", b"12345"), ("sleep", 0.06), ("c", b"67890"), ("s", OK)]],
 		   ["POST /up 200 10>5"], seconds=0.12)
 	yield Case("slow-answer", [[("c", GET), ("sleep", 0.12), ("s", OK)]], ["GET /a 200 0>5"], seconds=0.12)
-	yield Case("slow-body", [[("c", GET), ("s", OK[:-3]), ("sleep", 0.12), ("s", OK[-3:])]], ["GET /a 200 0>5"], seconds=0.12)
+	yield Case("slow-body", [[("c", GET), ("s", OK[:-3]), ("sleep", 0.12), ("s", OK[-3:])]], ["GET /a 200 0>5"], seconds=0.12, ttfb_below=0.12)
+	yield Case("slow-read", [[("c!", GET), ("sleep", 0.12), ("s?", len(GET)), ("s", OK)] * 2], ["GET /a 200 0>5"] * 2, seconds=0.24, queue=0.24)
+	yield Case("slow-read-pipelined", [[("c!", GET * 2), ("sleep", 0.06), ("s?", len(GET)), ("s", OK), ("sleep", 0.06), ("s?", len(GET)), ("s", OK)]],
+		   ["GET /a 200 0>5"] * 2, seconds=0.18, queue=0.18)
 	yield Case("slow-pipelined", [[("c", GET * 2), ("sleep", 0.06), ("s", OK), ("sleep", 0.06), ("s", OK)]], ["GET /a 200 0>5"] * 2, seconds=0.18)
 	yield Case("slow-after", [[("c", GET), ("s", OK), ("sleep", 0.3), ("c", GET), ("s", OK)]], ["GET /a 200 0>5"] * 2, idle=0.3)
 	yield Case("slow-before", [[("sleep", 0.2), ("c", GET), ("s", OK)]], ["GET /a 200 0>5"], idle=0.2)

@@ -59,7 +59,7 @@ class Watcher:
 
 def run_case(context, case):
 	rt, missing = started(context)
-	listener = raw.Listener(case.host, case.bind)
+	listener = raw.Listener(case.host, case.bind, case.late_accept, case.deferred)
 	watch = Watcher(rt, listener.port) if rt else None
 	begun = time.monotonic()
 	try:
@@ -125,6 +125,11 @@ def check_case(watch, case, took):
 		problems.append("durations sum up to %.4f s, the whole case took %.4f s" % (total, took))
 	if case.idle and total >= case.idle:
 		problems.append("durations sum up to %.4f s: idle time is in them" % total)
+	queue, ttfb = (sum(watch.grown(after, "http_requests_%s_seconds_sum" % n).values()) for n in ("queue", "ttfb"))
+	if case.queue and queue < case.queue:
+		problems.append("queue times sum up to %.4f s, the server read only after %.4f s" % (queue, case.queue))
+	if case.ttfb_below and not 0 < ttfb < case.ttfb_below:
+		problems.append("times to the first byte sum up to %.4f s, expected less than %.4f s" % (ttfb, case.ttfb_below))
 	problems = [p for p in problems if p]
 	if problems:
 		raise Failure("\n    ".join(problems))
