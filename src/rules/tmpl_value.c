@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The arena and what is known of values: their Go types, truth, conversion to a number. */
+#include "rules/tmpl.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "model/text.h"
+
+struct tmpl_chunk {
+	struct tmpl_chunk *next;
+	size_t n, cap;
+	_Alignas(16) char p[];
+};
+
+void *tmpl_alloc(struct tmpl_arena *a, size_t n)
+{
+	n = (n + 15) & ~(size_t)15;
+	a->used += n;
+	if (a->used > a->max)
+		a->full = true;
+	struct tmpl_chunk *c = a->chunks;
+	if (!c || c->cap - c->n < n) {
+		size_t cap = n > 4000 ? n : 4000;
+		c = xmalloc(sizeof(*c) + cap);
+		c->n = 0;
+		c->cap = cap;
+		c->next = a->chunks;
+		a->chunks = c;
+	}
+	void *p = c->p + c->n;
+	c->n += n;
+	return memset(p, 0, n);
+}
+
+struct sv tmpl_dup(struct tmpl_arena *a, struct sv s)
+{
+	char *p = tmpl_alloc(a, s.n + 1);
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return sv_make(p, s.n);
+}
+
+struct sv tmpl_dupf(struct tmpl_arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	_cleanup_free_ char *s = xvasprintf(fmt, ap);
+	va_end(ap);
+	return tmpl_dup(a, sv_of(s));
+}
+
+void tmpl_arena_free(struct tmpl_arena *a)
+{
+	for (struct tmpl_chunk *c = a->chunks, *next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	a->chunks = NULL;
+}
+
+const char *tmpl_type(struct value v)
+{
+	switch (v.kind) {
+	case V_MISSING:
+	case V_NIL:
+		return "<nil>";
+	case V_BOOL:
+		return "bool";
+	case V_INT:
+		return "int";
+	case V_UINT:
+		return "uint";
+	case V_FLOAT:
+		return "float64";
+	case V_STRING:
+		return "string";
+	case V_LABELS:
+		return "map[string]string";
+	case V_MAP:
+		return "map[string]interface {}";
+	case V_VECTOR:
+		return "template.queryResult";
+	case V_SAMPLE:
+		return "*template.sample";
+	case V_DATA:
+		return "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }";
+	case V_TIME:
+		return "*time.Time";
+	case V_DURATION:
+		return "*time.Duration";
+	}
+	return "";
+}
+
+bool tmpl_truth(struct value v)
+{
+	switch (v.kind) {
+	case V_MISSING:
+	case V_NIL:
+		return false;
+	case V_BOOL:
+		return v.b;
+	case V_INT:
+	case V_UINT:
+		return v.i != 0;
+	case V_FLOAT:
+		return v.f != 0;
+	case V_STRING:
+		return v.s.n > 0;
+	case V_LABELS:
+		return v.labels && v.labels->n > 0;
+	case V_MAP:
+		return v.map.n > 0;
+	case V_VECTOR:
+		return v.vec.n > 0;
+	case V_SAMPLE:
+	case V_DATA:
+	case V_TIME:
+	case V_DURATION:
+		return true;
+	}
+	return false;
+}
+
+bool tmpl_to_float(struct tmpl_exec *ex, struct value v, double *f)
+{
+	switch (v.kind) {
+	case V_FLOAT:
+		*f = v.f;
+		return true;
+	case V_INT:
+		*f = (double)v.i;
+		return true;
+	case V_UINT:
+		*f = (double)v.u;
+		return true;
+	case V_STRING:
+		if (!text_parse_float(v.s, f)) {
+			_cleanup_buf_ struct buf q = BUF_INIT;
+			text_go_quote(v.s, &q);
+			tmpl_fail(ex, "strconv.ParseFloat: parsing %s: invalid syntax", buf_str(&q));
+			return false;
+		}
+		return true;
+	default:
+		tmpl_fail(ex, "can't convert %s to float", tmpl_type(v));
+		return false;
+	}
+}
