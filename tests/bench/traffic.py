@@ -26,7 +26,8 @@ class Http:
 
 	def run(self, seconds):
 		url = "http://127.0.0.1:%d/hello" % self.server.port
-		done = subprocess.run([self.wrk, "-t1", "-c16", "-d%ds" % max(1, round(seconds)), url], capture_output=True, text=True, check=True)
+		done = subprocess.run([self.wrk, "-t1", "-c16", "-d%ds" % max(1, round(seconds)), url],
+				capture_output=True, text=True, check=True)
 		if re.search(r"Non-2xx|Socket errors", done.stdout):
 			raise Failure(done.stdout)
 		return float(re.search(r"Requests/sec:\s*([0-9.]+)", done.stdout).group(1))
@@ -42,7 +43,8 @@ class SmallNginx(servers.Nginx):
 				client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
 				server { %s location / { return 200 "hello\\n"; } }
 			}""" % servers.serve_ports(self.port, "listen %s;"))
-		return [find_program("nginx", package="nginx-light"), "-p", self.folder, "-c", conf, "-e", "error.log"]
+		return [find_program("nginx", package="nginx-light"), "-p", self.folder, "-c", conf, "-e",
+				"error.log"]
 
 
 class SmallMessages:
@@ -56,7 +58,8 @@ class SmallMessages:
 
 	def __enter__(self):
 		self.port = free_port()
-		self.process = Process([self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		self.process = Process([self.server, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+				"--appendonly", "no",
 					"--dir", self.folder], self.folder, "redis")
 		self.process.wait_port("127.0.0.1", self.port)
 		self.run(0.5)
@@ -67,7 +70,8 @@ class SmallMessages:
 
 	def run(self, seconds):
 		self.messages = int(self.rate * seconds)
-		done = subprocess.run([self.client, "-p", str(self.port), "-t", "ping_mbulk", "-c", "10", "-n", str(self.messages), "--csv"],
+		done = subprocess.run([self.client, "-p", str(self.port), "-t", "ping_mbulk", "-c", "10", "-n",
+				str(self.messages), "--csv"],
 				      capture_output=True, text=True, check=True)
 		self.rate = float(re.search(r'"PING_MBULK","([0-9.]+)"', done.stdout).group(1))
 		return self.rate

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run in a network namespace of its own: `lossy.py SERVER-PROGRAM FOLDER`. A link that loses, repeats and swaps packets, made of a
-TUN device and this program: it takes each packet to 10.9.0.2, exchanges source and destination and gives it back, so that a
-connection to 10.9.0.2 reaches the server on 10.9.0.1 and the other way round. (Checksums stay right: they are sums.)
+"""Run in a network namespace of its own: `lossy.py SERVER-PROGRAM FOLDER`. A link that loses, repeats and swaps packets,
+made of a TUN device and this program: it takes each packet to 10.9.0.2, exchanges source and destination and gives it back,
+so that a connection to 10.9.0.2 reaches the server on 10.9.0.1 and the other way round. (Checksums are sums: they hold.)
 Prints a JSON object: port, counts of the client's tally, packets forwarded, dropped, repeated, swapped."""
 import fcntl
 import json
@@ -31,7 +31,8 @@ def open_link():
 	tun = os.open("/dev/net/tun", os.O_RDWR)
 	fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH", b"lossy", 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
 	control(0x8916, b"lossy", struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton("10.9.0.1")))  # SIOCSIFADDR
-	control(0x891c, b"lossy", struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton("255.255.255.0")))  # SIOCSIFNETMASK
+	control(0x891c, b"lossy", struct.pack("HH4s", socket.AF_INET, 0,
+			socket.inet_aton("255.255.255.0")))  # SIOCSIFNETMASK
 	control(0x8922, b"lossy", struct.pack("i", MTU))  # SIOCSIFMTU
 	control(0x8914, b"lossy", struct.pack("H", 0x41))  # SIOCSIFFLAGS: up, running
 	control(0x8914, b"lo", struct.pack("H", 0x49))
@@ -75,14 +76,16 @@ def requests(port, tally, seed):
 def main(program, folder):
 	figures = {"forwarded": 0, "dropped": 0, "repeated": 0, "swapped": 0}
 	tun, tally, port = open_link(), Tally(), free_port()
-	server = Process([program, "-log", os.path.join(folder, "lossy.log"), "10.9.0.1:%d" % port], folder, "lossy-server")
+	server = Process([program, "-log", os.path.join(folder, "lossy.log"), "10.9.0.1:%d" % port], folder,
+			"lossy-server")
 	try:
 		server.wait_port("10.9.0.1", port)  # from the same address: past the link
 		threading.Thread(target=forward, args=(tun, figures), daemon=True).start()
 		run_threads([lambda i=i: requests(port, tally, i) for i in range(8)])
 	finally:
 		server.stop()
-	print(json.dumps({"port": port, "counts": [[list(k), n] for k, n in sorted(tally.counts.items())], **figures}))
+	print(json.dumps({"port": port, "counts": [[list(k), n] for k, n in sorted(tally.counts.items())],
+			**figures}))
 
 
 if __name__ == "__main__":

@@ -34,9 +34,11 @@ class Step(NamedTuple):
 			self.method, self.target, self.endpoint, body=self.body, chunked=self.chunked, headers=self.headers,
 			version=self.version, host=self.host, expect_continue=self.expect_continue, logged=self.logged)
 		if response.status != self.code:
-			raise Failure("%s %s: expected %d, the server answered %d" % (self.method, self.target, self.code, response.status))
+			raise Failure("%s %s: expected %d, the server answered %d" % (self.method, self.target,
+					self.code, response.status))
 		if self.framing and response.framing != self.framing:
-			raise Failure("%s %s: framed by %s, the test needs %s" % (self.method, self.target, response.framing, self.framing))
+			raise Failure("%s %s: framed by %s, the test needs %s" % (self.method, self.target,
+					response.framing, self.framing))
 		return response
 
 
@@ -134,6 +136,7 @@ def run_mix(server, tally):
 	run_threads([lambda: run_steps("127.0.0.1", port, tally, quick, times=3) for _ in range(4)]
 		    + [lambda: run_steps("::1", port, tally, [s for s in steps if s.at_least], times=2)])
 	if server.pipelines:
-		run_pipelined("127.0.0.1", port, tally, [s for s in quick if s.method == "GET" and not s.headers and s.logged][:8] * 2)
+		run_pipelined("127.0.0.1", port, tally,
+				[s for s in quick if s.method == "GET" and not s.headers and s.logged][:8] * 2)
 	for step in server.closing_steps():
 		run_steps("127.0.0.1", port, tally, [step])

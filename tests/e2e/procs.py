@@ -73,7 +73,8 @@ class Process:
 		self.log_path = os.path.join(folder, name + ".out")
 		self.argv, self.name = argv, name
 		with open(self.log_path, "ab") as log:
-			self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+			self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log,
+					stderr=subprocess.STDOUT,
 						      env=env, cwd=cwd, start_new_session=True)
 		self.pid = self.popen.pid
 

@@ -108,7 +108,8 @@ def test_bad_listen_address(context):
 
 
 def test_missing_config(context):
-	refused(context, program("--config.file=/nonexistent/reqtally.yml"), r"/nonexistent/reqtally\.yml", r"(?i)no such file")
+	refused(context, program("--config.file=/nonexistent/reqtally.yml"), r"/nonexistent/reqtally\.yml",
+			r"(?i)no such file")
 
 
 def test_config_is_a_folder(context):
@@ -120,7 +121,8 @@ def test_config_broken_yaml(context):
 
 
 def test_config_unknown_key(context):
-	with_config(context, "global:\n  scrape_interval: 15s\n  scrape_intervall: 15s\n", r"bad\.yml:3:3", r"scrape_intervall")
+	with_config(context, "global:\n  scrape_interval: 15s\n  scrape_intervall: 15s\n", r"bad\.yml:3:3",
+			r"scrape_intervall")
 
 
 def test_config_unknown_section(context):
@@ -143,11 +145,13 @@ def with_rules(context, text, *patterns):
 	for name, content in (("rules.yml", text), ("config.yml", "rule_files: [rules.yml]\n")):
 		with open(os.path.join(context.folder, name), "w") as f:
 			f.write(content)
-	refused(context, program(listening(), "--config.file=" + os.path.join(context.folder, "config.yml")), r"rules\.yml", *patterns)
+	refused(context, program(listening(), "--config.file=" + os.path.join(context.folder, "config.yml")),
+			r"rules\.yml", *patterns)
 
 
 def test_rule_broken_expression(context):
-	with_rules(context, "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: rate(http_requests_total[5m]\n", r"\b5\b")
+	with_rules(context, "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: rate(http_requests_total[5m]\n",
+			r"\b5\b")
 
 
 def test_rule_unknown_function(context):
@@ -155,7 +159,8 @@ def test_rule_unknown_function(context):
 
 
 def test_rule_unknown_key(context):
-	with_rules(context, "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: up\n    fro: 2m\n", r"\bfro\b", r"\b6\b")
+	with_rules(context, "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: up\n    fro: 2m\n", r"\bfro\b",
+			r"\b6\b")
 
 
 def test_port_in_use(context):

@@ -20,7 +20,8 @@ def agree(server, tally, steps):
 		try:
 			wait_for(what, same, timeout=5)
 		except Failure:
-			raise Failure(reqtally.difference("%s of %s" % (what, server.service), tally.logged, last["got"])) from None
+			raise Failure(reqtally.difference("%s of %s" % (what, server.service), tally.logged,
+					last["got"])) from None
 
 
 def started(context):
