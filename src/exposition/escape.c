@@ -55,7 +55,9 @@ static size_t utf8_sequence(const unsigned char *p, size_t n, uint32_t *cp)
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-static void escape_text(struct sv s, bool quote, struct buf *out)
+enum escapes { ESCAPE_NOTHING, ESCAPE_NOT_QUOTES, ESCAPE_QUOTES };
+
+static void escape_text(struct sv s, enum escapes which, struct buf *out)
 {
 	size_t from = 0, i = 0;
 	while (i < s.n) {
@@ -63,11 +65,11 @@ static void escape_text(struct sv s, bool quote, struct buf *out)
 		const char *with = NULL;
 		size_t len = 1;
 		uint32_t cp;
-		if (c == '\\')
+		if (c == '\\' && which)
 			with = "\\\\";
-		else if (c == '\n')
+		else if (c == '\n' && which)
 			with = "\\n";
-		else if (c == '"' && quote)
+		else if (c == '"' && which == ESCAPE_QUOTES)
 			with = "\\\"";
 		else if (c == 0)
 			with = REPLACEMENT;
@@ -87,12 +89,17 @@ static void escape_text(struct sv s, bool quote, struct buf *out)
 
 void escape_label_value(struct sv s, struct buf *out)
 {
-	escape_text(s, true, out);
+	escape_text(s, ESCAPE_QUOTES, out);
+}
+
+void escape_utf8(struct sv s, struct buf *out)
+{
+	escape_text(s, ESCAPE_NOTHING, out);
 }
 
 void escape_help(struct sv s, bool openmetrics, struct buf *out)
 {
-	escape_text(s, openmetrics, out);
+	escape_text(s, openmetrics ? ESCAPE_QUOTES : ESCAPE_NOT_QUOTES, out);
 }
 
 static bool legal_at(struct sv s, size_t i)
@@ -105,7 +112,7 @@ void escape_name(struct sv s, enum escaping e, struct buf *out)
 {
 	bool legal = text_is_legacy_metric_name(s);
 	if (e == ESCAPING_ALLOW_UTF8) {
-		escape_text(s, true, out);
+		escape_text(s, ESCAPE_QUOTES, out);
 		return;
 	}
 	if (legal && e != ESCAPING_DOTS) {

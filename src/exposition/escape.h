@@ -17,6 +17,8 @@ bool escaping_parse(struct sv s, enum escaping *e);
 /* Appends the inside of a quoted label value: `\\`, `\"`, `\n`. Bytes that are not UTF-8, and NUL, at which Prometheus'
  * lexer ends the input, become U+FFFD each: whoever must keep such values apart encodes them before (the collector does). */
 void escape_label_value(struct sv s, struct buf *out);
+/* Appends S with the same replacements, so that it is UTF-8, and nothing escaped. */
+void escape_utf8(struct sv s, struct buf *out);
 /* Appends a HELP text; OpenMetrics escapes the double quote too. */
 void escape_help(struct sv s, bool openmetrics, struct buf *out);
 /* Appends a metric or label name under scheme E; with allow-utf-8 it is left as it is. */

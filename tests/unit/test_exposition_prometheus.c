@@ -78,7 +78,7 @@ static void build_snapshot(void)
 	snapshot = snapshot_new(bounds, ARRAY_SIZE(bounds));
 	struct family *f = snapshot_family(snapshot, "bytes_seen_total", FAMILY_COUNTER, NULL, "One of each \"byte\" \\ \n");
 	for (int c = 0; c < 256; c++) {
-		char n[8], value[8] = {'<', (char)c, '>', 0};
+		char n[16], value[8] = {'<', (char)c, '>', 0};
 		snprintf(n, sizeof(n), "%d", c);
 		struct label l[2] = {{SV("c"), sv_of(n)}, {SV("value"), sv_make(value, 3)}};
 		family_add_value(f, labels_new(l, 2), c + 0.25);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* query and query_range. A result may have millions of points: series are turned into JSON one at a time. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "api/handlers.h"
+#include "api/param.h"
+#include "api/reply.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "model/text.h"
+
+#define MAX_POINTS 11000 /* of a range, as Prometheus */
+
+static void add_point(json_t *into, const struct promql_point *p)
+{
+	json_t *pair = json_array();
+	json_array_append_new(pair, reply_seconds(p->t));
+	json_array_append_new(pair, reply_value(p->v));
+	json_array_append_new(into, pair);
+}
+
+static json_t *series_json(const struct promql_value *v, const struct promql_series *s)
+{
+	json_t *o = json_object(), *points = json_array();
+	json_object_set_new(o, "metric", reply_labels(s->labels));
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->points[i].h)
+			add_point(points, &s->points[i]);
+	if (v->type == PROMQL_VECTOR) {
+		json_object_set(o, "value", json_array_get(points, 0));
+		json_decref(points);
+	} else {
+		json_object_set_new(o, "values", points);
+	}
+	return o;
+}
+
+static void add_result(const struct promql_value *v, size_t n, struct buf *out)
+{
+	static const char *const types[] = {[PROMQL_SCALAR] = "scalar", [PROMQL_VECTOR] = "vector", [PROMQL_MATRIX] = "matrix",
+					    [PROMQL_STRING] = "string"};
+	buf_addf(out, "{\"resultType\":\"%s\",\"result\":", types[v->type]);
+	if (v->type == PROMQL_SCALAR || v->type == PROMQL_STRING) {
+		json_t *pair = json_array();
+		json_array_append_new(pair, reply_seconds(v->t));
+		if (v->type == PROMQL_STRING) {
+			json_array_append_new(pair, reply_text(sv_make(v->string, v->string_len)));
+		} else {
+			struct buf text = BUF_INIT;
+			text_float(v->scalar, 'f', &text); /* a scalar never has an exponent */
+			json_array_append_new(pair, reply_text(sv_make(text.p, text.n)));
+			buf_free(&text);
+		}
+		reply_dump(pair, out);
+	} else {
+		buf_addc(out, '[');
+		for (size_t i = 0; i < n && !out->failed; i++) {
+			if (i)
+				buf_addc(out, ',');
+			reply_dump(series_json(v, &v->series[i]), out);
+		}
+		buf_addc(out, ']');
+	}
+	buf_addc(out, '}');
+}
+
+static void reply_promql(struct web_response *res, struct promql_value *v, uint64_t limit)
+{
+	char *truncated = "results truncated due to limit";
+	size_t n = limit && v->n > limit ? limit : v->n;
+	reply_begin(res);
+	add_result(v, n, &res->body);
+	if (n < v->n) {
+		char **warnings = xcalloc(v->n_warnings + 1, sizeof(char *));
+		warnings[0] = truncated;
+		for (size_t i = 0; i < v->n_warnings; i++)
+			warnings[i + 1] = v->warnings[i];
+		reply_end(res, warnings, v->n_warnings + 1, v->infos, v->n_infos);
+		free(warnings);
+	} else {
+		reply_end(res, v->warnings, v->n_warnings, v->infos, v->n_infos);
+	}
+}
+
+static void reply_failure(struct web_response *res, int r, const char *error)
+{
+	reply_error(res, r == -ETIME ? REPLY_TIMEOUT : r == -ECANCELED ? REPLY_CANCELED : REPLY_EXECUTION, "%s", error);
+}
+
+/* What both handlers take. False: answered. */
+static bool prepare(const struct api *api, const struct web_request *req, struct web_response *res, struct promql_options *opt,
+		    uint64_t *limit, struct promql_expr **expr)
+{
+	*opt = api->promql;
+	if (!opt->max_samples)
+		opt->max_samples = API_MAX_SAMPLES;
+	int64_t timeout, lookback, most = opt->timeout_ms ? opt->timeout_ms : 120000;
+	if (!param_limit(req, res, "limit", limit) || !param_duration(req, res, "timeout", most, &timeout) ||
+	    !param_duration(req, res, "lookback_delta", opt->lookback_ms, &lookback))
+		return false;
+	if (lookback < 0 || timeout < 0) {
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": must not be negative", timeout < 0 ? "timeout" : "lookback_delta");
+		return false;
+	}
+	/* 0 would be the default. */
+	opt->timeout_ms = timeout < most ? timeout ? timeout : 1 : most;
+	opt->lookback_ms = lookback;
+	const char *query = web_request_param(req, "query");
+	char *error = NULL;
+	if (promql_parse(sv_of(query ? query : ""), expr, &error)) {
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
+		free(error);
+		return false;
+	}
+	const char *experimental = opt->experimental_functions ? NULL : promql_experimental(*expr);
+	if (experimental) {
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s() is experimental and not enabled", experimental);
+		promql_expr_free(*expr);
+		return false;
+	}
+	return true;
+}
+
+void api_query(void *ctx, struct web_request *req, struct web_response *res)
+{
+	const struct api *api = ctx;
+	struct promql_options opt;
+	struct promql_expr *expr;
+	struct promql_value value = {0};
+	uint64_t limit;
+	int64_t t;
+	char *error = NULL;
+	if (!param_time(req, res, "time", clock_unix_ms(), &t) || !prepare(api, req, res, &opt, &limit, &expr))
+		return;
+	int r = promql_eval_instant(&opt, expr, store_source(api->store), t, &value, &error);
+	if (r) {
+		reply_failure(res, r, error);
+		free(error);
+	} else {
+		reply_promql(res, &value, limit);
+		promql_value_free(&value);
+	}
+	promql_expr_free(expr);
+}
+
+static bool required(const struct web_request *req, struct web_response *res, const char *name, const char *what)
+{
+	const char *s = web_request_param(req, name);
+	if (s && *s)
+		return true;
+	reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": cannot parse \"\" to a valid %s", name, what);
+	return false;
+}
+
+void api_query_range(void *ctx, struct web_request *req, struct web_response *res)
+{
+	const struct api *api = ctx;
+	struct promql_options opt;
+	struct promql_expr *expr;
+	struct promql_value value = {0};
+	uint64_t limit;
+	int64_t start, end, step;
+	char *error = NULL;
+	if (!required(req, res, "start", "timestamp") || !param_time(req, res, "start", 0, &start) ||
+	    !required(req, res, "end", "timestamp") || !param_time(req, res, "end", 0, &end))
+		return;
+	if (end < start) {
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"end\": end timestamp must not be before start time");
+		return;
+	}
+	if (!required(req, res, "step", "duration") || !param_duration(req, res, "step", 0, &step))
+		return;
+	if (step <= 0) {
+		reply_error(res, REPLY_BAD_DATA,
+			    "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer");
+		return;
+	}
+	if (((uint64_t)end - (uint64_t)start) / (uint64_t)step > MAX_POINTS) {
+		reply_error(res, REPLY_BAD_DATA,
+			    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+		return;
+	}
+	if (!prepare(api, req, res, &opt, &limit, &expr))
+		return;
+	enum promql_type type = promql_expr_type(expr);
+	if (type != PROMQL_SCALAR && type != PROMQL_VECTOR) {
+		reply_error(res, REPLY_BAD_DATA,
+			    "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+			    type == PROMQL_MATRIX ? "range vector" : "string");
+	} else {
+		int r = promql_eval_range(&opt, expr, store_source(api->store), start, end, step, &value, &error);
+		if (r) {
+			reply_failure(res, r, error);
+			free(error);
+		} else {
+			reply_promql(res, &value, limit);
+			promql_value_free(&value);
+		}
+	}
+	promql_expr_free(expr);
+}
