@@ -43,8 +43,7 @@ class SmallNginx(servers.Nginx):
 				client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
 				server { %s location / { return 200 "hello\\n"; } }
 			}""" % servers.serve_ports(self.port, "listen %s;"))
-		return [find_program("nginx", package="nginx-light"), "-p", self.folder, "-c", conf, "-e",
-				"error.log"]
+		return [find_program("nginx", package="nginx-light"), "-p", self.folder, "-c", conf, "-e", "error.log"]
 
 
 class SmallMessages:

@@ -82,8 +82,8 @@ class Scrape:
 				if not buckets or buckets[-1][0] != float("inf"):
 					raise FormatError("%s%r has no +Inf bucket" % (family, dict(key)))
 				if buckets[-1][1] != count:
-					raise FormatError("%s%r: count %s, +Inf bucket %s" % (family, dict(key),
-							count, buckets[-1][1]))
+					raise FormatError("%s%r: count %s, +Inf bucket %s"
+							% (family, dict(key), count, buckets[-1][1]))
 				if any(a[1] > b[1] for a, b in zip(buckets, buckets[1:])):
 					raise FormatError("%s%r: buckets fall: %r" % (family, dict(key), buckets))
 				if key not in self.series[family + "_sum"]:

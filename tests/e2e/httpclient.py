@@ -153,17 +153,17 @@ class Connection:
 		connection = [t.strip().lower() for v in headers.get("connection", ()) for t in v.split(",")]
 		self.closing = framing == "close" or "close" in connection or (version == 0 and "keep-alive" not in connection)
 		if self.buf and not self.pending:
-			raise ProtocolError("%d bytes after the last response: %r" % (len(self.buf),
-					bytes(self.buf[:60])))
+			raise ProtocolError("%d bytes after the last response: %r"
+					% (len(self.buf), bytes(self.buf[:60])))
 		if self.tally is not None:
-			self.tally.add(req.method, req.endpoint, status, duration, req.body_len, len(body),
-					req.logged)
+			self.tally.add(req.method, req.endpoint, status, duration, req.body_len, len(body), req.logged)
 		return Response("1.%d" % version, status, reason, headers, bytes(body), trailers, interim, framing)
 
 	def expect_eof(self):
 		"""The server must close now, without another byte."""
 		if self.buf or self._more():
-			raise ProtocolError("bytes where the end of the connection was expected: %r" % bytes(self.buf[:60]))
+			raise ProtocolError("bytes where the end of the connection was expected: %r"
+					% bytes(self.buf[:60]))
 
 	def _more(self):
 		if self.eof:

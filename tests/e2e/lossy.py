@@ -31,8 +31,7 @@ def open_link():
 	tun = os.open("/dev/net/tun", os.O_RDWR)
 	fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH", b"lossy", 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
 	control(0x8916, b"lossy", struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton("10.9.0.1")))  # SIOCSIFADDR
-	control(0x891c, b"lossy", struct.pack("HH4s", socket.AF_INET, 0,
-			socket.inet_aton("255.255.255.0")))  # SIOCSIFNETMASK
+	control(0x891c, b"lossy", struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton("255.255.255.0")))  # SIOCSIFNETMASK
 	control(0x8922, b"lossy", struct.pack("i", MTU))  # SIOCSIFMTU
 	control(0x8914, b"lossy", struct.pack("H", 0x41))  # SIOCSIFFLAGS: up, running
 	control(0x8914, b"lo", struct.pack("H", 0x49))
@@ -84,8 +83,7 @@ def main(program, folder):
 		run_threads([lambda i=i: requests(port, tally, i) for i in range(8)])
 	finally:
 		server.stop()
-	print(json.dumps({"port": port, "counts": [[list(k), n] for k, n in sorted(tally.counts.items())],
-			**figures}))
+	print(json.dumps({"port": port, "counts": [[list(k), n] for k, n in sorted(tally.counts.items())], **figures}))
 
 
 if __name__ == "__main__":

@@ -34,11 +34,11 @@ class Step(NamedTuple):
 			self.method, self.target, self.endpoint, body=self.body, chunked=self.chunked, headers=self.headers,
 			version=self.version, host=self.host, expect_continue=self.expect_continue, logged=self.logged)
 		if response.status != self.code:
-			raise Failure("%s %s: expected %d, the server answered %d" % (self.method, self.target,
-					self.code, response.status))
+			raise Failure("%s %s: expected %d, the server answered %d"
+					% (self.method, self.target, self.code, response.status))
 		if self.framing and response.framing != self.framing:
-			raise Failure("%s %s: framed by %s, the test needs %s" % (self.method, self.target,
-					response.framing, self.framing))
+			raise Failure("%s %s: framed by %s, the test needs %s"
+					% (self.method, self.target, response.framing, self.framing))
 		return response
 
 

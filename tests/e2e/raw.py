@@ -2,12 +2,11 @@
 """Both ends of a connection in one hand: a script says byte for byte what client and server send, in which order and in
 which segments. So a case has no race: the next bytes leave only when the other end has read the last ones.
 
-Steps: ("c", bytes) the client sends and the server reads all of it; ("s", bytes) the other way round; ("c!",
-		bytes) and
+Steps: ("c", bytes) the client sends and the server reads all of it; ("s", bytes) the other way round; ("c!", bytes) and
 ("s!", bytes) send without the other end reading, ("s?", n) and ("c?", n) read n bytes; ("sleep", seconds);
-("now",
-		[expectation...]) what must be counted at this very moment, the connection open; "c.close", "s.close" close, "c.rst", "s.rst" reset, "c.shut", "s.shut" half-close,
-"c.eof", "s.eof" that end reads until the other's close. At the end of a script whatever is open is closed: the client first.
+("now", [expectation...]) what must be counted at this very moment, the connection open; "c.close", "s.close" close,
+"c.rst", "s.rst" reset, "c.shut", "s.shut" half-close, "c.eof", "s.eof": that end reads until the other's close. At the end
+of a script whatever is open is closed: the client first.
 """
 import dataclasses
 import socket
@@ -42,8 +41,7 @@ class Case:
 
 def request(method, target, body=None, *headers, version="1.1"):
 	lines = ["%s %s HTTP/%s" % (method, target, version), "Host: raw", *headers]
-	if body is not None and not any(h.lower().startswith(("content-length",
-			"transfer-encoding")) for h in headers):
+	if body is not None and not any(h.lower().startswith(("content-length", "transfer-encoding")) for h in headers):
 		lines.append("Content-Length: %d" % len(body))
 	return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b"")
 

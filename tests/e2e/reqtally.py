@@ -44,8 +44,8 @@ class Reqtally:
 
 	def _ready(self):
 		if not self.process.running():
-			raise Failure("reqtally ended with %d: %s" % (self.process.popen.returncode,
-					self.process.log()))
+			raise Failure("reqtally ended with %d: %s"
+					% (self.process.popen.returncode, self.process.log()))
 		try:
 			return fetch(self.port, "/-/ready", timeout=5).status == 200
 		except (OSError, ProtocolError):
@@ -142,8 +142,8 @@ def check_durations(scrape, before, port, service, tally, known=()):
 		name = "%s %s %s" % (method, endpoint, code)
 		for i, (le, n) in enumerate(got):
 			if n < mine[i][1]:
-				problems.append("%s: %d requests up to %g s, the client measured %d" % (name, n, le,
-						mine[i][1]))
+				problems.append("%s: %d requests up to %g s, the client measured %d"
+						% (name, n, le, mine[i][1]))
 			elif endpoint in known and i + 1 < len(mine) and n > mine[i + 1][1]:
 				problems.append("%s: %d requests up to %g s, the client measured only %d up to %g s" % (
 					name, n, le, mine[i + 1][1], mine[i + 1][0]))
@@ -173,11 +173,10 @@ def check(rt, before, port, service, tally, streams=(), known=None, queue=True):
 				grown("http_requests_duration_seconds_count")),
 		difference("http_requests_ttfb_seconds_count", answered, collections.Counter({
 			k: v for k, v in grown("http_requests_ttfb_seconds_count").items() if k[3] not in NO_RESPONSE and k in timed})),
-		difference("http_request_body_bytes_total", {(service, *k): v for k,
-				v in tally.request_bytes.items()},
+		difference("http_request_body_bytes_total", {(service, *k): v for k, v in tally.request_bytes.items()},
 			   grown("http_request_body_bytes_total")),
-		difference("http_response_body_bytes_total", {(service, *k): v for k,
-				v in tally.response_bytes.items()},
+		difference("http_response_body_bytes_total",
+				{(service, *k): v for k, v in tally.response_bytes.items()},
 			   grown("http_response_body_bytes_total")),
 	]
 	if queue:

@@ -28,8 +28,7 @@ class Server:
 		self.options = options
 
 	def __enter__(self):
-		self.process = Process(self.argv(), self.folder, self.service, env=self.environment(),
-				cwd=self.folder)
+		self.process = Process(self.argv(), self.folder, self.service, env=self.environment(), cwd=self.folder)
 		for host in ("127.0.0.1", "::1"):
 			self.process.wait_port(host, self.port)
 		return self
@@ -85,8 +84,8 @@ class Nginx(Server):
 		if self.options.get("large"):
 			with open(os.path.join(self.folder, "large.bin"), "wb") as f:
 				f.truncate(self.options["large"])
-		upstream = "upstream app { server 127.0.0.1:%d; keepalive 4; }" % self.options.get("upstream",
-				free_port())
+		behind = self.options.get("upstream", free_port())
+		upstream = "upstream app { server 127.0.0.1:%d; keepalive 4; }" % behind
 		conf = self.write("nginx.conf", """
 			daemon off; user root; worker_processes %d; pid nginx.pid; error_log error.log; worker_rlimit_nofile 1024;
 			events { worker_connections 500; }
@@ -114,8 +113,7 @@ class Nginx(Server):
 				}
 			}""" % (self.options.get("workers", 2), self.log_path, self.folder, upstream, free_port(),
 				serve_ports(self.port, "listen %s;")))
-		return [find_program("nginx", package="nginx-light"), "-p", self.folder, "-c", conf, "-e",
-				"error.log"]
+		return [find_program("nginx", package="nginx-light"), "-p", self.folder, "-c", conf, "-e", "error.log"]
 
 	def steps(self):
 		return [
@@ -126,8 +124,8 @@ class Nginx(Server):
 					framing="chunked"),
 			Step("HEAD", "/long.txt", "/long.txt", 200),
 			Step("GET", "/long.txt", "/long.txt", 206, headers=(("Range", "bytes=10-99"),)),
-			Step("GET", "/index.html", "/index.html", 304, headers=(("If-Modified-Since",
-					"Wed, 01 Jan 2020 00:00:00 GMT"),)),
+			Step("GET", "/index.html", "/index.html", 304,
+					headers=(("If-Modified-Since", "Wed, 01 Jan 2020 00:00:00 GMT"),)),
 			Step("GET", "/users/123/orders", "/users/{id}/orders", 200),
 			Step("GET", "/users/45/orders?token=secret", "/users/{id}/orders", 200),
 			Step("GET", "/items/f47ac10b-58cc-4372-a567-0e02b2c3d479", "/items/{id}", 200),
@@ -141,10 +139,8 @@ class Nginx(Server):
 			Step("GET", "/upstream", "/upstream", 502),
 			Step("POST", "/echo", "/echo", 200, body=b"b" * 20000),
 			Step("POST", "/echo", "/echo", 200, body=b"c" * 3000, chunked=[1, 999, 2000]),
-			Step("POST", "/echo", "/echo", 200, body=b"GET /inside HTTP/1.1\r\n\r\n",
-					expect_continue=True),
-			Step("GET", "/search?q=1", "/search", 400,
-					host=None),  # 1.1 without Host: well formed enough to be a request
+			Step("POST", "/echo", "/echo", 200, body=b"GET /inside HTTP/1.1\r\n\r\n", expect_continue=True),
+			Step("GET", "/search?q=1", "/search", 400, host=None),  # 1.1 without Host is a request still
 		]
 
 
@@ -174,8 +170,8 @@ class Apache(Server):
 			AddOutputFilterByType DEFLATE text/plain
 			ProxyPass /upstream http://127.0.0.1:%d/
 			""" % ("\n".join("LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so" % (m, m) for m in self.MODULES),
-			       self.folder, self.folder, serve_ports(self.port,
-			       "Listen %s"), self.folder, self.folder, free_port()))
+			       self.folder, self.folder, serve_ports(self.port, "Listen %s"), self.folder, self.folder,
+			       free_port()))
 		return [program, "-f", conf, "-D", "FOREGROUND"]
 
 	def steps(self):
@@ -187,8 +183,8 @@ class Apache(Server):
 					framing="chunked"),
 			Step("HEAD", "/index.html", "/index.html", 200),
 			Step("GET", "/long.txt", "/long.txt", 206, headers=(("Range", "bytes=10-99"),)),
-			Step("GET", "/index.html", "/index.html", 304, headers=(("If-Modified-Since",
-					"Wed, 01 Jan 2020 00:00:00 GMT"),)),
+			Step("GET", "/index.html", "/index.html", 304,
+					headers=(("If-Modified-Since", "Wed, 01 Jan 2020 00:00:00 GMT"),)),
 			Step("GET", "/users/123/orders", "/users/{id}/orders", 200),
 			Step("GET", "/items/f47ac10b-58cc-4372-a567-0e02b2c3d479", "/items/{id}", 200),
 			Step("GET", "/blobs/2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "/blobs/{id}", 200),
@@ -260,8 +256,8 @@ class Gunicorn(Dynamic):
 	pipelines = False  # its thread worker leaves what follows the first request of a packet unread
 
 	def argv(self):
-		return [find_program("gunicorn", "gunicorn3", package="gunicorn"), "--chdir", os.path.join(HERE,
-				"app"), "wsgi:application",
+		return [find_program("gunicorn", "gunicorn3", package="gunicorn"), "--chdir", os.path.join(HERE, "app"),
+				"wsgi:application",
 			"--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "75", "--worker-tmp-dir", self.folder,
 			"--bind", "127.0.0.1:%d" % self.port, "--bind", "[::1]:%d" % self.port,
 			"--access-logfile", self.log_path, "--access-logformat", "%(m)s\t%(U)s\t%(s)s\t%(B)s"]
@@ -285,8 +281,8 @@ def build_go(name, folder):
 	out = os.path.join(HERE, "..", "..", "build", "out", "e2e")
 	os.makedirs(out, exist_ok=True)
 	program = os.path.abspath(os.path.join(out, name))
-	env = dict(os.environ, GO111MODULE="off", GOPATH=libraries, GOCACHE=os.path.abspath(os.path.join(out,
-			"gocache")),
+	env = dict(os.environ, GO111MODULE="off", GOPATH=libraries,
+			GOCACHE=os.path.abspath(os.path.join(out, "gocache")),
 		   GOFLAGS="", GOTOOLCHAIN="local", PATH="/usr/sbin:/usr/bin:/sbin:/bin")
 	done = subprocess.run([go, "build", "-o", program, "."], cwd=folder, env=env, capture_output=True, text=True)
 	if done.returncode:

@@ -27,8 +27,8 @@ def test_version_and_help(context):
 	for flag, wanted in (("--version", version), ("--help", "--web.listen-address")):
 		done = subprocess.run([reqtally.PROGRAM, flag], capture_output=True, text=True, timeout=10)
 		if done.returncode or wanted not in done.stdout:
-			raise Failure("%s: exit code %d, %r is not in %r" % (flag, done.returncode, wanted,
-					done.stdout[:300]))
+			raise Failure("%s: exit code %d, %r is not in %r"
+					% (flag, done.returncode, wanted, done.stdout[:300]))
 
 
 def test_older_connection(context):
@@ -58,8 +58,7 @@ def test_older_connection_mid_message(context):
 	client, server = listener.pair()
 	inside = b"GET /inside HTTP/1.1\r\nHost: x\r\n\r\n"
 	try:
-		raw.transfer(client, server, raw.request("POST", "/up", None,
-				"Content-Length: %d" % (len(inside) * 2)) + inside)
+		raw.transfer(client, server, raw.request("POST", "/up", None, "Content-Length: %d" % (len(inside) * 2)) + inside)
 		with reqtally.Reqtally(context.folder) as rt:
 			before = rt.scrape()
 			raw.transfer(client, server, b"x" * len(inside))
@@ -88,8 +87,8 @@ def test_in_flight(context):
 		flying = scrape.sum("http_requests_in_flight", **label)
 		oldest = max(scrape.select("http_requests_oldest_in_flight_seconds", **label).values(), default=0)
 		if flying != 3 or not 0.25 <= oldest < 10:
-			raise Failure("%g in flight, expected 3; the oldest %g s, expected 0.25 s and more" % (flying,
-					oldest))
+			raise Failure("%g in flight, expected 3; the oldest %g s, expected 0.25 s and more"
+					% (flying, oldest))
 		reqtally.check_ledger(rt)
 		for client, server in pairs:
 			raw.transfer(server, client, OK)
@@ -123,8 +122,7 @@ def test_formats(context):
 			   ("http_requests_in_flight", "gauge")):
 		if scrape.types.get(name) != kind or not scrape.help.get(name):
 			raise Failure("%s: TYPE %s, HELP %r" % (name, scrape.types.get(name), scrape.help.get(name)))
-	om = fetch(rt.port, "/metrics", headers=[("Accept",
-			"application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")])
+	om = fetch(rt.port, "/metrics", headers=[("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")])
 	kind = om.headers["content-type"][0].replace(" ", "")
 	if not kind.startswith("application/openmetrics-text;version=1.0.0") or not om.body.endswith(b"# EOF\n"):
 		raise Failure("OpenMetrics: %s, the end is %r" % (kind, om.body[-20:]))
@@ -214,15 +212,15 @@ def test_lossy_link(context):
 	for key, n in figures["counts"]:
 		tally.counts[tuple(key)] = n
 	try:
-		after = reqtally.wait_counts(rt, before, figures["port"], {("gosvc", *k): n for k,
-				n in tally.counts.items()})
+		after = reqtally.wait_counts(rt, before, figures["port"],
+				{("gosvc", *k): n for k, n in tally.counts.items()})
 	except Failure as e:
 		lost = exposition.growth(before, rt.scrape(), "reqtally_requests_lost_total", ("reason",))
 		raise Failure("%s (%s; lost: %s)" % (e, told, reqtally.text_of(lost))) from None
 	for name in ("http_requests_duration_seconds_count", "http_requests_ttfb_seconds_count"):
 		if after.sum(name, port=str(figures["port"])) != tally.total():
-			raise Failure("%s is %g, expected %d" % (name, after.sum(name, port=str(figures["port"])),
-					tally.total()))
+			raise Failure("%s is %g, expected %d"
+					% (name, after.sum(name, port=str(figures["port"])), tally.total()))
 	reqtally.check_ledger(rt)
 
 
@@ -236,13 +234,13 @@ def test_load(context):
 		logged = wait_for("nginx's log", lambda: settled(lambda: server.logged({})))
 		label = {"port": str(server.port)}
 		counted = wait_for("reqtally", lambda: settled(
-			lambda: exposition.growth(before, rt.scrape(), "http_requests_total", ("method", "endpoint",
-					"code"), **label)))
+			lambda: exposition.growth(before, rt.scrape(), "http_requests_total",
+					("method", "endpoint", "code"), **label)))
 		# What was under way when wrk left may be 200 to the one and 499 to the other, but not two requests or none.
 		total = [sum(c.values()) for c in (logged, counted)]
 		if total[0] != total[1] or set(counted) - {("GET", "/search", "200"), ("GET", "/search", "499")}:
-			raise Failure("nginx logged %s, reqtally counted %s" % (reqtally.text_of(logged),
-					reqtally.text_of(counted)))
+			raise Failure("nginx logged %s, reqtally counted %s"
+					% (reqtally.text_of(logged), reqtally.text_of(counted)))
 		answered = abs(counted[("GET", "/search", "200")] - logged[("GET", "/search", "200")])
 		if answered > 50:
 			raise Failure("%d requests differ in their status, more than there were connections" % answered)
@@ -264,15 +262,13 @@ def test_endpoint_budget(context):
 		before = rt.scrape()
 		listener = raw.Listener("127.0.0.1")
 		try:
-			raw.play(listener, [step for w in words for step in (("c", raw.request("GET", w)), ("s",
-					OK))])
+			raw.play(listener, [step for w in words for step in (("c", raw.request("GET", w)), ("s", OK))])
 			raw.play(listener, [("c", raw.request("GET", words[0])), ("s", OK)])
 		finally:
 			listener.close()
 		time.sleep(0.3)
 		after = rt.scrape()
-		grown = exposition.growth(before, after, "http_requests_total", ("endpoint",),
-				port=str(listener.port))
+		grown = exposition.growth(before, after, "http_requests_total", ("endpoint",), port=str(listener.port))
 		if sum(grown.values()) != len(words) + 1:
 			raise Failure("%d requests counted of %d" % (sum(grown.values()), len(words) + 1))
 		if len(grown) < len(words) and not grown[("{other}",)]:
@@ -301,8 +297,7 @@ def test_http_section(context):
 		with reqtally.Reqtally(context.folder, config=config) as rt:
 			before = rt.scrape()
 			for each in (listener, other):
-				raw.play(each, [step for p in paths for step in (("c", raw.request("GET", p)), ("s",
-						OK))])
+				raw.play(each, [step for p in paths for step in (("c", raw.request("GET", p)), ("s", OK))])
 			want = {("/teams/{team}/members/**",): 2, ("/one",): 1, ("/two",): 1, ("{other}",): 2}
 			time.sleep(0.3)
 			after = rt.scrape()
@@ -310,8 +305,7 @@ def test_http_section(context):
 				before, after, "http_requests_total", ("endpoint",), port=str(listener.port)))]
 			if after.sum("http_requests_total", port=str(other.port)):
 				problems.append("an excluded port is counted")
-			bounds = {dict(k)["le"] for k in after.select("http_requests_duration_seconds_bucket",
-					port=str(listener.port))}
+			bounds = {dict(k)["le"] for k in after.select("http_requests_duration_seconds_bucket", port=str(listener.port))}
 			if {float(b) for b in bounds} != {0.05, 0.2, 2, float("inf")}:
 				problems.append("bounds %s" % sorted(bounds))
 			problems = [p for p in problems if p]

@@ -38,11 +38,10 @@ def run_proxy(context, proxy, back, steps, own_steps, prefix=""):
 		    + [lambda: run_steps("::1", port, front, quick)])
 	behind = upstream_tally(front, steps, prefix)
 	agree(proxy, front, steps + own_steps)
-	agree(back, behind, [s._replace(endpoint=s.endpoint[len(prefix):],
-			target=s.target[len(prefix):]) for s in steps])
+	agree(back, behind, [s._replace(endpoint=s.endpoint[len(prefix):], target=s.target[len(prefix):]) for s in steps])
 	if rt is None:
-		raise Skip("%s; client, proxy and server behind agree on %d and %d requests" % (before, front.total(),
-				behind.total()))
+		raise Skip("%s; client, proxy and server behind agree on %d and %d requests"
+				% (before, front.total(), behind.total()))
 	known = {s.endpoint: s.at_least for s in steps if s.at_least}
 	reqtally.check(rt, before, port, proxy.service, front, known=known)
 	reqtally.check(rt, before, back.port, back.service, behind)
@@ -51,10 +50,10 @@ def run_proxy(context, proxy, back, steps, own_steps, prefix=""):
 def test_nginx_to_go(context):
 	prefix = "/api"
 	# What a proxy answers of its own accord (100) or hides from the server behind it (304 from its own cache) is left out.
-	steps = [s._replace(target=prefix + s.target, endpoint=prefix + s.endpoint,
-			framing=None) for s in dynamic_steps(False)]
-	own = [Step("GET", "/", "/", 200), Step("GET", "/private", "/private", 403), Step("GET", "/upstream",
-			"/upstream", 502)]
+	steps = [s._replace(target=prefix + s.target, endpoint=prefix + s.endpoint, framing=None)
+			for s in dynamic_steps(False)]
+	own = [Step("GET", "/", "/", 200), Step("GET", "/private", "/private", 403),
+			Step("GET", "/upstream", "/upstream", 502)]
 	with servers.Gosvc(context.folder) as back, servers.Nginx(context.folder, upstream=back.port) as proxy:
 		run_proxy(context, proxy, back, steps, own, prefix)
 
@@ -85,11 +84,11 @@ def test_nginx_client_gone(context):
 		agree(proxy, tally, [])
 		if rt is None:
 			raise Skip("%s; nginx logs %d times 499" % (before, tally.total()))
-		after = reqtally.wait_counts(rt, before, proxy.port, collections.Counter({("nginx", "GET",
-				"/api/slow/long", "499"): 3}))
+		after = reqtally.wait_counts(rt, before, proxy.port,
+				collections.Counter({("nginx", "GET", "/api/slow/long", "499"): 3}))
 		# Behind nginx the answer may have left before the reset came: 200 or 499, but three requests in all.
-		behind = reqtally.exposition.growth(before, after, "http_requests_total", ("service", "method",
-				"endpoint"), port=str(back.port))
+		behind = reqtally.exposition.growth(before, after, "http_requests_total",
+				("service", "method", "endpoint"), port=str(back.port))
 		why = reqtally.difference("behind nginx", {("gosvc", "GET", "/slow/long"): 3}, behind)
 		if why:
 			raise Failure(why)

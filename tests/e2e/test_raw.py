@@ -49,8 +49,8 @@ class Watcher:
 		want, end = collections.Counter(keys), time.monotonic() + timeout
 		while True:
 			after = self.rt.scrape()
-			why = reqtally.difference("http_requests_total", want, fold(set(keys), self.grown(after,
-					"http_requests_total")))
+			why = reqtally.difference("http_requests_total", want,
+					fold(set(keys), self.grown(after, "http_requests_total")))
 			if not why:
 				return after
 			if time.monotonic() > end:
@@ -116,8 +116,8 @@ def check_case(watch, case, took):
 				want[p[0]] += p[index]
 			same(name, want, name)
 	if watch.lost(after) != case.lost:
-		problems.append("reqtally_requests_lost_total grew by %d, expected %d (%s)" % (watch.lost(after),
-				case.lost, reqtally.text_of(
+		problems.append("reqtally_requests_lost_total grew by %d, expected %d (%s)"
+				% (watch.lost(after), case.lost, reqtally.text_of(
 			growth(watch.before, after, "reqtally_requests_lost_total", ("reason",)))))
 	flying = after.sum("http_requests_in_flight", port=str(watch.port))
 	if flying:
@@ -129,14 +129,12 @@ def check_case(watch, case, took):
 		problems.append("durations sum up to %.4f s, the whole case took %.4f s" % (total, took))
 	if case.idle and total >= case.idle:
 		problems.append("durations sum up to %.4f s: idle time is in them" % total)
-	queue, ttfb = (sum(watch.grown(after, "http_requests_%s_seconds_sum" % n).values()) for n in ("queue",
-			"ttfb"))
+	queue, ttfb = (sum(watch.grown(after, "http_requests_%s_seconds_sum" % n).values()) for n in ("queue", "ttfb"))
 	if case.queue and queue < case.queue:
-		problems.append("queue times sum up to %.4f s, the server read only after %.4f s" % (queue,
-				case.queue))
+		problems.append("queue times sum up to %.4f s, the server read only after %.4f s" % (queue, case.queue))
 	if case.ttfb_below and not 0 < ttfb < case.ttfb_below:
-		problems.append("times to the first byte sum up to %.4f s, expected less than %.4f s" % (ttfb,
-				case.ttfb_below))
+		problems.append("times to the first byte sum up to %.4f s, expected less than %.4f s"
+				% (ttfb, case.ttfb_below))
 	problems = [p for p in problems if p]
 	if problems:
 		raise Failure("\n    ".join(problems))
