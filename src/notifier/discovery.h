@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which Alertmanagers there are: static targets and the files of file_sd_configs, relabelled. Internal to notifier. */
+#ifndef RT_NOTIFIER_DISCOVERY_H
+#define RT_NOTIFIER_DISCOVERY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "config/config.h"
+
+struct discovered_file {
+	size_t block; /* index in the alerting configuration */
+	char *path;
+	struct stat st; /* as of the last reading */
+	struct target_groups groups; /* what it held when it last could be read */
+};
+
+struct discovery {
+	struct discovered_file *v;
+	size_t n, cap;
+	uint64_t errors;
+	char *error;
+};
+
+struct endpoint {
+	size_t block;
+	char *url;
+};
+
+struct endpoints {
+	struct endpoint *v;
+	size_t n, cap;
+};
+
+/* Looks at the files again and reads those that changed. True if the targets may be others than before. A file that cannot be
+ * read keeps its targets; a file that is gone loses them. */
+bool discovery_refresh(struct discovery *d, const struct config_alerting *alerting);
+/* The URLs to send to, each once in a block, at most MAX. */
+void discovery_endpoints(struct discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out);
+void discovery_free(struct discovery *d);
+void endpoints_free(struct endpoints *e);
+
+#endif
