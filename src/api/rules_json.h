@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rules and alerts as the API shows them; the status page is made of the same. */
+#ifndef RT_API_RULES_JSON_H
+#define RT_API_RULES_JSON_H
+
+#include "api/api.h"
+#include "base/json.h"
+
+/* Which rules to show; all fields may be unset. */
+struct rules_filter {
+	const struct web_request *req; /* rule_name[], rule_group[], file[], NULL: none */
+	bool no_alerting, no_recording, no_alerts;
+};
+
+/* The array of groups, sorted by file and name. */
+json_t *rules_json(const struct api *api, const struct rules_filter *filter);
+/* The array of active alerts. */
+json_t *alerts_json(const struct api *api);
+
+#endif

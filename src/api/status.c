@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The status page: plain HTML without scripts, made of what the API answers. Every text is escaped. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "api/rules_json.h"
+#include "exposition/escape.h"
+#include "model/text.h"
+
+static void add_html(const char *s, struct buf *out)
+{
+	struct buf utf8 = BUF_INIT;
+	escape_utf8(sv_of(s ? s : ""), &utf8);
+	for (size_t i = 0; i < utf8.n; i++) {
+		char c = utf8.p[i];
+		if (c == '<' || c == '>' || c == '&' || c == '"' || c == '\'')
+			buf_addf(out, "&#%d;", c);
+		else
+			buf_addc(out, c);
+	}
+	buf_free(&utf8);
+}
+
+static void add_cell(const char *s, struct buf *out)
+{
+	buf_adds(out, "<td>");
+	add_html(s, out);
+	buf_adds(out, "</td>");
+}
+
+/* `a="b" c="d"` */
+static void add_map_cell(const json_t *map, struct buf *out)
+{
+	const char *key;
+	json_t *value;
+	buf_adds(out, "<td>");
+	json_object_foreach((json_t *)map, key, value) {
+		add_html(key, out);
+		buf_adds(out, "=&quot;");
+		add_html(json_string_value(value), out);
+		buf_adds(out, "&quot; ");
+	}
+	buf_adds(out, "</td>");
+}
+
+static const char *get(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+	return s ? s : "";
+}
+
+static void add_alerts(const struct api *api, struct buf *out)
+{
+	json_t *alerts = alerts_json(api), *a;
+	size_t i;
+	buf_addf(out, "<h2>Alerts (%zu)</h2>\n", json_array_size(alerts));
+	if (json_array_size(alerts))
+		buf_adds(out, "<table><tr><th>State<th>Labels<th>Annotations<th>Since<th>Value</tr>\n");
+	else
+		buf_adds(out, "<p>No alert is pending or firing.</p>\n");
+	json_array_foreach(alerts, i, a) {
+		const char *state = get(a, "state");
+		buf_addf(out, "<tr class=\"%s\">", strcmp(state, "firing") == 0 ? "bad" : "warn");
+		add_cell(state, out);
+		add_map_cell(json_object_get(a, "labels"), out);
+		add_map_cell(json_object_get(a, "annotations"), out);
+		add_cell(get(a, "activeAt"), out);
+		add_cell(get(a, "value"), out);
+		buf_adds(out, "</tr>\n");
+	}
+	if (json_array_size(alerts))
+		buf_adds(out, "</table>\n");
+	json_decref(alerts);
+}
+
+static void add_rules(const struct api *api, struct buf *out)
+{
+	json_t *groups = rules_json(api, &(struct rules_filter){.no_alerts = true}), *g, *r;
+	size_t i, k;
+	buf_adds(out, "<h2>Rules</h2>\n");
+	json_array_foreach(groups, i, g) {
+		buf_adds(out, "<h3>");
+		add_html(get(g, "file"), out);
+		buf_adds(out, " &gt; ");
+		add_html(get(g, "name"), out);
+		buf_adds(out, "</h3>\n<table><tr><th>Rule<th>Expression<th>State<th>Health<th>Evaluated<th>Error</tr>\n");
+		json_t *rules = json_object_get(g, "rules");
+		json_array_foreach(rules, k, r) {
+			bool bad = strcmp(get(r, "health"), "err") == 0;
+			buf_addf(out, "<tr%s>", bad ? " class=\"bad\"" : "");
+			add_cell(get(r, "name"), out);
+			buf_adds(out, "<td><code>");
+			add_html(get(r, "query"), out);
+			buf_adds(out, "</code></td>");
+			add_cell(get(r, "state"), out);
+			add_cell(get(r, "health"), out);
+			add_cell(get(r, "lastEvaluation"), out);
+			add_cell(get(r, "lastError"), out);
+			buf_adds(out, "</tr>\n");
+		}
+		buf_adds(out, "</table>\n");
+	}
+	if (!json_array_size(groups))
+		buf_adds(out, "<p>No rules are loaded.</p>\n");
+	json_decref(groups);
+}
+
+/* The ledger of DESIGN: seen, recorded, lost by reason. */
+static void add_ledger(const struct api *api, struct buf *out)
+{
+	struct snapshot *s = api->latest ? api->latest(api->arg) : NULL;
+	if (!s)
+		return;
+	buf_adds(out, "<h2>Ledger</h2>\n<table><tr><th>Counter<th>Labels<th>Value</tr>\n");
+	for (size_t i = 0; i < s->n; i++) {
+		const struct family *f = &s->families[i];
+		if (strncmp(f->name, "reqtally_requests_", strlen("reqtally_requests_")) != 0 || f->type == FAMILY_HISTOGRAM)
+			continue;
+		for (size_t k = 0; k < f->n; k++) {
+			struct buf text = BUF_INIT;
+			buf_adds(out, "<tr>");
+			add_cell(f->name, out);
+			labels_print(f->metrics[k].labels, &text);
+			add_cell(buf_str(&text), out);
+			buf_reset(&text);
+			text_float(f->metrics[k].value, 'f', &text);
+			add_cell(buf_str(&text), out);
+			buf_adds(out, "</tr>\n");
+			buf_free(&text);
+		}
+	}
+	buf_adds(out, "</table>\n");
+	snapshot_unref(s);
+}
+
+static void add_window(const struct api *api, struct buf *out)
+{
+	struct store_stats st;
+	store_stats(api->store, &st);
+	buf_addf(out, "<h2>Window of own samples</h2>\n<p>%llu series, %llu samples in %.1f MiB; %llu samples dropped for want of room.</p>\n",
+		 (unsigned long long)st.series, (unsigned long long)st.samples, (double)st.bytes / (1 << 20),
+		 (unsigned long long)st.dropped_total);
+}
+
+static void add_links(const struct api *api, struct buf *out)
+{
+	static const char *const links[] = {"/api/v1/rules", "/api/v1/alerts", "/api/v1/metadata", "/api/v1/status/buildinfo", "/-/healthy",
+					    "/-/ready"};
+	buf_adds(out, "<p><a href=\"");
+	add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
+	buf_adds(out, "\">");
+	add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
+	buf_adds(out, "</a>");
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		buf_addf(out, " &middot; <a href=\"%s\">%s</a>", links[i], links[i]);
+	buf_adds(out, "</p>\n");
+}
+
+void api_status_page(void *ctx, struct web_request *req, struct web_response *res)
+{
+	const struct api *api = ctx;
+	struct buf *out = &res->body;
+	res->content_type = "text/html; charset=utf-8";
+	/* Nothing is loaded and nothing runs, whatever a label holds. */
+	web_response_header(res, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+	buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>reqtally ");
+	add_html(api->instance, out);
+	buf_adds(out, "</title>\n<style>body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
+		      "td,th{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}"
+		      ".bad{background:#fdd}.warn{background:#ffd}</style></head><body>\n<h1>reqtally</h1>\n<p>");
+	add_html(api->version, out);
+	buf_adds(out, " on ");
+	add_html(api->instance, out);
+	buf_adds(out, "</p>\n");
+	add_links(api, out);
+	add_alerts(api, out);
+	add_rules(api, out);
+	add_ledger(api, out);
+	add_window(api, out);
+	buf_adds(out, "</body></html>\n");
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "exposition/web_message.h"
+
+#define T0 1700000000000
+
+static struct api api;
+static struct snapshot *latest;
+
+static struct snapshot *get_latest(void *arg)
+{
+	return snapshot_ref(latest);
+}
+
+static void put(const char *service, const char *name, int64_t t, double v)
+{
+	_cleanup_labels_ struct labels *ls = labels_from("__name__", name, "service", service, NULL);
+	assert_int_equal(store_append(api.store, ls, t, v), 0);
+}
+
+static int setup(void **state)
+{
+	api.store = store_new(NULL);
+	for (int i = 0; i <= 10; i++) {
+		put("a<b>", "x_total", T0 + i * 15000, i * 15);
+		put("c", "x_total", T0 + i * 15000, 1);
+		put("c", "y", T0 + i * 15000, -0.5);
+	}
+	latest = snapshot_new(NULL, 0);
+	family_add_value(snapshot_family(latest, "x_total", FAMILY_COUNTER, NULL, "X & \"x\""), labels_empty(), 1);
+	family_add_value(snapshot_family(latest, "y_seconds", FAMILY_GAUGE, "seconds", NULL), labels_empty(), 1);
+	api.latest = get_latest;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	store_free(api.store);
+	snapshot_unref(latest);
+	return 0;
+}
+
+/* FORM is a form body, PATH what the request names. */
+static void expect_from(api_handler *handler, const char *path, const char *form, int status, const char *want)
+{
+	struct web_request req = {.method = "GET", .path = path};
+	struct web_response res = {.body = BUF_LIMIT(1 << 20)};
+	assert_true(web_request_parse_form(&req, sv_of(form)));
+	handler(&api, &req, &res);
+	if (res.status != status || strcmp(buf_str(&res.body), want) != 0)
+		fail_msg("%s\n answers %d %s\n     not %d %s", form, res.status, buf_str(&res.body), status, want);
+	assert_string_equal(res.content_type, "application/json");
+	web_request_clear(&req);
+	web_response_clear(&res);
+}
+
+#define expect_ok(handler, form, data) expect_from(handler, "/", form, 200, "{\"status\":\"success\",\"data\":" data "}")
+#define expect_error(handler, form, status, type, error) \
+	expect_from(handler, "/", form, status, "{\"status\":\"error\",\"errorType\":\"" type "\",\"error\":\"" error "\"}")
+
+static void test_query(void **state)
+{
+	expect_ok(api_query, "query=x_total&time=1700000030.5",
+		  "{\"resultType\":\"vector\",\"result\":["
+		  "{\"metric\":{\"__name__\":\"x_total\",\"service\":\"a\\u003cb\\u003e\"},\"value\":[1700000030.5,\"30\"]},"
+		  "{\"metric\":{\"__name__\":\"x_total\",\"service\":\"c\"},\"value\":[1700000030.5,\"1\"]}]}");
+	expect_ok(api_query, "query=max_over_time(x_total{service=\"a<b>\"}[1m])&time=2023-11-14T22:14:30Z",
+		  "{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"service\":\"a\\u003cb\\u003e\"},\"value\":[1700000070,\"60\"]}]}");
+	expect_ok(api_query, "query=y[30s]&time=1700000030",
+		  "{\"resultType\":\"matrix\",\"result\":[{\"metric\":{\"__name__\":\"y\",\"service\":\"c\"},"
+		  "\"values\":[[1700000015,\"-0.5\"],[1700000030,\"-0.5\"]]}]}");
+	expect_ok(api_query, "query=1e-9&time=1", "{\"resultType\":\"scalar\",\"result\":[1,\"0.000000001\"]}");
+	expect_ok(api_query, "query=\"a<b\"&time=1.25", "{\"resultType\":\"string\",\"result\":[1.25,\"a\\u003cb\"]}");
+	expect_ok(api_query, "query=nothing", "{\"resultType\":\"vector\",\"result\":[]}");
+	expect_ok(api_query, "query=y&time=1700000030&lookback_delta=1s", "{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":"
+									  "\"y\",\"service\":\"c\"},\"value\":[1700000030,\"-0.5\"]}]}");
+	expect_ok(api_query, "query=y&time=1700000032&lookback_delta=1s", "{\"resultType\":\"vector\",\"result\":[]}");
+	expect_from(api_query, "/", "query=count(x_total)+by(service)&time=1700000030&limit=1", 200,
+		    "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"service\":\"a\\u003cb\\u003e\"},"
+		    "\"value\":[1700000030,\"1\"]}]},\"warnings\":[\"results truncated due to limit\"]}");
+	expect_error(api_query, "query=y&time=x", 400, "bad_data",
+		     "invalid parameter \\\"time\\\": cannot parse \\\"x\\\" to a valid timestamp");
+	expect_error(api_query, "query=y&timeout=-x", 400, "bad_data",
+		     "invalid parameter \\\"timeout\\\": cannot parse \\\"-x\\\" to a valid duration");
+	expect_error(api_query, "query=y&limit=-1", 400, "bad_data", "invalid parameter \\\"limit\\\": limit must be non-negative");
+	expect_error(api_query, "", 400, "bad_data", "invalid parameter \\\"query\\\": 1:1: parse error: no expression found in input");
+	expect_error(api_query, "query=1+%2B", 400, "bad_data",
+		     "invalid parameter \\\"query\\\": 1:4: parse error: unexpected end of input");
+	expect_error(api_query, "query=x_total+%2B+on()+x_total&time=1700000030", 422, "execution",
+		     "found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\\\"x_total\\\", "
+		     "service=\\\"c\\\"}, {__name__=\\\"x_total\\\", service=\\\"a\\u003cb\\u003e\\\"}];many-to-many matching not allowed: "
+		     "matching labels must be unique on one side");
+}
+
+static void test_query_range(void **state)
+{
+	expect_ok(api_query_range, "query=sum(x_total)&start=1700000000&end=1700000030&step=15s",
+		  "{\"resultType\":\"matrix\",\"result\":[{\"metric\":{},\"values\":[[1700000000,\"1\"],[1700000015,\"16\"],[1700000030,"
+		  "\"31\"]]}]}");
+	expect_ok(api_query_range, "query=2&start=0&end=0.5&step=0.25",
+		  "{\"resultType\":\"matrix\",\"result\":[{\"metric\":{},\"values\":[[0,\"2\"],[0.25,\"2\"],[0.5,\"2\"]]}]}");
+	expect_error(api_query_range, "query=1&end=1&step=1", 400, "bad_data",
+		     "invalid parameter \\\"start\\\": cannot parse \\\"\\\" to a valid timestamp");
+	expect_error(api_query_range, "query=1&start=2&end=1&step=1", 400, "bad_data",
+		     "invalid parameter \\\"end\\\": end timestamp must not be before start time");
+	expect_error(api_query_range, "query=1&start=1&end=1&step=0", 400, "bad_data",
+		     "invalid parameter \\\"step\\\": zero or negative query resolution step widths are not accepted. Try a positive integer");
+	expect_error(api_query_range, "query=1&start=1&end=11002&step=1", 400, "bad_data",
+		     "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+	expect_error(api_query_range, "query=1&start=-9e15&end=9e15&step=0.001", 400, "bad_data",
+		     "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+	expect_error(api_query_range, "query=y[5m]&start=1&end=1&step=1", 400, "bad_data",
+		     "invalid expression type \\\"range vector\\\" for range query, must be Scalar or instant Vector");
+}
+
+static void test_series(void **state)
+{
+	expect_ok(api_series, "match[]=x_total&match[]={service=\"c\"}",
+		  "[{\"__name__\":\"x_total\",\"service\":\"a\\u003cb\\u003e\"},{\"__name__\":\"x_total\",\"service\":\"c\"},"
+		  "{\"__name__\":\"y\",\"service\":\"c\"}]");
+	expect_ok(api_series, "match[]=x_total&end=1699999999.999", "[]");
+	expect_error(api_series, "", 400, "bad_data", "no match[] parameter provided");
+	expect_error(api_series, "match[]=sum(y)", 400, "bad_data",
+		     "invalid parameter \\\"match[]\\\": \\\"sum(y)\\\" is no series selector");
+	expect_error(api_series, "match[]=y+offset+5m", 400, "bad_data",
+		     "invalid parameter \\\"match[]\\\": \\\"y offset 5m\\\" is no series selector");
+	expect_ok(api_labels, "", "[\"__name__\",\"service\"]");
+	expect_ok(api_labels, "match[]=nothing", "[]");
+	expect_from(api_label_values, "/api/v1/label/__name__/values", "", 200, "{\"status\":\"success\",\"data\":[\"x_total\",\"y\"]}");
+	expect_from(api_label_values, "/api/v1/label/service/values", "match[]=y", 200, "{\"status\":\"success\",\"data\":[\"c\"]}");
+	expect_from(api_label_values, "/api/v1/label/service/values", "limit=1", 200,
+		    "{\"status\":\"success\",\"data\":[\"a\\u003cb\\u003e\"],\"warnings\":[\"results truncated due to limit\"]}");
+	expect_from(api_label_values, "/api/v1/label/none/values", "", 200, "{\"status\":\"success\",\"data\":[]}");
+	expect_ok(api_metadata, "", "{\"x_total\":[{\"type\":\"counter\",\"unit\":\"\",\"help\":\"X \\u0026 \\\"x\\\"\"}],"
+				    "\"y_seconds\":[{\"type\":\"gauge\",\"unit\":\"seconds\",\"help\":\"\"}]}");
+	expect_ok(api_metadata, "metric=x_total&limit=5", "{\"x_total\":[{\"type\":\"counter\",\"unit\":\"\",\"help\":\"X \\u0026 \\\"x\\\"\"}]}");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_query), cmocka_unit_test(test_query_range), cmocka_unit_test(test_series)};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
