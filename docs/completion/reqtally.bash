@@ -7,7 +7,7 @@ _reqtally() {
 	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		run | check | test | query | top | doctor)
+		run | check | test | query)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -44,7 +44,7 @@ _reqtally() {
 		;;
 	*)
 		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "run check test query top doctor" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "run check test query" -- "$cur")
 		elif [ "$command" = check ] || [ "$command" = test ]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi
