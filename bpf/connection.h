@@ -59,7 +59,7 @@ struct connection {
 	__u8 kind;
 	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
 	__u8 rx_lost;	    /* framing lost on this side, waiting for a segment that starts with a request */
-	__u8 pad;
+	__u8 pad[5];
 	char rx_path[RT_ENDPOINT_MAX];
 	/* the socket lock's side */
 	struct http1 tx;

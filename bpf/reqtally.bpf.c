@@ -98,7 +98,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 
 struct spin {
 	struct connection *c;
-	__u32 held;
+	__u64 held;
 };
 
 static long spin_step(__u32 i, struct spin *s)

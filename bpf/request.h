@@ -56,7 +56,7 @@ static __always_inline struct request *request_place(struct connection *c, struc
 struct normalise {
 	struct scratch *x;
 	struct connection *c;
-	__u32 len;
+	__u64 len;
 };
 
 /* As a plain loop this costs the verifier four thousand instructions a byte, too many for 192 bytes (6.18, clang 14). */

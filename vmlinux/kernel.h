@@ -5,6 +5,8 @@
 #ifndef RT_VMLINUX_KERNEL_H
 #define RT_VMLINUX_KERNEL_H
 
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -54,5 +56,6 @@ struct bpf_iter__bpf_sk_storage_map {
 };
 
 #pragma clang attribute pop
+#pragma clang diagnostic pop
 
 #endif

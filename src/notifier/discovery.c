@@ -19,13 +19,13 @@ static void file_free(struct discovered_file *f)
 	target_groups_free(&f->groups);
 }
 
-void discovery_free(struct discovery *d)
+void peer_discovery_free(struct peer_discovery *d)
 {
 	for (size_t i = 0; i < d->n; i++)
 		file_free(&d->v[i]);
 	free(d->v);
 	free(d->error);
-	*d = (struct discovery){0};
+	*d = (struct peer_discovery){0};
 }
 
 void endpoints_free(struct endpoints *e)
@@ -36,7 +36,7 @@ void endpoints_free(struct endpoints *e)
 	*e = (struct endpoints){0};
 }
 
-static void failed(struct discovery *d, char *why)
+static void failed(struct peer_discovery *d, char *why)
 {
 	d->errors++;
 	free(d->error);
@@ -60,7 +60,7 @@ static struct discovered_file *find(struct discovered_file *v, size_t n, size_t 
 }
 
 /* Moves PATH from OLD to NOW, reading it if it changed. True if its targets may have changed. */
-static bool visit(struct discovery *d, struct discovery *now, size_t block, const char *path)
+static bool visit(struct peer_discovery *d, struct peer_discovery *now, size_t block, const char *path)
 {
 	struct discovered_file f = {.block = block}, *old = find(d->v, d->n, block, path);
 	struct stat st;
@@ -89,9 +89,9 @@ static bool visit(struct discovery *d, struct discovery *now, size_t block, cons
 	return changed;
 }
 
-bool discovery_refresh(struct discovery *d, const struct config_alerting *alerting)
+bool peer_discovery_refresh(struct peer_discovery *d, const struct config_alerting *alerting)
 {
-	struct discovery now = {0};
+	struct peer_discovery now = {0};
 	bool changed = false;
 	for (size_t i = 0; i < alerting->n; i++) {
 		const struct config_alertmanagers *a = &alerting->v[i];
@@ -159,7 +159,7 @@ static char *url_of(const struct config_alertmanagers *a, const struct target_gr
 	return url;
 }
 
-static void add_group(struct discovery *d, const struct config_alerting *alerting, size_t block, const struct target_group *g,
+static void add_group(struct peer_discovery *d, const struct config_alerting *alerting, size_t block, const struct target_group *g,
 		      size_t max, struct endpoints *out)
 {
 	for (size_t i = 0; i < g->targets.n; i++) {
@@ -178,7 +178,7 @@ static void add_group(struct discovery *d, const struct config_alerting *alertin
 	}
 }
 
-void discovery_endpoints(struct discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out)
+void peer_discovery_endpoints(struct peer_discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out)
 {
 	for (size_t block = 0; block < alerting->n; block++) {
 		const struct target_groups *statics = &alerting->v[block].static_targets;

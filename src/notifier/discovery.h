@@ -16,7 +16,7 @@ struct discovered_file {
 	struct target_groups groups; /* what it held when it last could be read */
 };
 
-struct discovery {
+struct peer_discovery {
 	struct discovered_file *v;
 	size_t n, cap;
 	uint64_t errors;
@@ -35,10 +35,10 @@ struct endpoints {
 
 /* Looks at the files again and reads those that changed. True if the targets may be others than before. A file that cannot be
  * read keeps its targets; a file that is gone loses them. */
-bool discovery_refresh(struct discovery *d, const struct config_alerting *alerting);
+bool peer_discovery_refresh(struct peer_discovery *d, const struct config_alerting *alerting);
 /* The URLs to send to, each once in a block, at most MAX. */
-void discovery_endpoints(struct discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out);
-void discovery_free(struct discovery *d);
+void peer_discovery_endpoints(struct peer_discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out);
+void peer_discovery_free(struct peer_discovery *d);
 void endpoints_free(struct endpoints *e);
 
 #endif

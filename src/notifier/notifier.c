@@ -20,7 +20,7 @@
 struct notifier {
 	struct notifier_options options;
 	pthread_mutex_t configuring;
-	struct discovery discovery;
+	struct peer_discovery discovery;
 	pthread_t keeper; /* looks at the files of file_sd_configs and clears away peers that have gone */
 	bool has_keeper;
 
@@ -72,7 +72,7 @@ static uint64_t leave_by(const struct peer *p)
 static void apply(struct notifier *n, struct config_alerting *alerting)
 {
 	struct endpoints now = {0};
-	discovery_endpoints(&n->discovery, alerting, NOTIFIER_ALERTMANAGERS_MAX, &now);
+	peer_discovery_endpoints(&n->discovery, alerting, NOTIFIER_ALERTMANAGERS_MAX, &now);
 	struct peer **peers = xcalloc(now.n, sizeof(*peers));
 	size_t n_peers = 0, failed = 0;
 	pthread_mutex_lock(&n->lock);
@@ -172,7 +172,7 @@ static void *keep(void *arg)
 		pthread_mutex_unlock(&n->lock);
 		pthread_mutex_lock(&n->configuring);
 		uint64_t errors = n->discovery.errors;
-		if (n->alerting && discovery_refresh(&n->discovery, n->alerting))
+		if (n->alerting && peer_discovery_refresh(&n->discovery, n->alerting))
 			apply(n, n->alerting);
 		note_discovery(n, errors);
 		clear_away(n, false);
@@ -213,10 +213,10 @@ void notifier_reload(struct notifier *n, struct config_alerting *alerting)
 	pthread_mutex_lock(&n->configuring);
 	/* Block numbers are another configuration's: read all files anew. */
 	uint64_t errors = n->discovery.errors;
-	struct discovery fresh = {.errors = errors};
-	discovery_free(&n->discovery);
+	struct peer_discovery fresh = {.errors = errors};
+	peer_discovery_free(&n->discovery);
 	n->discovery = fresh;
-	discovery_refresh(&n->discovery, alerting);
+	peer_discovery_refresh(&n->discovery, alerting);
 	if (!n->stopped)
 		apply(n, alerting);
 	note_discovery(n, errors);
@@ -347,7 +347,7 @@ void notifier_free(struct notifier *n)
 	free(n->peers);
 	free(n->leaving);
 	config_alerting_unref(n->alerting);
-	discovery_free(&n->discovery);
+	peer_discovery_free(&n->discovery);
 	free(n->discovery_error);
 	pthread_cond_destroy(&n->keeper_wake);
 	pthread_mutex_destroy(&n->lock);

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "cli/app.h"
+#include "cli/cli.h"
+
+struct flag run_flags[] = {
+	{.name = "config.file", .arg = "FILE", .help = "configuration in Prometheus' shape; without it: defaults and the bundled rule"},
+	{.name = "web.listen-address", .arg = "ADDRESS", .initial = ":9839", .help = "where to serve; repeatable", .repeats = true},
+	{.name = "web.telemetry-path", .arg = "PATH", .initial = "/metrics", .help = "path of the metrics"},
+	{.name = "web.config.file", .arg = "FILE", .help = "TLS, users and headers, as the Prometheus exporters take it"},
+	{.name = "web.external-url", .arg = "URL", .help = "how others reach this server, for links in alerts"},
+	{.name = "log.level", .arg = "LEVEL", .initial = "info", .help = "debug, info, warn or error"},
+	{.name = "log.format", .arg = "FORMAT", .initial = "logfmt", .help = "logfmt or json"},
+	{.name = "version", .help = "print the version and exit"},
+	{.name = "help", .help = "print this and exit"},
+};
+const size_t n_run_flags = ARRAY_SIZE(run_flags);
+
+static int usage(const char *flag, const char *got, const char *accepted)
+{
+	fprintf(stderr, "reqtally: --%s: \"%s\" is not accepted; it must be %s\n", flag, got, accepted);
+	return EXIT_USAGE;
+}
+
+#define get(name) flag_get(run_flags, n_run_flags, name)
+
+static int run(int argc, char **argv)
+{
+	_cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
+	int n_rest;
+	enum log_level level;
+	enum log_format format;
+
+	if (flags_parse(run_flags, n_run_flags, argc, argv, rest, &n_rest))
+		return EXIT_USAGE;
+	if (flag_given(run_flags, n_run_flags, "help")) {
+		char *help[] = {"reqtally", "--help"};
+		return cli_main(2, help);
+	}
+	if (n_rest) {
+		fprintf(stderr, "reqtally: unexpected argument \"%s\" (see reqtally --help)\n", rest[0]);
+		return EXIT_USAGE;
+	}
+	if (!log_level_parse(get("log.level"), &level))
+		return usage("log.level", get("log.level"), "debug, info, warn or error");
+	if (!log_format_parse(get("log.format"), &format))
+		return usage("log.format", get("log.format"), "logfmt or json");
+	if (get("web.telemetry-path")[0] != '/' || !get("web.telemetry-path")[1])
+		return usage("web.telemetry-path", get("web.telemetry-path"), "a path such as /metrics");
+	log_setup(level, format);
+
+	static const char *const default_address[] = {":9839"};
+	const struct flag *listen = &run_flags[1];
+	struct app_options opt = {
+		.config_file = get("config.file"),
+		.web_config_file = get("web.config.file"),
+		.telemetry_path = get("web.telemetry-path"),
+		.external_url = get("web.external-url"),
+		.addresses = listen->n ? listen->values : default_address,
+		.n_addresses = listen->n ? listen->n : 1,
+	};
+	struct app app;
+	char *error = NULL;
+	if (app_start(&app, &opt, &error)) {
+		fprintf(stderr, "reqtally: %s\n", error);
+		free(error);
+		return EXIT_FAILED;
+	}
+	int code = app_run(&app);
+	app_stop(&app);
+	return code;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	int code = run(argc, argv);
+	flags_free(run_flags, n_run_flags);
+	return code;
+}
