@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The man page, the completion and the references name what the program has, no more and no less.
+
+  docs.py flags PROGRAM    commands and flags of --help, against docs/reqtally.8 and docs/completion/reqtally.bash
+  docs.py metrics          metric names in src/, against docs/metrics.md
+  docs.py config           keys of the http section in src/config/, against docs/configuration.md"""
+import glob
+import re
+import subprocess
+import sys
+
+
+def read(path):
+    with open(path) as f:
+        return f.read()
+
+
+def compare(what, have, where, documented):
+    bad = [f"{where} lacks the {what} {x}" for x in sorted(have - documented)]
+    bad += [f"{where} has the {what} {x}, the program does not" for x in sorted(documented - have)]
+    return bad
+
+
+def flags(program):
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = set(re.findall(r"^  ([a-z]+) ", text.split("Commands:")[1].split("Flags")[0], re.M))
+    names = set(re.findall(r"^  --([a-z][a-z0-9.-]*)", text, re.M)) | {"version", "help"}
+    if not commands or len(names) < 4:
+        sys.exit(f"--help was not understood: {commands} {names}")
+    man = read("docs/reqtally.8").replace("\\-", "-")
+    completion = read("docs/completion/reqtally.bash")
+    # --url belongs to `query`, not to `run`
+    sections = man.split(".SH FLAGS")[1].split(".SH ")[0]
+    bad = compare("flag", names, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", sections)))
+    bad += compare("flag", names, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", completion)) - {"url"})
+    synopsis = man.split(".SH COMMANDS")[1].split(".SH FLAGS")[0]
+    bad += compare("command", commands, "the man page", set(re.findall(r"^\.BI? \"?([a-z]+)", synopsis, re.M)))
+    offered = re.search(r'compgen -W "([a-z ]*\brun\b[a-z ]*)"', completion)
+    bad += compare("command", commands, "the completion", set(offered[1].split()))
+    return bad
+
+
+def metrics():
+    found = set()
+    for path in glob.glob("src/**/*.c", recursive=True):
+        found |= set(re.findall(r'"((?:http|reqtally|process)_[a-z0-9_]*[a-z0-9])"', read(path)))
+    # the names of PromQL functions, YAML keys and the like
+    found = {n for n in found if re.match(r"http_(requests|request_body|response_body|streams)|reqtally_|process_", n)}
+    # "http_requests_duration_seconds" is written without its suffix in code and documentation alike
+    documented = set(re.findall(r"`((?:http|reqtally|process)_[a-z0-9_]+)`", read("docs/metrics.md")))
+    if len(found) < 10:
+        sys.exit(f"found only {found}")
+    return compare("metric", found, "docs/metrics.md", documented)
+
+
+def config():
+    found = set()
+    for fields in re.findall(r"struct field fields\[\] = \{(.*?)\};", read("src/config/http_section.c"), re.S):
+        found |= set(re.findall(r'\{"([a-z_]+)"', fields))
+    section = read("docs/configuration.md").split("## `http`")[1].split("\n## ")[0]
+    documented = {key.split(".")[-1] for key in re.findall(r"^\| `([a-z_.]+)`", section, re.M)}
+    return compare("key", found - {"budgets"}, "docs/configuration.md", documented)
+
+
+what = sys.argv[1] if len(sys.argv) > 1 else ""
+problems = flags(sys.argv[2]) if what == "flags" else metrics() if what == "metrics" else config() if what == "config" else [__doc__]
+for line in problems:
+    print(line)
+sys.exit(1 if problems else 0)
