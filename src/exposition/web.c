@@ -26,6 +26,7 @@
 
 struct exchange {
 	struct web *web;
+	struct service *service;
 	struct MHD_Connection *connection;
 	struct exchange *next; /* in the queue */
 	struct web_request req;
@@ -36,10 +37,19 @@ struct exchange {
 	bool queued, ready; /* ready is set by the worker before it resumes the connection */
 };
 
-struct listener {
-	int fd; /* libmicrohttpd's once its daemon runs */
-	char *address;
+/* A running daemon. New TLS material means a new one on the same socket, while the old one ends its connections. */
+struct service {
+	struct web *web;
 	struct MHD_Daemon *daemon;
+	struct web_tls *tls; /* NULL: plain */
+	unsigned suspended;  /* its connections that wait for a worker */
+	bool ending;	     /* suspend no more */
+};
+
+struct listener {
+	int fd; /* libmicrohttpd's while a service runs */
+	char *address;
+	struct service *service;
 };
 
 struct web {
@@ -48,10 +58,11 @@ struct web {
 	struct web_route *routes;
 	size_t n_routes;
 	struct web_options opt;
-	struct web_tls *tls; /* NULL: plain; else copies */
+	struct web_tls *tls; /* what services are begun with; NULL: plain */
 	struct guard *guard;
-	pthread_mutex_t lock; /* queue, stopping, stats */
-	pthread_cond_t work;
+	pthread_mutex_t lock; /* queue, stopping, stats, services' state */
+	pthread_cond_t work, idle; /* there is something to do; a service has nothing suspended any more */
+	pthread_mutex_t setting; /* one web_set_security at a time */
 	struct exchange *head, **tail;
 	bool stopping;
 	pthread_t *threads;
@@ -196,10 +207,13 @@ static void *worker(void *arg)
 			web_response_text(&x->res, 503, "shutting down");
 		else
 			answer(x);
+		struct service *sv = x->service;
 		__atomic_store_n(&x->ready, true, __ATOMIC_RELEASE);
 		MHD_resume_connection(x->connection); /* x may be gone from here on */
 
 		pthread_mutex_lock(&w->lock);
+		if (--sv->suspended == 0)
+			pthread_cond_broadcast(&w->idle);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -236,10 +250,12 @@ static enum MHD_Result send_answer(struct exchange *x)
 	return ok;
 }
 
-static struct exchange *exchange_new(struct web *w, struct MHD_Connection *c, const char *url, const char *method)
+static struct exchange *exchange_new(struct service *sv, struct MHD_Connection *c, const char *url, const char *method)
 {
+	struct web *w = sv->web;
 	struct exchange *x = xcalloc(1, sizeof(*x));
 	x->web = w;
+	x->service = sv;
 	x->connection = c;
 	x->method = xstrdup(method);
 	x->path = xstrdup(url);
@@ -272,34 +288,39 @@ static enum MHD_Result enqueue(struct exchange *x)
 	}
 	MHD_get_connection_values_n(x->connection, MHD_GET_ARGUMENT_KIND, add_query_param, x);
 	pthread_mutex_lock(&w->lock);
-	bool stopping = w->stopping;
-	if (!stopping) {
+	bool stopping = w->stopping, ending = x->service->ending;
+	if (!stopping && !ending) {
 		x->queued = true;
+		x->service->suspended++;
 		MHD_suspend_connection(x->connection); /* before a worker can see and resume it */
 		*w->tail = x;
 		w->tail = &x->next;
 		pthread_cond_signal(&w->work);
 	}
 	pthread_mutex_unlock(&w->lock);
-	if (!stopping)
+	if (!stopping && !ending)
 		return MHD_YES;
-	/* The workers may be gone, and a suspended connection would never come back. */
-	web_response_text(&x->res, 503, "shutting down");
+	/* When the server stops the workers may be gone, and a suspended connection would never come back. A service that ends for
+	 * another to take over answers its last requests by itself. */
+	if (stopping)
+		web_response_text(&x->res, 503, "shutting down");
+	else
+		answer(x);
 	return send_answer(x);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *c, const char *url, const char *method, const char *version,
 				  const char *upload, size_t *upload_n, void **req_cls)
 {
-	struct web *w = cls;
+	struct service *sv = cls;
 	struct exchange *x = *req_cls;
 	if (!x) {
-		if (w->tls) {
+		if (sv->tls) {
 			const union MHD_ConnectionInfo *tls = MHD_get_connection_info(c, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-			if (!tls || guard_check_peer(tls->tls_session, w->tls))
+			if (!tls || guard_check_peer(tls->tls_session, sv->tls))
 				return MHD_NO; /* as after a failed handshake: the connection is closed */
 		}
-		*req_cls = exchange_new(w, c, url, method);
+		*req_cls = exchange_new(sv, c, url, method);
 		return MHD_YES;
 	}
 	if (*upload_n) {
@@ -321,7 +342,7 @@ static void on_completed(void *cls, struct MHD_Connection *c, void **req_cls, en
 
 static void on_connection(void *cls, struct MHD_Connection *c, void **socket_cls, enum MHD_ConnectionNotificationCode what)
 {
-	struct web *w = cls;
+	struct web *w = ((struct service *)cls)->web;
 	pthread_mutex_lock(&w->lock);
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
 		w->stats.connections++;
@@ -381,7 +402,9 @@ int web_new(const struct web_options *opt, struct web **out, char **error)
 	w->opt = with_defaults(opt);
 	w->tail = &w->head;
 	pthread_mutex_init(&w->lock, NULL);
+	pthread_mutex_init(&w->setting, NULL);
 	pthread_cond_init(&w->work, NULL);
+	pthread_cond_init(&w->idle, NULL);
 	w->guard = guard_new();
 	w->routes = xmemdup(opt->routes, opt->n_routes * sizeof(*opt->routes));
 	w->n_routes = opt->n_routes;
@@ -404,14 +427,27 @@ int web_new(const struct web_options *opt, struct web **out, char **error)
 	return 0;
 }
 
-/* libmicrohttpd's options as a table; those of TLS only with TLS. */
-static struct MHD_Daemon *start_daemon(struct web *w, int fd)
+static void service_free(struct service *sv)
 {
+	if (!sv)
+		return;
+	if (sv->daemon)
+		MHD_stop_daemon(sv->daemon);
+	tls_free(sv->tls);
+	free(sv);
+}
+
+/* Serves the listening socket FD with the TLS material of the web server. NULL if libmicrohttpd refuses. */
+static struct service *service_start(struct web *w, int fd)
+{
+	struct service *sv = xcalloc(1, sizeof(*sv));
 	unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME;
 	unsigned limit = w->opt.max_connections / (unsigned)w->n_listeners;
 	struct buf priorities = BUF_LIMIT(256);
 	struct MHD_OptionItem items[16];
 	size_t n = 0;
+	sv->web = w;
+	sv->tls = w->tls ? tls_copy(w->tls) : NULL;
 #define OPTION(name, number, pointer) (items[n++] = (struct MHD_OptionItem){(name), (intptr_t)(number), (pointer)})
 	OPTION(MHD_OPTION_LISTEN_SOCKET, fd, NULL);
 	OPTION(MHD_OPTION_CONNECTION_LIMIT, limit ? limit : 1, NULL);
@@ -419,23 +455,26 @@ static struct MHD_Daemon *start_daemon(struct web *w, int fd)
 	OPTION(MHD_OPTION_CONNECTION_TIMEOUT, w->opt.idle_seconds, NULL);
 	OPTION(MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY, NULL);
 	OPTION(MHD_OPTION_STRICT_FOR_CLIENT, 1, NULL);
-	if (w->tls) {
+	if (sv->tls) {
 		flags |= MHD_USE_TLS;
-		guard_tls_priorities(w->tls, &priorities);
-		OPTION(MHD_OPTION_HTTPS_MEM_CERT, 0, w->tls->cert_pem);
-		OPTION(MHD_OPTION_HTTPS_MEM_KEY, 0, w->tls->key_pem);
+		guard_tls_priorities(sv->tls, &priorities);
+		OPTION(MHD_OPTION_HTTPS_MEM_CERT, 0, sv->tls->cert_pem);
+		OPTION(MHD_OPTION_HTTPS_MEM_KEY, 0, sv->tls->key_pem);
 		OPTION(MHD_OPTION_HTTPS_PRIORITIES, 0, priorities.p);
 		/* Its presence makes libmicrohttpd ask for a certificate at all. */
-		if (w->tls->client_ca_pem)
-			OPTION(MHD_OPTION_HTTPS_MEM_TRUST, 0, w->tls->client_ca_pem);
+		if (sv->tls->client_ca_pem)
+			OPTION(MHD_OPTION_HTTPS_MEM_TRUST, 0, sv->tls->client_ca_pem);
 	}
 	OPTION(MHD_OPTION_END, 0, NULL);
 #undef OPTION
-	struct MHD_Daemon *d = MHD_start_daemon(flags, 0, NULL, NULL, on_request, w, MHD_OPTION_NOTIFY_COMPLETED, on_completed, w,
-						MHD_OPTION_NOTIFY_CONNECTION, on_connection, w, MHD_OPTION_ARRAY, items,
-						MHD_OPTION_END);
+	sv->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, sv, MHD_OPTION_NOTIFY_COMPLETED, on_completed, sv,
+				      MHD_OPTION_NOTIFY_CONNECTION, on_connection, sv, MHD_OPTION_ARRAY, items, MHD_OPTION_END);
 	buf_free(&priorities);
-	return d;
+	if (!sv->daemon) {
+		service_free(sv);
+		return NULL;
+	}
+	return sv;
 }
 
 int web_start(struct web *w, char **error)
@@ -450,9 +489,13 @@ int web_start(struct web *w, char **error)
 	}
 	for (size_t i = 0; i < w->n_listeners; i++) {
 		struct listener *l = &w->listeners[i];
-		l->daemon = start_daemon(w, l->fd);
-		if (!l->daemon) {
-			l->fd = -1; /* closed on the way */
+		/* A copy, because libmicrohttpd closes the socket on some failures only. */
+		int fd = dup(l->fd);
+		l->service = service_start(w, l->fd);
+		if (l->service) {
+			close(fd);
+		} else {
+			l->fd = fd;
 			*error = xasprintf("web server on %s did not start%s", l->address,
 					   w->tls ? ": is the certificate or its key broken?" : "");
 			return -EIO;
@@ -466,9 +509,90 @@ const char *web_address(const struct web *w, size_t i)
 	return i < w->n_listeners ? w->listeners[i].address : NULL;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_tls(const struct web_tls *a, const struct web_tls *b)
+{
+	bool same = same_text(a->cert_pem, b->cert_pem) && same_text(a->key_pem, b->key_pem) &&
+		    same_text(a->client_ca_pem, b->client_ca_pem) && a->client_auth == b->client_auth && a->min_version == b->min_version &&
+		    a->max_version == b->max_version && a->n_client_sans == b->n_client_sans;
+	for (size_t i = 0; same && i < a->n_client_sans; i++)
+		same = same_text(a->client_sans[i], b->client_sans[i]);
+	return same;
+}
+
+/* Waits until nothing of SV is with a worker, and ends it with its connections. */
+static void service_retire(struct service *sv)
+{
+	struct web *w = sv->web;
+	pthread_mutex_lock(&w->lock);
+	sv->ending = true;
+	while (sv->suspended)
+		pthread_cond_wait(&w->idle, &w->lock);
+	pthread_mutex_unlock(&w->lock);
+	service_free(sv);
+}
+
+/* Begins a new service with w->tls on L's socket, and retires the old one; if it cannot, the old material is put back. */
+static int renew(struct web *w, struct listener *l, struct web_tls *before, char **error)
+{
+	int fd = MHD_quiesce_daemon(l->service->daemon);
+	/* A broken certificate must not cost the socket: see web_start. */
+	int copy = dup(fd);
+	struct service *fresh = service_start(w, fd);
+	int r = 0;
+	if (fresh) {
+		close(copy);
+	} else {
+		*error = xasprintf("web server on %s: the certificate or its key is broken", l->address);
+		r = -EINVAL;
+		struct web_tls *broken = w->tls;
+		w->tls = before;
+		fresh = service_start(w, copy);
+		w->tls = broken;
+		if (!fresh) { /* cannot be: it ran with these until now */
+			*error = (free(*error), xasprintf("web server on %s does not start any more", l->address));
+			close(copy);
+		}
+	}
+	service_retire(l->service);
+	l->service = fresh;
+	if (!fresh)
+		l->fd = -1;
+	return r;
+}
+
 int web_set_security(struct web *w, const struct web_security *s, char **error)
 {
-	return guard_set(w->guard, s, error);
+	int r = 0;
+	if (!w->tls != !(s && s->tls)) {
+		*error = xasprintf("TLS cannot be switched on or off while the server runs: restart it");
+		return -EINVAL;
+	}
+	r = guard_check(s, error);
+	if (r)
+		return r;
+	pthread_mutex_lock(&w->setting);
+	if (w->tls && !same_tls(w->tls, s->tls)) {
+		struct web_tls *before = w->tls;
+		w->tls = tls_copy(s->tls);
+		for (size_t i = 0; !r && i < w->n_listeners; i++)
+			if (w->listeners[i].service)
+				r = renew(w, &w->listeners[i], before, error);
+		if (r) {
+			tls_free(w->tls);
+			w->tls = before;
+		} else {
+			tls_free(before);
+		}
+	}
+	if (!r)
+		r = guard_set(w->guard, s, error);
+	pthread_mutex_unlock(&w->setting);
+	return r;
 }
 
 struct web_stats web_stats(struct web *w)
@@ -486,8 +610,8 @@ void web_free(struct web *w)
 	/* First no new connections, then the workers' last answers, which resume every suspended connection: libmicrohttpd must not
 	 * be stopped with one. */
 	for (size_t i = 0; i < w->n_listeners; i++)
-		if (w->listeners[i].daemon)
-			w->listeners[i].fd = MHD_quiesce_daemon(w->listeners[i].daemon);
+		if (w->listeners[i].service)
+			w->listeners[i].fd = MHD_quiesce_daemon(w->listeners[i].service->daemon);
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	pthread_cond_broadcast(&w->work);
@@ -496,8 +620,7 @@ void web_free(struct web *w)
 		pthread_join(w->threads[i], NULL);
 	for (size_t i = 0; i < w->n_listeners; i++) {
 		struct listener *l = &w->listeners[i];
-		if (l->daemon)
-			MHD_stop_daemon(l->daemon);
+		service_free(l->service);
 		if (l->fd >= 0)
 			close(l->fd);
 		free(l->address);
@@ -508,6 +631,8 @@ void web_free(struct web *w)
 	guard_free(w->guard);
 	tls_free(w->tls);
 	pthread_mutex_destroy(&w->lock);
+	pthread_mutex_destroy(&w->setting);
 	pthread_cond_destroy(&w->work);
+	pthread_cond_destroy(&w->idle);
 	free(w);
 }

@@ -87,7 +87,8 @@ int web_new(const struct web_options *opt, struct web **web, char **error);
 int web_start(struct web *web, char **error);
 /* The bound address I as host:port text (a port 0 resolved), NULL past the end. */
 const char *web_address(const struct web *web, size_t i);
-/* Replaces users, headers and rate limit (not whether TLS is on, nor its certificate). Thread-safe. 0 or -EINVAL and *ERROR. */
+/* Replaces users, headers, rate limit and the TLS material (connections made with the old are closed). Whether TLS is on at all
+ * cannot change. Thread-safe; the old state stays on failure: -EINVAL and *ERROR. */
 int web_set_security(struct web *web, const struct web_security *security, char **error);
 struct web_stats web_stats(struct web *web);
 /* Ends the service: waits for handlers that run, then closes every connection. NULL is fine. */

@@ -89,7 +89,7 @@ static bool is_bcrypt(const char *hash)
 	       crypt_checksalt(hash) != CRYPT_SALT_INVALID;
 }
 
-int guard_set(struct guard *g, const struct web_security *s, char **error)
+int guard_check(const struct web_security *s, char **error)
 {
 	for (size_t i = 0; s && i < s->n_users; i++)
 		if (!is_bcrypt(s->users[i].bcrypt)) {
@@ -97,6 +97,14 @@ int guard_set(struct guard *g, const struct web_security *s, char **error)
 					   s->users[i].name);
 			return -EINVAL;
 		}
+	return 0;
+}
+
+int guard_set(struct guard *g, const struct web_security *s, char **error)
+{
+	int r = guard_check(s, error);
+	if (r)
+		return r;
 	pthread_mutex_lock(&g->lock);
 	guard_clear(g);
 	g->n_right = g->next_right = 0;

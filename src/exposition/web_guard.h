@@ -12,7 +12,9 @@ struct guard;
 
 struct guard *guard_new(void);
 void guard_free(struct guard *g);
-/* Copies users, headers and rate. A bcrypt text that libcrypt does not know is refused: -EINVAL and *ERROR. */
+/* -EINVAL and *ERROR if a password is no bcrypt text that libcrypt knows. */
+int guard_check(const struct web_security *s, char **error);
+/* Copies users, headers and rate, after guard_check. */
 int guard_set(struct guard *g, const struct web_security *s, char **error);
 /* Takes a token; false: answer 429. */
 bool guard_admit(struct guard *g);

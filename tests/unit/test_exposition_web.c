@@ -378,7 +378,7 @@ static void test_tls(void **state)
 			    "openssl req -x509 $k -keyout key.pem -out cert.pem -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 && "
 			    "openssl req -x509 $k -keyout cakey.pem -out ca.pem -subj /CN=ca && "
 			    "openssl req $k -keyout ckey.pem -out c.csr -subj /CN=client && "
-			    "printf 'subjectAltName=DNS:scraper,IP:10.1.2.3\\nextendedKeyUsage=clientAuth\\n' > ext && "
+			    "printf 'subjectAltName=DNS:scraper,IP:10.1.2.3\\nextendedKeyUsage=clientAuth,serverAuth\\n' > ext && "
 			    "openssl x509 -req -in c.csr -CA ca.pem -CAkey cakey.pem -CAcreateserial -days 2 -extfile ext -out ccert.pem",
 			    dir),
 			 0);
@@ -420,11 +420,39 @@ static void test_tls(void **state)
 	assert_int_not_equal(sh(curl, dir, web_address(w, 0), with), 0);
 	web_free(w);
 
+	/* New material while it runs: the client certificate is no longer asked for, another is shown. */
+	tls.client_auth = WEB_NO_CLIENT_CERT;
+	tls.client_ca_pem = NULL;
+	tls.n_client_sans = 0;
+	w = start((struct web_options){.security = &sec});
+	int held = dial(w), i;
+	char *error = NULL;
+	assert_int_equal(sh(curl, dir, web_address(w, 0), ""), 0);
+	_cleanup_free_ char *cert2 = slurp(dir, "ccert.pem"), *key2 = slurp(dir, "ckey.pem");
+	tls.cert_pem = cert2;
+	tls.key_pem = "nonsense";
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(web_set_security(w, &sec, &error), -EINVAL);
+		assert_non_null(strstr(error, "certificate"));
+		free(error);
+		assert_int_equal(sh(curl, dir, web_address(w, 0), ""), 0);
+	}
+	tls.key_pem = key2;
+	assert_int_equal(web_set_security(w, &sec, &error), 0);
+	assert_int_not_equal(sh(curl, dir, web_address(w, 0), ""), 0);
+	assert_int_equal(sh("curl -sSf -m 20 -o /dev/null --cacert %s/ca.pem --connect-to scraper:443:%s https://scraper/hello", dir,
+			    web_address(w, 0)),
+			 0);
+	assert_int_equal(web_set_security(w, &(struct web_security){0}, &error), -EINVAL);
+	free(error);
+	web_free(w);
+	close(held);
+
 	/* A broken key is an error at the start. */
 	tls.key_pem = "nonsense";
 	static const char *const any[] = {"127.0.0.1:0"};
 	struct web_options opt = {.addresses = any, .n_addresses = 1, .security = &sec};
-	char *error = NULL;
+	error = NULL;
 	assert_int_equal(web_new(&opt, &w, &error), 0);
 	assert_true(web_start(w, &error) < 0);
 	assert_non_null(strstr(error, "certificate"));
