@@ -1,30 +1,351 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* PLACEHOLDER while native histograms are being written: no source gives one yet. */
 #include "promql/histogram_ops.h"
 
 #include <errno.h>
 #include <math.h>
 
-static void refuse(struct eval *ev)
+static void *from_arena(void *arg, size_t n)
 {
-	ev_fail(ev, -EINVAL, "native histograms are not supported yet");
+	return arena_alloc(arg, n);
 }
-struct histogram_alloc histogram_arena(struct arena *a) { return (struct histogram_alloc){0}; }
-struct histogram *histogram_copy_arena(const struct histogram *h, struct arena *a) { return (struct histogram *)h; }
-struct histogram *histogram_scaled_arena(const struct histogram *h, double k, struct arena *a) { return (struct histogram *)h; }
-int64_t histogram_weight(const struct histogram *h) { return 1; }
-uint64_t labels_xxhash(const struct labels *l) { return l->hash; }
+
+struct histogram_alloc histogram_arena(struct arena *a)
+{
+	return (struct histogram_alloc){from_arena, a};
+}
+
+struct histogram *histogram_copy_arena(const struct histogram *h, struct arena *a)
+{
+	struct histogram_alloc al = histogram_arena(a);
+	return histogram_copy(h, &al);
+}
+
+struct histogram *histogram_scaled_arena(const struct histogram *h, double k, struct arena *a)
+{
+	struct histogram_alloc al = histogram_arena(a);
+	return histogram_scale(h, k, &al);
+}
+
+int64_t histogram_weight(const struct histogram *h)
+{
+	return 6 + (int64_t)(h->n_pos + h->n_neg + h->n_custom) / 2;
+}
+
+#define MIXED_SCHEMAS "vector contains a mix of histograms with exponential and custom buckets schemas for metric name \"%.*s\""
+
+/* The hint of a sum or difference. True if one says reset and the other that there was none. */
+static bool combine_hints(enum histogram_hint *a, enum histogram_hint b)
+{
+	if (*a == b || *a == HINT_GAUGE)
+		return false;
+	if (b == HINT_GAUGE) {
+		*a = b;
+		return false;
+	}
+	bool conflict = *a != HINT_UNKNOWN && b != HINT_UNKNOWN;
+	*a = HINT_UNKNOWN;
+	return conflict;
+}
+
+static bool add_operator(struct eval *ev, const struct expr *e, const struct histogram *a, const struct histogram *b, bool minus,
+			 struct vsample *out)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	const char *what = minus ? "subtraction" : "addition";
+	bool reconciled = false;
+	struct histogram *r = histogram_add(a, b, minus ? -1 : 1, &al, &reconciled);
+	if (!r) {
+		struct sv name = out->l ? ev_name(out->l) : SV("");
+		ev_warn(ev, e, MIXED_SCHEMAS, SV_ARG(name));
+		return false;
+	}
+	if (reconciled)
+		ev_info(ev, e, "mismatched custom buckets were reconciled during %s", what);
+	if (combine_hints(&r->hint, b->hint))
+		ev_warn(ev, e, "conflicting counter resets during histogram %s", what);
+	if (minus)
+		r->hint = HINT_GAUGE;
+	out->h = r;
+	return true;
+}
+
 bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsample *a, const struct vsample *b, struct vsample *out,
-			bool *skip) { refuse(ev); return false; }
-void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s, const struct histogram *h, bool average) { refuse(ev); }
-const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s, bool average) { return NULL; }
-bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second) { refuse(ev); return false; }
+			bool *skip)
+{
+	enum token_type op = e->binary.op;
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	if (a->h && b->h) {
+		switch (op) {
+		case TOKEN_ADD:
+		case TOKEN_SUB:
+			*skip = !add_operator(ev, e, a->h, b->h, op == TOKEN_SUB, out);
+			return !*skip;
+		case TOKEN_EQLC:
+		case TOKEN_NEQ:
+			out->h = a->h;
+			return histogram_equal(a->h, b->h) == (op == TOKEN_EQLC);
+		default:
+			break;
+		}
+	} else if (a->h) {
+		switch (op) {
+		case TOKEN_MUL:
+			out->h = histogram_scale(a->h, b->v, &al);
+			return true;
+		case TOKEN_DIV:
+			out->h = histogram_divide(a->h, b->v, &al);
+			return true;
+		case TOKEN_TRIM_UPPER:
+		case TOKEN_TRIM_LOWER:
+			out->h = histogram_trim(a->h, b->v, op == TOKEN_TRIM_UPPER, &al);
+			return true;
+		default:
+			break;
+		}
+	} else if (op == TOKEN_MUL) {
+		out->h = histogram_scale(b->h, a->v, &al);
+		return true;
+	}
+	ev_info(ev, e, "incompatible sample types encountered for binary operator \"%s\": %s %s %s", token_word(op),
+		a->h ? "histogram" : "float", token_word(op), b->h ? "histogram" : "float");
+	*skip = true;
+	return false;
+}
+
+static void warn_mixed_schemas(struct eval *ev, const struct expr *e)
+{
+	/* The metric's name is that of the whole group, which an aggregation has none of. */
+	ev_warn(ev, e, MIXED_SCHEMAS, 0, "");
+}
+
+void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s, const struct histogram *h, bool average)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	bool reconciled = false;
+	s->n++;
+	s->seen_reset = s->seen_reset || h->hint == HINT_RESET;
+	s->seen_not_reset = s->seen_not_reset || h->hint == HINT_NOT_RESET;
+	if (s->failed)
+		return;
+	if (!s->h) {
+		s->h = histogram_copy(h, &al);
+		s->c = histogram_scale(h, 0, &al);
+		s->c->hint = HINT_UNKNOWN;
+		return;
+	}
+	enum histogram_hint hint = s->h->hint;
+	combine_hints(&hint, h->hint);
+	double n = (double)s->n;
+	if (average && !s->incremental) {
+		/* As long as the sum fits; else, and from there on, by the mean. */
+		struct histogram *sum = s->h, *c = s->c;
+		if (!histogram_kahan_add(&sum, &c, h, &al, &reconciled)) {
+			s->failed = true;
+		} else if (!histogram_has_overflow(sum)) {
+			s->h = sum;
+			s->c = c;
+			h = NULL;
+		} else {
+			s->incremental = true;
+			s->h = histogram_divide(s->h, n - 1, &al);
+			s->c = histogram_divide(s->c, n - 1, &al);
+		}
+	}
+	if (h && !s->failed) {
+		if (average) {
+			double q = (n - 1) / n;
+			s->h = histogram_scale(s->h, q, &al);
+			s->c = histogram_scale(s->c, q, &al);
+			h = histogram_divide(h, n, &al);
+		}
+		s->failed = !histogram_kahan_add(&s->h, &s->c, h, &al, &reconciled);
+	}
+	if (s->failed)
+		warn_mixed_schemas(ev, e);
+	else
+		s->h->hint = hint;
+	s->reconciled = s->reconciled || reconciled;
+}
+
+const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s, bool average)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	if (s->failed)
+		return NULL;
+	if (s->reconciled)
+		ev_info(ev, e, "mismatched custom buckets were reconciled during aggregation");
+	if (s->seen_reset && s->seen_not_reset)
+		ev_warn(ev, e, "conflicting counter resets during histogram aggregation");
+	struct histogram *r = s->h, *c = s->c;
+	if (average && !s->incremental && s->n > 1) {
+		r = histogram_divide(r, (double)s->n, &al);
+		c = histogram_divide(c, (double)s->n, &al);
+	}
+	enum histogram_hint hint = r->hint;
+	r = histogram_add(r, c, 1, &al, NULL);
+	r->hint = hint;
+	return r;
+}
+
+bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	struct sv name = ev_name(w->l);
+	const struct sample *s = w->s;
+	size_t n = w->n;
+	if (n < 2 || s[n - 1].t == s[0].t)
+		return false;
+	const struct histogram *prev = s[0].h, *last = s[n - 1].h;
+	bool gauge = false, custom, reconciled_sub = false, reconciled_add = false;
+	for (size_t i = 0; i < n; i++)
+		gauge = gauge || s[i].h->hint == HINT_GAUGE;
+	if (counter && gauge)
+		ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
+	if (!counter && (prev->hint != HINT_GAUGE || last->hint != HINT_GAUGE))
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+	/* With a reset right after the first sample its layout does not matter. */
+	struct histogram zero = {.schema = s[1].h->schema, .custom = s[1].h->custom, .n_custom = s[1].h->n_custom};
+	if (counter && histogram_was_reset(s[1].h, prev))
+		prev = &zero;
+	custom = histogram_is_custom(prev);
+	bool mixed = histogram_is_custom(last) != custom;
+	for (size_t i = 1; counter && i + 1 < n; i++)
+		mixed = mixed || histogram_is_custom(s[i].h) != custom;
+	if (mixed) {
+		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+		return false;
+	}
+	struct histogram *r = histogram_add(last, prev, -1, &al, &reconciled_sub);
+	for (size_t i = 1; counter && i < n; i++) {
+		if (histogram_was_reset(s[i].h, prev))
+			r = histogram_add(r, prev, 1, &al, &reconciled_add);
+		prev = s[i].h;
+	}
+	if (reconciled_sub)
+		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during subtraction");
+	if (reconciled_add)
+		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during addition");
+	out->h = r = histogram_scale(r, rate_factor(w, n, s[0].t, s[n - 1].t, r->count, s[0].h->count, counter, per_second), &al);
+	r->hint = HINT_GAUGE;
+	return true;
+}
+
 bool histogram_instant(struct eval *ev, const struct window *w, const struct histogram *a, const struct histogram *b,
-		       struct vsample *out, bool rate, double dt) { refuse(ev); return false; }
-double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h, const struct labels *l) { refuse(ev); return NAN; }
+		       struct vsample *out, bool rate, double dt)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	struct sv name = ev_name(w->l);
+	bool reconciled = false;
+	if (rate && (a->hint == HINT_GAUGE || b->hint == HINT_GAUGE))
+		ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
+	if (!rate && (a->hint != HINT_GAUGE || b->hint != HINT_GAUGE))
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+	struct histogram *r = histogram_copy(b, &al);
+	if (!rate || !histogram_was_reset(b, a)) {
+		r = histogram_add(b, a, -1, &al, &reconciled);
+		if (!r) {
+			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+			return false;
+		}
+		if (reconciled)
+			ev_info(ev, w->arg, "mismatched custom buckets were reconciled during subtraction");
+	}
+	if (rate)
+		r = histogram_divide(r, dt, &al);
+	r->hint = HINT_GAUGE;
+	out->h = r;
+	return true;
+}
+
+double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h, const struct labels *l)
+{
+	double v = histogram_quantile(h, q);
+	if (q >= 0 && q <= 1 && h->count != 0 && isnan(h->sum)) {
+		struct sv name = ev_name(l);
+		ev_info(ev, arg, "input to histogram_quantile has NaN observations, result is %s for metric name \"%.*s\"",
+			isnan(v) ? "NaN" : "skewed higher", SV_ARG(name));
+	}
+	return v;
+}
+
 double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper, const struct histogram *h,
-				 const struct labels *l) { refuse(ev); return NAN; }
-bool histogram_equal(const struct histogram *a, const struct histogram *b) { return a == b; }
-bool histogram_was_reset(const struct histogram *h, const struct histogram *before) { return false; }
-void histogram_print(const struct histogram *h, struct buf *out) {}
-double histogram_variance(const struct histogram *h) { return NAN; }
+				 const struct labels *l)
+{
+	if (h->count != 0 && isnan(h->sum) && !isnan(lower) && !isnan(upper)) {
+		struct sv name = ev_name(l);
+		ev_info(ev, arg, "input to histogram_fraction has NaN observations, which are excluded from all fractions for metric name \"%.*s\"",
+			SV_ARG(name));
+	}
+	return histogram_fraction(h, lower, upper);
+}
+
+/* xxHash64 with seed 0 (the algorithm is public: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md). */
+static const uint64_t P1 = 0x9e3779b185ebca87u, P2 = 0xc2b2ae3d27d4eb4fu, P3 = 0x165667b19e3779f9u, P4 = 0x85ebca77c2b2ae63u,
+		      P5 = 0x27d4eb2f165667c5u;
+
+static uint64_t rotate(uint64_t x, int r)
+{
+	return x << r | x >> (64 - r);
+}
+
+static uint64_t xx_round(uint64_t acc, uint64_t lane)
+{
+	return rotate(acc + lane * P2, 31) * P1;
+}
+
+static uint64_t load64(const unsigned char *p)
+{
+	uint64_t v;
+	memcpy(&v, p, 8);
+	return v;
+}
+
+static uint64_t xxhash64(const unsigned char *p, size_t n)
+{
+	const unsigned char *end = p + n;
+	uint64_t h = P5;
+	if (n >= 32) {
+		uint64_t v[4] = {P1 + P2, P2, 0, -P1};
+		for (; end - p >= 32; p += 32)
+			for (int i = 0; i < 4; i++)
+				v[i] = xx_round(v[i], load64(p + 8 * i));
+		h = rotate(v[0], 1) + rotate(v[1], 7) + rotate(v[2], 12) + rotate(v[3], 18);
+		for (int i = 0; i < 4; i++)
+			h = (h ^ xx_round(0, v[i])) * P1 + P4;
+	}
+	h += n;
+	for (; end - p >= 8; p += 8)
+		h = rotate(h ^ xx_round(0, load64(p)), 27) * P1 + P4;
+	if (end - p >= 4) {
+		uint32_t w;
+		memcpy(&w, p, 4);
+		h = rotate(h ^ (uint64_t)w * P1, 23) * P2 + P3;
+		p += 4;
+	}
+	for (; p < end; p++)
+		h = rotate(h ^ *p * P5, 11) * P1;
+	h = (h ^ h >> 33) * P2;
+	h = (h ^ h >> 29) * P3;
+	return h ^ h >> 32;
+}
+
+uint64_t labels_xxhash(const struct labels *l)
+{
+	/* Each string behind its length: one byte, or 255 and three bytes, the low one first. */
+	struct buf b = BUF_INIT;
+	for (uint32_t i = 0; i < l->n; i++) {
+		const struct sv part[2] = {l->l[i].name, l->l[i].value};
+		for (int k = 0; k < 2; k++) {
+			unsigned char size[4] = {255, (unsigned char)part[k].n, (unsigned char)(part[k].n >> 8),
+						 (unsigned char)(part[k].n >> 16)};
+			if (part[k].n < 255)
+				buf_add(&b, &size[1], 1);
+			else
+				buf_add(&b, size, 4);
+			buf_addsv(&b, part[k]);
+		}
+	}
+	uint64_t h = xxhash64((const unsigned char *)buf_str(&b), b.n);
+	buf_free(&b);
+	return h;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Series in memory for the test language, and the text form of series and values. */
+#ifndef RT_PROMQL_TEST_STORAGE_H
+#define RT_PROMQL_TEST_STORAGE_H
+
+#include "model/histogram.h"
+#include "model/sample.h"
+#include "promql/arena.h"
+
+/* One value of a series description. */
+struct test_value {
+	bool omitted; /* _ */
+	double v;
+	const struct histogram *h;
+	int64_t st; /* in a line for start timestamps: relative to the sample, ms */
+};
+
+struct test_row {
+	struct labels *labels; /* a reference */
+	bool start_times;      /* name{...}@st */
+	struct test_value *v;
+	size_t n, cap;
+};
+
+/* Parses `metric{a="b"} 1 2+3x4 _ {{sum:1}}`; everything but the labels lives in A. False and *ERROR (static or in A). */
+bool test_row_parse(struct sv line, struct arena *a, struct test_row *row, const char **error);
+/* Just the values. */
+bool test_values_parse(struct sv text, struct arena *a, struct test_row *row, const char **error);
+
+struct test_storage {
+	struct arena arena;
+	struct series *series;
+	size_t *caps;
+	size_t n, cap;
+};
+
+/* Adds the rows of one load command with INTERVAL ms between values. NHCB: also a custom-bucket histogram for every classic one. */
+void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, int64_t interval, bool nhcb);
+void test_storage_clear(struct test_storage *s);
+struct sample_source test_storage_source(struct test_storage *s);
+
+#endif
