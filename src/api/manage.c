@@ -50,7 +50,7 @@ size_t api_routes(struct api *api, struct web_route *routes)
 	static const struct {
 		const char *path;
 		api_handler *handle;
-		enum { EXACT, PREFIX, FORM } kind; /* FORM: also POST */
+		enum { EXACT, PREFIX, FORM } kind; /* FORM: also POST, and may take long */
 	} table[] = {
 		{"/", api_status_page, EXACT},
 		{"/-/healthy", api_healthy, EXACT},
@@ -67,11 +67,12 @@ size_t api_routes(struct api *api, struct web_route *routes)
 	};
 	size_t n = 0;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-		routes[n++] = (struct web_route){"GET", table[i].path, table[i].kind == PREFIX, table[i].handle, api};
+		bool heavy = table[i].kind != EXACT;
+		routes[n++] = (struct web_route){"GET", table[i].path, table[i].kind == PREFIX, table[i].handle, api, heavy};
 		if (table[i].kind == FORM)
-			routes[n++] = (struct web_route){"POST", table[i].path, false, table[i].handle, api};
+			routes[n++] = (struct web_route){"POST", table[i].path, false, table[i].handle, api, heavy};
 	}
-	routes[n++] = (struct web_route){"POST", "/-/reload", false, api_reload, api};
-	routes[n++] = (struct web_route){"PUT", "/-/reload", false, api_reload, api};
+	routes[n++] = (struct web_route){"POST", "/-/reload", false, api_reload, api, false};
+	routes[n++] = (struct web_route){"PUT", "/-/reload", false, api_reload, api, false};
 	return n;
 }

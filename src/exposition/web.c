@@ -34,6 +34,9 @@ struct exchange {
 	char *method, *path;
 	char *user, *password; /* of basic auth, or NULL */
 	bool form, too_large, bad_params;
+	const struct web_route *route; /* NULL: STATUS 404, or 405 with ALLOW */
+	int status;
+	struct buf allow;
 	bool queued, ready; /* ready is set by the worker before it resumes the connection */
 };
 
@@ -64,6 +67,7 @@ struct web {
 	pthread_cond_t work, idle; /* there is something to do; a service has nothing suspended any more */
 	pthread_mutex_t setting; /* one web_set_security at a time */
 	struct exchange *head, **tail;
+	unsigned heavy; /* exchanges of heavy routes being worked on */
 	bool stopping;
 	pthread_t *threads;
 	unsigned n_threads;
@@ -128,6 +132,7 @@ static void exchange_free(struct exchange *x)
 		return;
 	web_request_clear(&x->req);
 	web_response_clear(&x->res);
+	buf_free(&x->allow);
 	free(x->method);
 	free(x->path);
 	free(x->user);
@@ -155,10 +160,7 @@ static void answer(struct exchange *x)
 {
 	struct web *w = x->web;
 	struct web_response *res = &x->res;
-	struct buf allow = BUF_LIMIT(256);
 	count(w, &w->stats.requests);
-	int status;
-	const struct web_route *route = web_route_find(w->routes, w->n_routes, x->method, x->path, &status, &allow);
 	if (!guard_admit(w->guard)) {
 		count(w, &w->stats.rejected_rate);
 		web_response_text(res, 429, "Too Many Requests");
@@ -170,11 +172,11 @@ static void answer(struct exchange *x)
 		web_response_text(res, 413, "request body larger than %zu bytes", w->opt.max_body);
 	} else if (x->bad_params) {
 		web_response_text(res, 400, "more than %d parameters", WEB_MAX_PARAMS);
-	} else if (route) {
-		route->handle(route->ctx, &x->req, res);
-	} else if (status == 405) {
+	} else if (x->route) {
+		x->route->handle(x->route->ctx, &x->req, res);
+	} else if (x->status == 405) {
 		web_response_text(res, 405, "Method Not Allowed");
-		web_response_header(res, "Allow", buf_str(&allow));
+		web_response_header(res, "Allow", buf_str(&x->allow));
 	} else {
 		web_response_text(res, 404, "404 page not found");
 	}
@@ -184,34 +186,49 @@ static void answer(struct exchange *x)
 		web_response_text(res, 500, "response larger than %zu bytes", BODY_MAX);
 	}
 	guard_headers(w->guard, add_guard_header, res);
-	buf_free(&allow);
+}
+
+/* Takes the first exchange off the queue that may be worked on now. */
+static struct exchange *dequeue(struct web *w)
+{
+	unsigned most = w->opt.workers > 1 ? w->opt.workers / 2 : 1;
+	struct exchange **p = &w->head, *x;
+	while ((x = *p) && !w->stopping && x->route && x->route->heavy && w->heavy >= most)
+		p = &x->next;
+	if (!x)
+		return NULL;
+	*p = x->next;
+	if (w->tail == &x->next)
+		w->tail = p;
+	return x;
 }
 
 static void *worker(void *arg)
 {
 	struct web *w = arg;
+	struct exchange *x;
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
-		while (!w->head && !w->stopping)
+		while (!(x = dequeue(w)) && !w->stopping)
 			pthread_cond_wait(&w->work, &w->lock);
-		struct exchange *x = w->head;
 		if (!x)
 			break; /* stopping, and nobody waits for an answer */
-		w->head = x->next;
-		if (!w->head)
-			w->tail = &w->head;
-		bool stopping = w->stopping;
+		struct service *sv = x->service;
+		bool stopping = w->stopping, heavy = x->route && x->route->heavy;
+		w->heavy += heavy;
 		pthread_mutex_unlock(&w->lock);
 
 		if (stopping)
 			web_response_text(&x->res, 503, "shutting down");
 		else
 			answer(x);
-		struct service *sv = x->service;
 		__atomic_store_n(&x->ready, true, __ATOMIC_RELEASE);
 		MHD_resume_connection(x->connection); /* x may be gone from here on */
 
 		pthread_mutex_lock(&w->lock);
+		w->heavy -= heavy;
+		if (heavy)
+			pthread_cond_signal(&w->work); /* one that had to wait may go on */
 		if (--sv->suspended == 0)
 			pthread_cond_broadcast(&w->idle);
 	}
@@ -263,6 +280,8 @@ static struct exchange *exchange_new(struct service *sv, struct MHD_Connection *
 	x->req.method = x->method;
 	x->req.path = x->path;
 	x->req.body = BUF_LIMIT(w->opt.max_body);
+	x->allow = BUF_LIMIT(256);
+	x->route = web_route_find(w->routes, w->n_routes, method, url, &x->status, &x->allow);
 	x->res.body = BUF_LIMIT(BODY_MAX);
 	const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
 	static const char form[] = "application/x-www-form-urlencoded";

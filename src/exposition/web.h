@@ -61,6 +61,7 @@ struct web_route {
 	bool prefix;
 	void (*handle)(void *ctx, struct web_request *req, struct web_response *res);
 	void *ctx;
+	bool heavy; /* may take long: at most half of the workers do such at a time, so that a scrape never waits for queries */
 };
 
 struct web_options {

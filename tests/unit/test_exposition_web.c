@@ -68,13 +68,14 @@ static struct web *start(struct web_options opt)
 {
 	static const char *const any[] = {"127.0.0.1:0"};
 	const struct web_route routes[] = {
-		{"GET", "/hello", false, handle_hello, "exact"},
-		{"POST", "/hello", false, handle_hello, "post"},
-		{"GET", "/hello/", true, handle_hello, "prefix"},
-		{"GET", "/hello/deep/", true, handle_hello, "deep"},
-		{"GET", "/slow", false, handle_slow, NULL},
-		{"GET", "/endless", false, handle_endless, NULL},
-		{"GET", "/metrics", false, handle_snapshot, snapshot},
+		{"GET", "/hello", false, handle_hello, "exact", false},
+		{"POST", "/hello", false, handle_hello, "post", false},
+		{"GET", "/hello/", true, handle_hello, "prefix", false},
+		{"GET", "/hello/deep/", true, handle_hello, "deep", false},
+		{"GET", "/slow", false, handle_slow, NULL, false},
+		{"GET", "/heavy", false, handle_slow, NULL, true},
+		{"GET", "/endless", false, handle_endless, NULL, false},
+		{"GET", "/metrics", false, handle_snapshot, snapshot, false},
 	};
 	opt.routes = routes;
 	opt.n_routes = ARRAY_SIZE(routes);
@@ -243,6 +244,28 @@ static void test_slow_clients_do_not_block(void **state)
 	close(half);
 	close(half_body);
 	close(deaf);
+}
+
+static void test_heavy_routes_leave_room(void **state)
+{
+	struct web *w = start((struct web_options){.workers = 2});
+	int fds[6];
+	static const char heavy[] = "GET /heavy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		fds[i] = dial(w);
+		(void)!send(fds[i], heavy, sizeof(heavy) - 1, MSG_NOSIGNAL);
+	}
+	usleep(50000);
+	/* Six heavy ones take 1.8 s, one after the other; the others are through before the second is done. */
+	for (int i = 0; i < 20; i++)
+		expect(w, "GET /hello HTTP/1.1\r\n" END, "HTTP/1.1 200");
+	struct pollfd p = {.fd = fds[2], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 0), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		_cleanup_free_ char *got = drain(fds[i]);
+		assert_non_null(strstr(got, "slow"));
+	}
+	web_free(w);
 }
 
 static void test_stop_waits_for_handlers(void **state)
@@ -468,7 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};
