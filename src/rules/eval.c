@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One evaluation of one rule: query, then record, or expand the texts and move the alerts. A failure stores and sends nothing and
+ * leaves the alerts alone (but for the limit). */
+#include "rules/manager_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "rules/label_set.h"
+#include "rules/url.h"
+
+void produced_add(struct produced *p, struct labels *labels, double v)
+{
+	array_grow(p->v, p->n, p->cap);
+	p->v[p->n].labels = labels;
+	p->v[p->n++].v = v;
+}
+
+void produced_free(struct produced *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		labels_unref(p->v[i].labels);
+	free(p->v);
+	*p = (struct produced){0};
+}
+
+
+/* `query` in a template: at the rule's time, without the group's offset. */
+static int template_query(void *arg, struct sv text, int64_t t, struct promql_value *out, char **error)
+{
+	struct rule_manager *m = arg;
+	struct promql_expr *expr;
+	int rc = promql_parse(text, &expr, error);
+	if (rc < 0)
+		return rc;
+	rc = promql_eval_instant(&m->opt.promql, expr, &m->opt.source, t, out, error);
+	promql_expr_free(expr);
+	return rc;
+}
+
+/* The text of a label or annotation. A failure becomes the text, and the evaluation goes on. */
+static void expand(const struct rule_def *def, const struct rule_text *t, const struct template_env *env, struct buf *out)
+{
+	struct template *parsed = NULL;
+	const struct template *use = t->template;
+	_cleanup_free_ char *error = NULL;
+	if (!use && memmem(t->value.p, t->value.n, "{{", 2)) {
+		/* Only a group's label can be a template that does not parse. */
+		_cleanup_free_ char *name = xasprintf("__alert_%s", def->name), *cause = NULL;
+		if (template_parse(name, t->value, &parsed, &cause) < 0)
+			error = xasprintf("error parsing template %s: %s", name, cause);
+		use = parsed;
+	}
+	if (!use && !error)
+		buf_addsv(out, t->value);
+	else if (error || template_expand(use, env, out, &error) < 0)
+		buf_addf(out, "<error expanding template: %s>", error);
+	template_free(parsed);
+}
+
+/* Label sets drop empty values; annotations keep theirs. So these are packed here, in the same shape. DEF is sorted. */
+static struct labels *build_annotations(const struct rule_def *def, const struct template_env *env)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	size_t n = def->n_annotations, *at = xcalloc(n + 1, sizeof(*at));
+	for (size_t i = 0; i < n; i++) {
+		buf_addsv(&text, def->annotations[i].name);
+		buf_addc(&text, 0);
+		at[i] = text.n;
+		expand(def, &def->annotations[i], env, &text);
+		buf_addc(&text, 0);
+	}
+	struct labels *ls = xmalloc(sizeof(*ls) + n * sizeof(struct label) + text.n);
+	char *p = (char *)&ls->l[n];
+	if (text.n)
+		memcpy(p, text.p, text.n);
+	ls->refs = 1;
+	ls->n = (uint32_t)n;
+	ls->hash = hash_bytes(p, text.n, n);
+	for (size_t i = 0, from = 0; i < n; i++) {
+		size_t end = i + 1 < n ? at[i + 1] - def->annotations[i + 1].name.n - 1 : text.n;
+		ls->l[i].name = sv_make(p + from, def->annotations[i].name.n);
+		ls->l[i].value = sv_make(p + at[i], end - 1 - at[i]);
+		from = end;
+	}
+	free(at);
+	return ls;
+}
+
+static struct labels *build_alert_labels(const struct rule_def *def, const struct labels *sample, const struct template_env *env)
+{
+	struct labels_builder b;
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	labels_builder_init(&b, sample);
+	labels_builder_del(&b, SV(LABEL_NAME));
+	for (size_t i = 0; i < def->n_labels; i++) {
+		buf_reset(&text);
+		expand(def, &def->labels[i], env, &text);
+		labels_builder_set(&b, def->labels[i].name, sv_make(buf_str(&text), text.n));
+	}
+	labels_builder_set(&b, SV("alertname"), sv_of(def->name));
+	struct labels *ls = labels_builder_build(&b);
+	labels_builder_free(&b);
+	return ls;
+}
+
+/* Are two of the N label sets that GET gives the same? */
+static bool have_duplicates(void *v, size_t n, struct labels *(*get)(void *v, size_t i))
+{
+	struct label_set seen = {0};
+	size_t at;
+	bool twice = false;
+	for (size_t i = 0; i < n && !twice; i++)
+		twice = label_set_add(&seen, get(v, i), i, &at);
+	label_set_free(&seen);
+	return twice;
+}
+
+static struct labels *candidate_labels(void *v, size_t i)
+{
+	return ((struct alert_candidate *)v)[i].labels;
+}
+
+static struct labels *produced_labels(void *v, size_t i)
+{
+	return ((struct produced *)v)->v[i].labels;
+}
+
+static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts, const struct promql_value *v,
+		      struct produced *out, char **error)
+{
+	const struct rule_def *def = r->def;
+	struct alert_candidate *c = xcalloc(v->n + 1, sizeof(*c));
+	for (size_t i = 0; i < v->n; i++) {
+		struct template_env env = {
+			.labels = v->series[i].labels,
+			.external_labels = m->opt.external_labels,
+			.external_url = m->opt.external_url,
+			.value = v->series[i].points[0].v,
+			.now_ms = ts,
+			.query = template_query,
+			.query_arg = m,
+		};
+		c[i].value = env.value;
+		c[i].labels = build_alert_labels(def, env.labels, &env);
+		c[i].annotations = build_annotations(def, &env);
+	}
+	int rc = 0;
+	if (have_duplicates(c, v->n, candidate_labels)) {
+		*error = xstrdup("vector contains metrics with the same labelset after applying alert labels");
+		rc = -EINVAL;
+		for (size_t i = 0; i < v->n; i++) {
+			labels_unref(c[i].labels);
+			labels_unref(c[i].annotations);
+		}
+	} else {
+		pthread_mutex_lock(&m->state_lock);
+		rc = alerts_step(r, g, c, v->n, ts, out, error);
+		pthread_mutex_unlock(&m->state_lock);
+	}
+	free(c);
+	return rc;
+}
+
+static int eval_record(struct rule_group *g, struct rule *r, const struct promql_value *v, struct produced *out, char **error)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		struct labels_builder b;
+		if (v->series[i].points[0].h)
+			continue; /* the window holds floats */
+		labels_builder_init(&b, v->series[i].labels);
+		labels_builder_set(&b, SV(LABEL_NAME), sv_of(r->def->name));
+		for (size_t k = 0; k < r->def->n_labels; k++)
+			labels_builder_set(&b, r->def->labels[k].name, r->def->labels[k].value);
+		produced_add(out, labels_builder_build(&b), v->series[i].points[0].v);
+		labels_builder_free(&b);
+	}
+	if (have_duplicates(out, out->n, produced_labels)) {
+		*error = xstrdup("vector contains metrics with the same labelset after applying rule labels");
+		return -EINVAL;
+	}
+	if (g->def.limit > 0 && out->n > (size_t)g->def.limit) {
+		*error = xasprintf("exceeded limit of %lld with %zu series", (long long)g->def.limit, out->n);
+		return -E2BIG;
+	}
+	return 0;
+}
+
+static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts, struct produced *out, char **error)
+{
+	struct promql_value v = {0};
+	int rc = promql_eval_instant(&m->opt.promql, r->def->expr, &m->opt.source, ts - g->query_offset_ms, &v, error);
+	if (rc < 0)
+		return rc;
+	/* A scalar is one sample without labels. */
+	struct promql_point point = {.t = v.t, .v = v.scalar};
+	struct promql_series series = {.points = &point, .n = 1};
+	struct promql_value vector = v;
+	if (v.type == PROMQL_SCALAR) {
+		series.labels = labels_empty();
+		vector.series = &series;
+		vector.n = 1;
+	}
+	if (v.type != PROMQL_SCALAR && v.type != PROMQL_VECTOR) {
+		*error = xstrdup("rule result is not a vector or scalar");
+		rc = -EINVAL;
+	} else {
+		rc = r->def->is_alert ? eval_alert(m, g, r, ts, &vector, out, error) : eval_record(g, r, &vector, out, error);
+	}
+	labels_unref(series.labels);
+	promql_value_free(&v);
+	return rc;
+}
+
+static void append(struct rule_manager *m, struct labels *labels, int64_t t, double v)
+{
+	if (m->opt.append)
+		m->opt.append(m->opt.self, labels, t, v);
+}
+
+/* Appends what was produced, then ends the series that the evaluation before had and this one has not. */
+static void store(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t t, struct produced *out)
+{
+	struct label_set now = {0};
+	size_t at, n_old = r->n_produced;
+	struct labels **old = r->produced, **fresh = xcalloc(out->n + 1, sizeof(*fresh));
+	for (size_t i = 0; i < out->n; i++) {
+		append(m, out->v[i].labels, t, out->v[i].v);
+		label_set_add(&now, out->v[i].labels, i, &at);
+		fresh[i] = labels_ref(out->v[i].labels);
+	}
+	for (size_t i = 0; i < n_old; i++)
+		if (!label_set_find(&now, old[i], &at))
+			append(m, old[i], t, sample_stale_marker());
+	label_set_free(&now);
+	pthread_mutex_lock(&m->state_lock);
+	r->produced = fresh;
+	r->n_produced = out->n;
+	g->last_samples += out->n;
+	pthread_mutex_unlock(&m->state_lock);
+	for (size_t i = 0; i < n_old; i++)
+		labels_unref(old[i]);
+	free(old);
+}
+
+static void send(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts)
+{
+	struct rule_alert *alerts = xcalloc(r->n_active + 1, sizeof(*alerts));
+	_cleanup_buf_ struct buf url = BUF_INIT;
+	pthread_mutex_lock(&m->state_lock);
+	size_t n = alerts_to_send(m, r, g, ts, alerts);
+	pthread_mutex_unlock(&m->state_lock);
+	if (n && m->opt.notify) {
+		buf_addf(&url, "%s/graph?g0.expr=", m->opt.external_url);
+		url_query_escape(sv_of(r->def->query), &url);
+		buf_adds(&url, "&g0.tab=1");
+		for (size_t i = 0; i < n; i++)
+			alerts[i].generator_url = buf_str(&url);
+		m->opt.notify(m->opt.self, alerts, n);
+	}
+	for (size_t i = 0; i < n; i++) {
+		labels_unref(alerts[i].labels);
+		labels_unref(alerts[i].annotations);
+	}
+	free(alerts);
+}
+
+void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts)
+{
+	struct produced out = {0};
+	char *error = NULL;
+	uint64_t start = clock_mono_ns();
+	int rc = eval_query(m, g, r, ts, &out, &error);
+	if (rc < 0 && !error)
+		error = xasprintf("evaluation failed: %s", strerror(-rc));
+	if (rc == 0) {
+		/* Sent first, as Prometheus does: an alert does not wait for the storage. */
+		if (r->def->is_alert)
+			send(m, g, r, ts);
+		store(m, g, r, ts - g->query_offset_ms, &out);
+	} else if (m->opt.failed) {
+		_cleanup_free_ char *group = xasprintf("%s;%s", g->def.file, g->def.name);
+		m->opt.failed(m->opt.self, group, r->def->name, error);
+	}
+	pthread_mutex_lock(&m->state_lock);
+	g->evaluations++;
+	g->failures += rc < 0;
+	free(r->last_error);
+	r->last_error = error;
+	r->health = rc < 0 ? RULE_ERR : RULE_OK;
+	r->last_evaluation = ts;
+	r->duration_ns = clock_mono_ns() - start;
+	pthread_mutex_unlock(&m->state_lock);
+	produced_free(&out);
+}

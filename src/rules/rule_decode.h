@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Strict decoding of YAML nodes in the way and words of Go's yaml.v3: type errors are collected, anything else ends it. */
+#ifndef RT_RULES_RULE_DECODE_H
+#define RT_RULES_RULE_DECODE_H
+
+#include "base/buf.h"
+#include "base/strings.h"
+#include "base/yaml.h"
+
+struct decoder {
+	struct strings problems; /* "line N: ..." */
+	char *fatal;		 /* heap: the first error of another kind; the only one then told */
+};
+
+/* An option table: what a map may hold. */
+struct decode_field {
+	const char *key;
+	void (*decode)(struct decoder *d, const struct yaml_node *value, void *out);
+	size_t offset; /* into the struct */
+};
+
+/* Every key of MAP must be in FIELDS (ended by a NULL key), every value fit; TYPE is Go's name for the struct. False if NODE
+ * is no map; a null is an empty one. */
+bool decode_struct(struct decoder *d, const struct yaml_node *node, const char *type, const struct decode_field *fields, void *out);
+/* NODE's items, nulls left out, each handed to FN. */
+void decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
+		 void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg);
+/* A scalar's text, which lives as long as the document; NULL if NODE is none (for a null ""). */
+const struct yaml_node *decode_scalar(struct decoder *d, const struct yaml_node *node, const char *type);
+void decode_mismatch(struct decoder *d, const struct yaml_node *node, const char *type);
+
+/* For the table. */
+void decode_text(struct decoder *d, const struct yaml_node *value, void *out);	   /* char *: heap, NULL stays NULL for null */
+void decode_node(struct decoder *d, const struct yaml_node *value, void *out);	   /* const struct yaml_node *: unlooked at */
+void decode_string(struct decoder *d, const struct yaml_node *value, void *out);   /* the same, must be a scalar */
+void decode_duration(struct decoder *d, const struct yaml_node *value, void *out); /* int64_t ms */
+void decode_int(struct decoder *d, const struct yaml_node *value, void *out);	   /* int64_t */
+void decode_bool(struct decoder *d, const struct yaml_node *value, void *out);	   /* bool */
+void decode_float(struct decoder *d, const struct yaml_node *value, void *out);	   /* double */
+
+/* 0, or -EINVAL and the one message that tells everything. Frees what D holds. */
+int decoder_finish(struct decoder *d, char **error);
+
+#endif
