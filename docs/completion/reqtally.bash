@@ -39,7 +39,7 @@ _reqtally() {
 	case $cur in
 	-*)
 		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
-			--log.level= --log.format= --version --help" -- "$cur")
+			--web.external-url= --log.level= --log.format= --version --help" -- "$cur")
 		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*)
