@@ -6,15 +6,15 @@
 #include "exposition/web.h"
 #include "model/family.h"
 #include "promql/promql.h"
+#include "rules/manager.h"
 #include "store/store.h"
 
-struct rules_manager;
 
 /* What the handlers need. It is only read, and must outlive the web server. */
 struct api {
 	struct store *store;
 	struct promql_options promql; /* for queries; max_samples 0: API_MAX_SAMPLES */
-	struct rules_manager *rules;  /* NULL: none */
+	struct rule_manager *rules;  /* NULL: none */
 	const char *version, *revision, *build_date;
 	const char *telemetry_path; /* "/metrics" */
 	const char *instance;	    /* host:port, for the title of the status page */

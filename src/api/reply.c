@@ -89,7 +89,7 @@ json_t *reply_value(double v)
 
 json_t *reply_time(int64_t ms)
 {
-	if (!ms)
+	if (ms == INT64_MIN)
 		return json_string("0001-01-01T00:00:00Z");
 	time_t t = (time_t)(ms / 1000);
 	struct tm tm;

@@ -29,7 +29,7 @@ json_t *reply_labels(const struct labels *ls);
 json_t *reply_seconds(int64_t ms);
 /* A sample value as text: plain decimal unless < 1e-6 or >= 1e21 in magnitude. */
 json_t *reply_value(double v);
-/* UTC, RFC 3339 with milliseconds; 0 is the zero time of Go. */
+/* UTC, RFC 3339 with milliseconds; INT64_MIN, never, is Go's zero time. */
 json_t *reply_time(int64_t ms);
 
 #endif

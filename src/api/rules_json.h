@@ -8,12 +8,15 @@
 
 /* Which rules to show; all fields may be unset. */
 struct rules_filter {
-	const struct web_request *req; /* rule_name[], rule_group[], file[], NULL: none */
+	const struct web_request *req; /* rule_name[], rule_group[], file[]; NULL: none */
 	bool no_alerting, no_recording, no_alerts;
+	const char *from_token; /* begin with the group that an earlier answer ended at */
+	uint64_t group_limit;	/* 0: none */
 };
 
-/* The array of groups, sorted by file and name. */
-json_t *rules_json(const struct api *api, const struct rules_filter *filter);
+/* The array of groups, sorted by file and name. Where the limit cuts it, *NEXT (may be NULL) becomes the token of the first group
+ * left out, a heap string; NULL otherwise. */
+json_t *rules_json(const struct api *api, const struct rules_filter *filter, char **next);
 /* The array of active alerts. */
 json_t *alerts_json(const struct api *api);
 

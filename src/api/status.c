@@ -76,7 +76,7 @@ static void add_alerts(const struct api *api, struct buf *out)
 
 static void add_rules(const struct api *api, struct buf *out)
 {
-	json_t *groups = rules_json(api, &(struct rules_filter){.no_alerts = true}), *g, *r;
+	json_t *groups = rules_json(api, &(struct rules_filter){.no_alerts = true}, NULL), *g, *r;
 	size_t i, k;
 	buf_adds(out, "<h2>Rules</h2>\n");
 	json_array_foreach(groups, i, g) {
