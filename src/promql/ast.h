@@ -75,6 +75,7 @@ struct expr {
 			size_t n;
 			struct timing timing;
 			enum extended extended;
+			bool stats; /* only counts and sums of its histograms are wanted */
 		} vector;
 		struct {
 			struct expr *vector;

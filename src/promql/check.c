@@ -263,7 +263,7 @@ static int check_binary(struct check *c, struct expr *e)
 	if (set) {
 		if (!vectors)
 			FAIL(&at, "set operator \"%s\" not allowed in binary scalar expression", token_word(op));
-		if (m->card != CARD_ONE_TO_ONE)
+		if (m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY)
 			FAIL(&at, "no grouping allowed for \"%s\" operation", token_word(op));
 		if (m->has_fill_left || m->has_fill_right)
 			FAIL(&at, "filling in missing series not allowed for set operators");
@@ -343,9 +343,28 @@ static int check(struct check *c, struct expr *e)
 	return err;
 }
 
+/* Below histogram_count and its like only counts and sums matter, and Prometheus reads histograms another way there, which
+ * shows in what it knows of counter resets. The nearest function around a selector decides. */
+static void mark_stats(struct expr *e, bool stats)
+{
+	if (e->kind == EXPR_VECTOR)
+		e->vector.stats = stats;
+	if (e->kind == EXPR_CALL) {
+		const char *name = e->call.fn->name;
+		if (!strcmp(name, "histogram_count") || !strcmp(name, "histogram_sum") || !strcmp(name, "histogram_avg"))
+			stats = true;
+		else if (!strcmp(name, "histogram_quantile") || !strcmp(name, "histogram_quantiles") ||
+			 !strcmp(name, "histogram_fraction"))
+			stats = false;
+	}
+	for (size_t i = 0; expr_child(e, i); i++)
+		mark_stats(expr_child(e, i), stats);
+}
+
 int promql_check(struct promql_expr *p, char **error)
 {
 	struct check c = {p, error};
+	mark_stats(p->root, false);
 	return check(&c, p->root);
 }
 

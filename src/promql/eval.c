@@ -266,6 +266,23 @@ static bool resolve(struct eval *ev, const struct duration *d, int64_t *ms, bool
 	return true;
 }
 
+/* Says of every histogram that has no hint whether it was reset since the one before. */
+static void find_resets(struct eval *ev, struct range_series *r)
+{
+	struct sample *s = arena_alloc(&ev->arena, r->n * sizeof(*s));
+	const struct histogram *before = NULL;
+	memcpy(s, r->s, r->n * sizeof(*s));
+	for (size_t i = 0; i < r->n; i++) {
+		if (s[i].h && before && s[i].h->hint == HINT_UNKNOWN) {
+			struct histogram *h = histogram_copy_arena(s[i].h, &ev->arena);
+			h->hint = histogram_was_reset(h, before) ? HINT_RESET : HINT_NOT_RESET;
+			s[i].h = h;
+		}
+		before = s[i].h ? s[i].h : before;
+	}
+	r->s = s;
+}
+
 static void load_selector(struct eval *ev, const struct expr *sel, struct node *n, bool ranged)
 {
 	int64_t lo = fixed_time(ev, &sel->vector.timing, ev->start) - n->offset;
@@ -304,6 +321,8 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 					kept[r->n++] = s->samples[k];
 			r->s = kept;
 		}
+		if (r->histograms && sel->vector.stats)
+			find_resets(ev, r);
 		if (r->n)
 			n->n++;
 		else
@@ -345,6 +364,12 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	n->series = arena_calloc(&ev->arena, o.n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < o.n && !ev->err; i++) {
 		struct range_series *r = &n->series[n->n++];
+		/* What was known of a reset since the sample before says nothing of one since the step before. */
+		for (size_t k = 0; k < o.v[i]->n; k++) {
+			struct histogram *h = (struct histogram *)o.v[i]->s[k].h; /* a copy of the output's own */
+			if (h && h->hint != HINT_GAUGE)
+				h->hint = HINT_UNKNOWN;
+		}
 		*r = (struct range_series){.l = o.v[i]->l, .s = o.v[i]->s, .n = o.v[i]->n, .drop = o.v[i]->drop};
 		for (size_t k = 0; k < r->n && !r->histograms; k++)
 			r->histograms = r->s[k].h;

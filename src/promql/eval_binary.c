@@ -229,8 +229,9 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 	struct join j = {.ev = ev, .e = e, .swapped = m->card == CARD_ONE_TO_MANY};
 	struct vec l = eval_vector(ev, e->binary.lhs), r = eval_vector(ev, e->binary.rhs);
 	struct vec *many = j.swapped ? &r : &l, *one = j.swapped ? &l : &r;
-	bool fill_one = j.swapped ? m->has_fill_left : m->has_fill_right, fill_many = j.swapped ? m->has_fill_right : m->has_fill_left;
-	double one_value = j.swapped ? m->fill_left : m->fill_right, many_value = j.swapped ? m->fill_right : m->fill_left;
+	/* fill_left is about the many side, on whichever side group_right put it: so it is in Prometheus. */
+	bool fill_one = m->has_fill_right, fill_many = m->has_fill_left;
+	double one_value = m->fill_right, many_value = m->fill_left;
 	if (ev->err || (!l.n && !r.n) || ((!l.n || !r.n) && !fill_one && !fill_many))
 		return j.out;
 	struct ptrmap keys;
@@ -243,7 +244,7 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 		one_key[i] = match_key(ev, e, one->s[i].l);
 		uint32_t *slot = ptrmap_slot(&keys, one_key[i], &is_new);
 		if (!is_new) {
-			fail_duplicate(ev, one_key[i], j.swapped ? "left" : "right", one->s[i].l, one->s[*slot].l);
+			fail_duplicate(ev, one_key[i], j.swapped ? "left" : "right", one->s[*slot].l, one->s[i].l);
 			return j.out;
 		}
 		*slot = (uint32_t)i;

@@ -40,7 +40,21 @@ static void put(struct test_storage *s, size_t i, struct sample x)
 	se->n++;
 }
 
-/* What a chunk of the real store says of its histograms: the first has no hint, later ones were reset or were not. */
+/* Would the real store put H into the chunk that BEFORE is in? */
+static bool same_chunk(const struct histogram *h, const struct histogram *before)
+{
+	if (!before || before->hint == HINT_GAUGE || h->hint == HINT_RESET || h->schema != before->schema ||
+	    h->zero_threshold != before->zero_threshold || h->n_custom != before->n_custom)
+		return false;
+	for (size_t i = 0; i < h->n_custom; i++)
+		if (h->custom[i] != before->custom[i])
+			return false;
+	struct histogram unsaid = *h;
+	unsaid.hint = HINT_UNKNOWN;
+	return !histogram_was_reset(&unsaid, before);
+}
+
+/* What a chunk of the real store says of its histograms: nothing of the first, and of later ones that there was no reset. */
 static void set_hints(struct test_storage *s, struct series *se)
 {
 	struct histogram_alloc alloc = histogram_arena(&s->arena);
@@ -49,12 +63,7 @@ static void set_hints(struct test_storage *s, struct series *se)
 		const struct histogram *h = se->samples[k].h;
 		if (h && h->hint != HINT_GAUGE) {
 			struct histogram *c = histogram_copy(h, &alloc);
-			if (h->hint == HINT_RESET)
-				;
-			else if (!before || before->hint == HINT_GAUGE)
-				c->hint = HINT_UNKNOWN;
-			else
-				c->hint = histogram_was_reset(h, before) ? HINT_RESET : HINT_NOT_RESET;
+			c->hint = same_chunk(h, before) ? HINT_NOT_RESET : HINT_UNKNOWN;
 			se->samples[k].h = c;
 		}
 		before = se->samples[k].h;
