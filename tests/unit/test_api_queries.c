@@ -98,10 +98,8 @@ static void test_query(void **state)
 	expect_error(api_query, "", 400, "bad_data", "invalid parameter \\\"query\\\": 1:1: parse error: no expression found in input");
 	expect_error(api_query, "query=1+%2B", 400, "bad_data",
 		     "invalid parameter \\\"query\\\": 1:4: parse error: unexpected end of input");
-	expect_error(api_query, "query=x_total+%2B+on()+x_total&time=1700000030", 422, "execution",
-		     "found duplicate series for the match group {} on the right hand-side of the operation: [{__name__=\\\"x_total\\\", "
-		     "service=\\\"c\\\"}, {__name__=\\\"x_total\\\", service=\\\"a\\u003cb\\u003e\\\"}];many-to-many matching not allowed: "
-		     "matching labels must be unique on one side");
+	expect_error(api_query, "query=label_replace(x_total,\"service\",\"\",\"\",\"\")&time=1700000030", 422, "execution",
+		     "vector cannot contain metrics with the same labelset");
 }
 
 static void test_query_range(void **state)
