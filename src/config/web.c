@@ -84,7 +84,7 @@ static void decode_tls_server(struct decoder *d, const struct yaml_node *node, v
 
 static bool is_bcrypt(const char *s)
 {
-	if (strlen(s) != 60 || strncmp(s, "$2", 2) != 0 || !strchr("abxy", s[2]) || s[3] != '$' || s[6] != '$' || !isdigit((unsigned char)s[4]) ||
+	if (strlen(s) != 60 || strncmp(s, "$2", 2) != 0 || !strchr("aby", s[2]) || s[3] != '$' || s[6] != '$' || !isdigit((unsigned char)s[4]) ||
 	    !isdigit((unsigned char)s[5]))
 		return false;
 	int cost = (s[4] - '0') * 10 + s[5] - '0';

@@ -83,13 +83,13 @@ static inline void server_connection(struct http_server *s, int fd)
 		}
 		server_record(s, in.p, head, in.p + head, need - head);
 		pthread_mutex_lock(&s->lock);
+		bool last = strcasestr(s->extra, "connection: close") != NULL;
 		char *reply = xasprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n%s", s->status, strlen(s->reply), s->extra, s->reply);
 		pthread_mutex_unlock(&s->lock);
-		if (send(fd, reply, strlen(reply), MSG_NOSIGNAL) < 0) {
-			free(reply);
-			break;
-		}
+		bool sent = send(fd, reply, strlen(reply), MSG_NOSIGNAL) >= 0;
 		free(reply);
+		if (!sent || last)
+			break;
 		memmove(in.p, in.p + need, in.n - need);
 		in.n -= need;
 		in.p[in.n] = 0;

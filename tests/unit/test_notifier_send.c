@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "http_server.h"
 #include "notifier/message.h"
+#include "notifier/metrics.h"
 #include "notifier/notifier.h"
 
 static struct http_server *server, *other;
@@ -389,6 +390,43 @@ static void test_none(void **state)
 	notifier_free(NULL);
 }
 
+static double value_of(const struct snapshot *s, const char *name, size_t metric)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		if (strcmp(s->families[i].name, name) == 0) {
+			assert_true(metric < s->families[i].n);
+			return s->families[i].metrics[metric].value;
+		}
+	}
+	fail_msg("no family %s", name);
+	return 0;
+}
+
+static void test_metrics(void **state)
+{
+	/* The same URL in two items is sent to twice and shown once. */
+	struct notifier *n = start("alerting: {alertmanagers: [{static_configs: [{targets: ['$1', '$2']}]},"
+				   " {static_configs: [{targets: ['$1']}]}]}\n", 0, 0);
+	server_set(server, 200, "Connection: close\r\n", "", false); /* it serves one connection at a time */
+	send_named(n, "a", 3, NULL, NULL);
+	assert_true(server_wait(server, 2) && server_wait(other, 1));
+	notifier_stop(n, 10000);
+	struct snapshot *s = snapshot_new(NULL, 0);
+	notifier_metrics(n, s);
+	assert_true(value_of(s, "reqtally_notifications_sent_total", 0) == 6);
+	assert_true(value_of(s, "reqtally_notifications_sent_total", 1) == 3);
+	assert_true(value_of(s, "reqtally_notifications_requests_total", 0) == 2);
+	assert_true(value_of(s, "reqtally_notifications_errors_total", 0) == 0);
+	assert_true(value_of(s, "reqtally_notifications_alertmanagers", 0) == 2);
+	assert_int_equal(s->families[0].n, 2);
+	char *url = xasprintf("http://127.0.0.1:%d/api/v2/alerts", server->port);
+	assert_true(sv_eqs(labels_get(s->families[0].metrics[0].labels, SV("alertmanager")), url));
+	free(url);
+	snapshot_unref(s);
+	notifier_free(n);
+	assert_int_equal(server->n, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +439,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_sd, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
