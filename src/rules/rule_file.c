@@ -223,7 +223,7 @@ static void check_rule(struct checker *c, const struct raw_rule *r)
 			   r->record->col, second, buf_str(&group), c->rule_no, buf_str(&name));
 	}
 	if (!record && !alert)
-		rule_fail(c, true, r->record ? r->record : r->alert, "one of 'record' or 'alert' must be set");
+		rule_fail(c, true, r->record, "one of 'record' or 'alert' must be set");
 	promql_expr_free(check_expr(c, r));
 	if (record)
 		check_record(c, r);
