@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 
 import exposition
 import raw
@@ -276,6 +277,25 @@ def test_endpoint_budget(context):
 		if len(grown) == len(words):
 			raise Failure("%d endpoints without a limit" % len(grown))
 		reqtally.check_ledger(rt)
+
+
+def test_ids_spend_no_budget(context):
+	"""However many identifiers a path has seen, it is one endpoint, and the budget is there for others."""
+	context.stop_shared()
+	with reqtally.Reqtally(context.folder, config="http:\n  budgets:\n    endpoints_per_service: 4\n") as rt:
+		before = rt.scrape()
+		listener = raw.Listener("127.0.0.1")
+		forms = ("/items/%s", "/a/%s", "/x/%s/y")
+		paths = [f % uuid.UUID(int=i * 0x9e3779b97f4a7c15f39cc0605cedc834 % 2 ** 128) for i in range(1, 40) for f in forms]
+		try:
+			raw.play(listener, [step for p in [*paths, "/one"] for step in (("c", raw.request("GET", p)), ("s", OK))])
+		finally:
+			listener.close()
+		time.sleep(0.3)
+		got = exposition.growth(before, rt.scrape(), "http_requests_total", ("endpoint",), port=str(listener.port))
+		why = reqtally.difference("endpoints", {("/items/{id}",): 39, ("/a/{id}",): 39, ("/x/{id}/y",): 39, ("/one",): 1}, got)
+		if why:
+			raise Failure(why)
 
 
 HTTP_CONFIG = """http:
