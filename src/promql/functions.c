@@ -60,6 +60,7 @@ static const struct function functions[] = {
 	CALENDAR("hour", fn_hour),
 	OVER_TIME("idelta", fn_idelta),
 	RANGE("increase", fn_increase, 1, M), .extended = ANCHORED_AND_SMOOTHED},
+	VECTOR("info", fn_info, 2, V, V), .variadic = 1, .experimental = true},
 	OVER_TIME("irate", fn_irate),
 	VECTOR("label_join", fn_label_join, 4, V, T, T, T), .variadic = -1},
 	VECTOR("label_replace", fn_label_replace, 5, V, T, T, T, T)},
