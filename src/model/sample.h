@@ -41,6 +41,7 @@ struct series {
 	struct labels *labels; /* a reference */
 	struct sample *samples; /* ascending t */
 	size_t n;
+	int64_t *st; /* when each sample's counter began, ms, 0 if that is not known; NULL if it is known of none */
 };
 
 /* What a select returned. The provider sets `release`, which frees everything in the set. */

@@ -312,14 +312,19 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 		}
 		r->l = ev_intern(ev, labels_ref(s->labels));
 		r->s = s->samples;
+		r->st = ev->opt.start_timestamps ? s->st : NULL;
 		r->n = s->n;
 		if (stale && (ranged || sel->vector.extended != EXTENDED_NONE)) {
 			struct sample *kept = arena_alloc(&ev->arena, (s->n - stale + 1) * sizeof(*kept));
+			int64_t *st = arena_alloc(&ev->arena, (s->n - stale + 1) * sizeof(*st));
 			r->n = 0;
 			for (size_t k = 0; k < s->n; k++)
-				if (s->samples[k].h || !sample_is_stale(&s->samples[k].v))
+				if (s->samples[k].h || !sample_is_stale(&s->samples[k].v)) {
+					st[r->n] = r->st ? s->st[k] : 0;
 					kept[r->n++] = s->samples[k];
+				}
 			r->s = kept;
+			r->st = r->st ? st : NULL;
 		}
 		if (r->histograms && sel->vector.stats)
 			find_resets(ev, r);
@@ -434,23 +439,34 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, cons
 		return false;
 	w->s = s->s + first;
 	w->n = last - first;
-	w->before = first ? w->s - 1 : NULL;
+	w->st = s->st ? s->st + first : NULL;
 	for (size_t i = 0; s->histograms && i < w->n; i++)
 		w->n_histograms += w->s[i].h != NULL;
 	return true;
 }
 
 /* A smoothed instant selector: the straight line between the samples around T; after the last one, its value. */
-static bool smoothed_at(const struct eval *ev, const struct range_series *s, int64_t t, struct vsample *out)
+static bool smoothed_at(struct eval *ev, const struct expr *e, const struct range_series *s, int64_t t, struct vsample *out)
 {
 	size_t k = count_until(s, t);
-	if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms || s->s[k - 1].h)
+	if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms)
 		return false;
 	const struct sample *a = &s->s[k - 1], *b = a + 1;
 	out->v = a->v;
+	out->h = a->h;
 	out->t = a->t;
-	if (a->t < t && k < s->n && !b->h && b->t <= t + ev->opt.lookback_ms)
-		out->v = a->v + (b->v - a->v) * ((double)(t - a->t) / (double)(b->t - a->t));
+	if (a->t == t || k == s->n || b->t > t + ev->opt.lookback_ms)
+		return true;
+	if (!a->h != !b->h) {
+		struct sv name = ev_name(s->l);
+		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		return false;
+	}
+	if (a->h) {
+		out->h = histogram_between(ev, a, b, t, false, false);
+		return out->h;
+	}
+	out->v = a->v + (b->v - a->v) * ((double)(t - a->t) / (double)(b->t - a->t));
 	return true;
 }
 
@@ -463,7 +479,7 @@ static struct vec eval_selector(struct eval *ev, const struct expr *e)
 		const struct range_series *s = &n->series[i];
 		struct vsample out = {.l = s->l};
 		if (e->vector.extended == EXTENDED_SMOOTHED) {
-			if (smoothed_at(ev, s, t, &out))
+			if (smoothed_at(ev, e, s, t, &out))
 				vec_add(ev, &v, out);
 			continue;
 		}
@@ -474,6 +490,7 @@ static struct vec eval_selector(struct eval *ev, const struct expr *e)
 		out.v = p->v;
 		out.h = p->h;
 		out.t = p->t;
+		out.st = s->st ? s->st[k - 1] : 0;
 		vec_add(ev, &v, out);
 	}
 	if (ev_charge(ev, (int64_t)v.n))

@@ -18,6 +18,7 @@ struct vsample {
 	double v;
 	const struct histogram *h; /* NULL: a float */
 	int64_t t;		   /* when the sample was taken; only timestamp() looks */
+	int64_t st;		   /* when its counter began; only start_timestamp() looks */
 	bool drop;		   /* the name goes when the query is done (delayed name removal) */
 };
 
@@ -30,6 +31,7 @@ struct vec {
 struct range_series {
 	const struct labels *l;
 	const struct sample *s; /* ascending; without stale markers if the selector has a range */
+	const int64_t *st; /* as in struct series, or NULL */
 	size_t n;
 	bool drop, histograms;
 };
@@ -43,7 +45,7 @@ struct window {
 	int64_t from, to, range;
 	enum extended extended;
 	const struct expr *arg; /* whom annotations are about */
-	const struct sample *before; /* the sample before s[0], if the selector loaded one; for start timestamps */
+	const int64_t *st; /* of the samples, or NULL */
 };
 
 struct node {

@@ -36,6 +36,7 @@ SCALAR_FN(fn_max_of);
 
 /* fn_time.c */
 VECTOR_FN(fn_timestamp);
+VECTOR_FN(fn_start_timestamp);
 VECTOR_FN(fn_minute);
 VECTOR_FN(fn_hour);
 VECTOR_FN(fn_day_of_week);

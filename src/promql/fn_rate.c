@@ -35,28 +35,41 @@ static double interpolate(const struct sample *a, const struct sample *b, int64_
 	return x + (y - x) * (double)(t - a->t) / (double)(b->t - a->t);
 }
 
+/* Cuts the window of an extended selector down to the samples that matter: from the last one at or before its start to the
+ * last one (anchored), or the first one at or after its end (smoothed). False if none is behind its start. */
+static bool cut_extended(struct window *w)
+{
+	size_t first = 0, last = w->n - 1;
+	while (first < w->n - 1 && w->s[first + 1].t <= w->from)
+		first++;
+	if (w->extended == EXTENDED_SMOOTHED)
+		for (last = 0; last < w->n - 1 && w->s[last].t < w->to;)
+			last++;
+	if (w->s[last].t <= w->from || w->s[first].t > w->to)
+		return false;
+	w->n_histograms = 0;
+	for (size_t i = first; i <= last; i++)
+		w->n_histograms += w->s[i].h != NULL;
+	w->s += first;
+	w->st = NULL;
+	w->n = last - first + 1;
+	return true;
+}
+
 /* anchored and smoothed: the values at the window's edges are samples or between samples, and nothing is extrapolated. */
 static bool extended_rate(const struct window *w, struct vsample *out, bool counter, bool per_second)
 {
-	const struct sample *s = w->s;
+	const struct sample *s = w->s, *last = &w->s[w->n - 1];
 	bool smoothed = w->extended == EXTENDED_SMOOTHED;
-	size_t first = 0, last = w->n - 1;
-	while (first < w->n - 1 && s[first + 1].t <= w->from)
-		first++;
-	if (smoothed)
-		for (last = 0; last < w->n - 1 && s[last].t < w->to;)
-			last++;
-	if (s[last].t <= w->from || (smoothed && s[first].t > w->to))
-		return false;
-	double left = s[first].v, right = s[last].v;
-	if (smoothed && s[first].t < w->from)
-		left = interpolate(&s[first], &s[first + 1], w->from, counter, true);
-	if (smoothed && last > 0 && s[last].t > w->to)
-		right = interpolate(&s[last - 1], &s[last], w->to, counter, false);
+	double left = s[0].v, right = last->v;
+	if (smoothed && s[0].t < w->from)
+		left = interpolate(&s[0], &s[1], w->from, counter, true);
+	if (smoothed && w->n > 1 && last->t > w->to)
+		right = interpolate(last - 1, last, w->to, counter, false);
 	double r = right - left;
 	if (counter) {
 		double prev = left;
-		for (size_t i = first; i <= last; i++) {
+		for (size_t i = 0; i < w->n; i++) {
 			if (s[i].t <= w->from || s[i].t >= w->to)
 				continue;
 			if (s[i].v < prev)
@@ -70,46 +83,78 @@ static bool extended_rate(const struct window *w, struct vsample *out, bool coun
 	return true;
 }
 
-/* By how much the increase between the first and the last sample is to be stretched to the whole window (RULES 17.1). */
-double rate_factor(const struct window *w, size_t n, int64_t t0, int64_t tn, double increase, double first, bool counter, bool per_second)
+/* A start time says that a counter began anew if it differs from the one before and lies between both samples. It says nothing if
+ * the sample before has none, or one that cannot be. */
+bool window_restarted(struct eval *ev, const struct window *w, size_t i)
 {
+	if (!w->st || !w->st[i] || !w->st[i - 1] || w->st[i] == w->st[i - 1])
+		return false;
+	int64_t st = w->st[i], before = w->s[i - 1].t;
+	if (st >= w->s[i].t || w->st[i - 1] > before)
+		return false;
+	if (st >= before)
+		return true;
+	struct sv name = ev_name(w->l);
+	ev_warn(ev, w->arg, "sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"", SV_ARG(name));
+	return false;
+}
+
+bool window_starts_counter(const struct window *w)
+{
+	return w->st && w->st[0] > w->from && w->st[0] < w->s[0].t;
+}
+
+/* By how much the increase between the first and the last sample is to be stretched to the whole window (RULES 17.1). A counter
+ * that is known to have begun within the window has one more sample there, zero. */
+double rate_factor(const struct window *w, double increase, double first, bool counter, bool per_second)
+{
+	bool begins = counter && window_starts_counter(w);
+	int64_t t0 = begins ? w->st[0] : w->s[0].t, tn = w->s[w->n - 1].t;
 	double to_start = (double)(t0 - w->from) / 1000, to_end = (double)(w->to - tn) / 1000;
-	double span = (double)(tn - t0) / 1000, avg = span / (double)(n - 1), limit = avg * 1.1;
-	if (to_start >= limit)
-		to_start = avg / 2;
-	if (counter && increase > 0 && first >= 0) {
-		/* A counter starts at zero: it cannot have been below before. */
-		double to_zero = span * (first / increase);
-		if (to_zero < to_start)
-			to_start = to_zero;
+	double span = (double)(tn - t0) / 1000, avg = span / (double)(w->n - 1 + begins), limit = avg * 1.1;
+	double factor = 1;
+	if (w->n > 1) {
+		if (to_start >= limit)
+			to_start = avg / 2;
+		if (counter && increase > 0 && first >= 0) {
+			/* A counter starts at zero: it cannot have been below before. */
+			double to_zero = begins ? 0 : span * (first / increase);
+			if (to_zero < to_start)
+				to_start = to_zero;
+		}
+		if (to_end >= limit)
+			to_end = avg / 2;
+		factor = (span + to_start + to_end) / span;
 	}
-	if (to_end >= limit)
-		to_end = avg / 2;
-	double factor = (span + to_start + to_end) / span;
 	return per_second ? factor / ((double)w->range / 1000) : factor;
 }
 
-static bool extrapolated(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+static bool extrapolated(struct eval *ev, const struct window *given, struct vsample *out, bool counter, bool per_second)
 {
+	struct window w = *given;
+	if (w.extended != EXTENDED_NONE && !cut_extended(&w))
+		return false;
 	if (counter)
-		check_counter_name(ev, w);
-	if (w->n_histograms && w->n_histograms < w->n) {
-		struct sv name = ev_name(w->l);
-		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		check_counter_name(ev, &w);
+	if (w.n_histograms && w.n_histograms < w.n) {
+		struct sv name = ev_name(w.l);
+		ev_warn(ev, w.arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
 		return false;
 	}
-	if (w->n_histograms)
-		return histogram_rate(ev, w, out, counter, per_second);
-	if (w->extended != EXTENDED_NONE)
-		return extended_rate(w, out, counter, per_second);
-	if (w->n < 2)
+	if (w.extended != EXTENDED_NONE)
+		return w.n_histograms ? histogram_extended_rate(ev, &w, out, counter, per_second) :
+					extended_rate(&w, out, counter, per_second);
+	if (w.n_histograms)
+		return histogram_rate(ev, &w, out, counter, per_second);
+	bool begins = counter && window_starts_counter(&w);
+	if (w.n < 2 && !begins)
 		return false;
-	const struct sample *s = w->s, *e = &w->s[w->n - 1];
-	double r = e->v - s->v;
-	for (size_t i = 1; counter && i < w->n; i++)
-		if (s[i].v < s[i - 1].v)
+	const struct sample *s = w.s;
+	double r = s[w.n - 1].v - s->v + (begins ? s->v : 0);
+	for (size_t i = 1; counter && i < w.n; i++)
+		if (s[i].v < s[i - 1].v || window_restarted(ev, &w, i))
 			r += s[i - 1].v;
-	out->v = r * rate_factor(w, w->n, s->t, e->t, r, s->v, counter, per_second);
+	out->v = r * rate_factor(&w, r, s->v, counter, per_second);
 	return true;
 }
 
@@ -143,7 +188,7 @@ static bool instant_value(struct eval *ev, const struct window *w, struct vsampl
 		return false;
 	if (a->h)
 		return histogram_instant(ev, w, a->h, b->h, out, rate, dt);
-	out->v = rate && b->v < a->v ? b->v : b->v - a->v;
+	out->v = rate && (b->v < a->v || window_restarted(ev, w, w->n - 1)) ? b->v : b->v - a->v;
 	if (rate)
 		out->v /= dt;
 	return true;
@@ -197,11 +242,11 @@ RANGE_FN(fn_resets)
 	for (size_t i = first + 1; i < w->n; i++) {
 		const struct sample *a = &w->s[i - 1], *b = &w->s[i];
 		if (a->h && b->h)
-			out->v += histogram_was_reset(b->h, a->h);
+			out->v += histogram_was_reset(b->h, a->h) || window_restarted(ev, w, i);
 		else if (a->h || b->h)
 			out->v++;
 		else
-			out->v += b->v < a->v;
+			out->v += b->v < a->v || window_restarted(ev, w, i);
 	}
 	return true;
 }

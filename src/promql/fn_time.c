@@ -13,6 +13,16 @@ VECTOR_FN(fn_timestamp)
 	return out;
 }
 
+/* When the counters behind a selector began; 0 where that is not known. */
+VECTOR_FN(fn_start_timestamp)
+{
+	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
+	bool selector = expr_unwrap(call->call.args[0])->kind == EXPR_VECTOR;
+	for (size_t i = 0; i < v.n; i++)
+		vec_add(ev, &out, ev_derived(ev, &v.s[i], selector ? (double)v.s[i].st / 1000 : 0));
+	return out;
+}
+
 static bool is_leap(long year)
 {
 	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;

@@ -94,6 +94,7 @@ static const struct function functions[] = {
 	VECTOR("sort_desc", fn_sort_desc, 1, V)},
 	MATH("sqrt", sqrt),
 	SCALAR("start", fn_start, 0, 0), .experimental = true, .time = TIME_DEPENDENT},
+	VECTOR("start_timestamp", fn_start_timestamp, 1, V), .experimental = true, .time = TIME_DEPENDENT},
 	OVER_TIME("stddev_over_time", fn_stddev_over_time),
 	OVER_TIME("stdvar_over_time", fn_stdvar_over_time),
 	SCALAR("step", fn_step, 0, 0), .experimental = true, .time = TIME_DEPENDENT},

@@ -193,7 +193,8 @@ bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out
 	struct sv name = ev_name(w->l);
 	const struct sample *s = w->s;
 	size_t n = w->n;
-	if (n < 2 || s[n - 1].t == s[0].t)
+	bool begins = counter && window_starts_counter(w);
+	if (n < 2 && !begins)
 		return false;
 	const struct histogram *prev = s[0].h, *last = s[n - 1].h;
 	bool gauge = false, custom, reconciled_sub = false, reconciled_add = false;
@@ -204,8 +205,10 @@ bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out
 	if (!counter && (prev->hint != HINT_GAUGE || last->hint != HINT_GAUGE))
 		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
 	/* With a reset right after the first sample its layout does not matter. */
-	struct histogram zero = {.schema = s[1].h->schema, .custom = s[1].h->custom, .n_custom = s[1].h->n_custom};
-	if (counter && histogram_was_reset(s[1].h, prev))
+	const struct histogram *like = n > 1 ? s[1].h : prev;
+	struct histogram zero = {.schema = like->schema, .custom = like->custom, .n_custom = like->n_custom};
+	zero.zero_threshold = like->zero_threshold;
+	if (n > 1 && counter && !begins && histogram_was_reset(s[1].h, prev))
 		prev = &zero;
 	custom = histogram_is_custom(prev);
 	bool mixed = histogram_is_custom(last) != custom;
@@ -217,16 +220,94 @@ bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out
 	}
 	struct histogram *r = histogram_add(last, prev, -1, &al, &reconciled_sub);
 	for (size_t i = 1; counter && i < n; i++) {
-		if (histogram_was_reset(s[i].h, prev))
+		if (histogram_was_reset(s[i].h, prev) || window_restarted(ev, w, i))
 			r = histogram_add(r, prev, 1, &al, &reconciled_add);
 		prev = s[i].h;
 	}
+	if (begins)
+		r = histogram_add(r, s[0].h, 1, &al, &reconciled_add);
 	if (reconciled_sub)
 		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during subtraction");
 	if (reconciled_add)
 		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during addition");
-	out->h = r = histogram_scale(r, rate_factor(w, n, s[0].t, s[n - 1].t, r->count, s[0].h->count, counter, per_second), &al);
+	out->h = r = histogram_scale(r, rate_factor(w, r->count, s[0].h->count, counter, per_second), &al);
 	r->hint = HINT_GAUGE;
+	return true;
+}
+
+static bool reset_by_value(const struct histogram *h, const struct histogram *before)
+{
+	struct histogram unsaid = *h;
+	unsaid.hint = HINT_UNKNOWN;
+	return histogram_was_reset(&unsaid, before);
+}
+
+const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b, int64_t t, bool counter,
+					  bool left)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	const struct histogram *x = a->h, *y = b->h;
+	double part = (double)(t - a->t) / (double)(b->t - a->t);
+	if (counter && histogram_was_reset(y, x)) {
+		if (left)
+			return histogram_scale(y, part, &al);
+		y = histogram_add(y, x, 1, &al, NULL);
+		if (!y)
+			return NULL;
+	}
+	struct histogram *step = histogram_add(y, x, -1, &al, NULL);
+	if (!step)
+		return NULL;
+	struct histogram *r = histogram_add(x, histogram_scale(step, part, &al), 1, &al, NULL);
+	if (r->hint != HINT_GAUGE)
+		r->hint = HINT_UNKNOWN;
+	return r;
+}
+
+bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	struct sv name = ev_name(w->l);
+	const struct sample *s = w->s, *last = &w->s[w->n - 1];
+	bool any_gauge = false, all_gauge = true, smoothed = w->extended == EXTENDED_SMOOTHED;
+	for (size_t i = 0; i < w->n; i++) {
+		any_gauge = any_gauge || s[i].h->hint == HINT_GAUGE;
+		all_gauge = all_gauge && s[i].h->hint == HINT_GAUGE;
+		if (histogram_is_custom(s[i].h) != histogram_is_custom(s[0].h)) {
+			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+			return false;
+		}
+	}
+	if (counter && any_gauge)
+		ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
+	if (!counter && !all_gauge)
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+	const struct histogram *left = s[0].h, *right = last->h;
+	if (smoothed && s[0].t < w->from)
+		left = histogram_between(ev, &s[0], &s[1], w->from, counter, true);
+	if (smoothed && w->n > 1 && last->t > w->to)
+		right = histogram_between(ev, last - 1, last, w->to, counter, false);
+	bool reconciled_sub = false, reconciled_add = false;
+	struct histogram *r = histogram_add(right, left, -1, &al, &reconciled_sub);
+	const struct histogram *prev = left;
+	for (size_t i = 0; counter && i < w->n; i++) {
+		if (s[i].t <= w->from || s[i].t >= w->to)
+			continue;
+		/* The edges are reckoned with their resets already, so only what the figures say counts next to them. */
+		if (prev == left ? reset_by_value(s[i].h, prev) : histogram_was_reset(s[i].h, prev))
+			r = histogram_add(r, prev, 1, &al, &reconciled_add);
+		prev = s[i].h;
+	}
+	if (counter && reset_by_value(right, prev))
+		r = histogram_add(r, prev, 1, &al, &reconciled_add);
+	if (reconciled_sub)
+		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during subtraction");
+	if (reconciled_add)
+		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during addition");
+	if (per_second)
+		r = histogram_divide(r, (double)w->range / 1000, &al);
+	r->hint = HINT_GAUGE;
+	out->h = r;
 	return true;
 }
 
@@ -241,7 +322,7 @@ bool histogram_instant(struct eval *ev, const struct window *w, const struct his
 	if (!rate && (a->hint != HINT_GAUGE || b->hint != HINT_GAUGE))
 		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
 	struct histogram *r = histogram_copy(b, &al);
-	if (!rate || !histogram_was_reset(b, a)) {
+	if (!rate || !(histogram_was_reset(b, a) || window_restarted(ev, w, w->n - 1))) {
 		r = histogram_add(b, a, -1, &al, &reconciled);
 		if (!r) {
 			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));

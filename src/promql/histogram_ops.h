@@ -35,8 +35,16 @@ bool histogram_instant(struct eval *ev, const struct window *w, const struct his
 double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h, const struct labels *l);
 double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper, const struct histogram *h,
 				 const struct labels *l);
+/* As a window of an extended selector: from sample FIRST to sample LAST. */
+bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second);
+/* The histogram between two samples at T; see interpolate() in fn_rate.c. NULL if they do not go together. */
+const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b, int64_t t, bool counter,
+					  bool left);
+/* Was the counter of sample I begun anew since sample I - 1, as its start time says? */
+bool window_restarted(struct eval *ev, const struct window *w, size_t i);
+/* Did the counter begin with the first sample and within the window? */
+bool window_starts_counter(const struct window *w);
 /* The stretch of a window's increase to the whole window; fn_rate.c. */
-double rate_factor(const struct window *w, size_t n, int64_t t0, int64_t tn, double increase, double first, bool counter,
-		   bool per_second);
+double rate_factor(const struct window *w, double increase, double first, bool counter, bool per_second);
 
 #endif

@@ -39,6 +39,7 @@ struct promql_options {
 	uint64_t max_samples;	       /* default 50,000,000 when 0 */
 	bool delayed_name_removal;     /* feature flag promql-delayed-name-removal */
 	bool experimental_functions;   /* feature flag promql-experimental-functions */
+	bool start_timestamps;	       /* feature flag: counters are known to have been reset by when they began */
 };
 
 struct promql_point {

@@ -51,7 +51,7 @@ struct run {
 };
 
 static const struct promql_options suite_options = {
-	.max_samples = 10000, .delayed_name_removal = true, .experimental_functions = true};
+	.max_samples = 10000, .delayed_name_removal = true, .experimental_functions = true, .start_timestamps = true};
 
 static struct sv trim(struct sv s)
 {

@@ -24,7 +24,7 @@ static size_t series_index(struct test_storage *s, const struct labels *l)
 }
 
 /* Sets the sample at T, keeping the order of times. */
-static void put(struct test_storage *s, size_t i, struct sample x)
+static void put(struct test_storage *s, size_t i, struct sample x, int64_t st)
 {
 	struct series *se = &s->series[i];
 	size_t k = se->n;
@@ -32,11 +32,18 @@ static void put(struct test_storage *s, size_t i, struct sample x)
 		k--;
 	if (k > 0 && se->samples[k - 1].t == x.t) {
 		se->samples[k - 1] = x;
+		se->st[k - 1] = st;
 		return;
 	}
-	array_grow(se->samples, se->n, s->caps[i]);
+	if (se->n >= s->caps[i]) {
+		s->caps[i] = s->caps[i] ? s->caps[i] * 2 : 16;
+		se->samples = xreallocarray(se->samples, s->caps[i], sizeof(*se->samples));
+		se->st = xreallocarray(se->st, s->caps[i], sizeof(*se->st));
+	}
 	memmove(&se->samples[k + 1], &se->samples[k], (se->n - k) * sizeof(*se->samples));
+	memmove(&se->st[k + 1], &se->st[k], (se->n - k) * sizeof(*se->st));
 	se->samples[k] = x;
+	se->st[k] = st;
 	se->n++;
 }
 
@@ -195,7 +202,7 @@ static void load_nhcb(struct test_storage *s, struct test_row *rows, size_t n, i
 		for (size_t i = 0; i < cs[k].n; i++) {
 			const struct histogram *h = to_native(s, &cs[k].m[i]);
 			if (h)
-				put(s, series_index(s, cs[k].labels), (struct sample){.t = cs[k].m[i].t, .h = h});
+				put(s, series_index(s, cs[k].labels), (struct sample){.t = cs[k].m[i].t, .h = h}, 0);
 		}
 		labels_unref(cs[k].labels);
 	}
@@ -212,9 +219,17 @@ void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, 
 		if (later || rows[i].start_times)
 			continue;
 		size_t at = series_index(s, rows[i].labels);
-		for (size_t k = 0; k < rows[i].n; k++)
-			if (!rows[i].v[k].omitted)
-				put(s, at, (struct sample){.t = (int64_t)k * interval, .v = rows[i].v[k].v, .h = rows[i].v[k].h});
+		const struct test_row *st = NULL;
+		for (size_t k = 0; k < n && !st; k++)
+			if (rows[k].start_times && labels_equal(rows[k].labels, rows[i].labels))
+				st = &rows[k];
+		for (size_t k = 0; k < rows[i].n; k++) {
+			const struct test_value *v = &rows[i].v[k];
+			int64_t t = (int64_t)k * interval;
+			bool known = st && k < st->n && !st->v[k].omitted;
+			if (!v->omitted)
+				put(s, at, (struct sample){.t = t, .v = v->v, .h = v->h}, known ? t + st->v[k].st : 0);
+		}
 	}
 	if (nhcb)
 		load_nhcb(s, rows, n, interval);
@@ -227,6 +242,7 @@ void test_storage_clear(struct test_storage *s)
 	for (size_t i = 0; i < s->n; i++) {
 		labels_unref(s->series[i].labels);
 		free(s->series[i].samples);
+		free(s->series[i].st);
 	}
 	free(s->series);
 	free(s->caps);
@@ -239,6 +255,7 @@ static void release(struct series_set *set)
 	for (size_t i = 0; i < set->n; i++) {
 		labels_unref(set->series[i].labels);
 		free(set->series[i].samples);
+		free(set->series[i].st);
 	}
 	free(set->series);
 }
@@ -262,6 +279,8 @@ static int select_series(void *self, const struct matcher *m, size_t n, int64_t 
 		r->n = to - from;
 		r->samples = xreallocarray(NULL, r->n, sizeof(*r->samples));
 		memcpy(r->samples, se->samples + from, r->n * sizeof(*r->samples));
+		r->st = xreallocarray(NULL, r->n, sizeof(*r->st));
+		memcpy(r->st, se->st + from, r->n * sizeof(*r->st));
 	}
 	return 0;
 }
