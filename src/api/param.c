@@ -11,8 +11,8 @@
 #include "api/reply.h"
 #include "model/text.h"
 
-/* 9.2e15 s in ms still fit an int64. */
-#define SECONDS_MAX 9.2e15
+/* A quarter of what fits an int64 in ms, so that offsets and ranges can be added to it. */
+#define SECONDS_MAX 2.3e15
 
 static bool parse_seconds(const char *s, int64_t *ms)
 {

@@ -117,7 +117,7 @@ static void test_query_range(void **state)
 		     "invalid parameter \\\"step\\\": zero or negative query resolution step widths are not accepted. Try a positive integer");
 	expect_error(api_query_range, "query=1&start=1&end=11002&step=1", 400, "bad_data",
 		     "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
-	expect_error(api_query_range, "query=1&start=-9e15&end=9e15&step=0.001", 400, "bad_data",
+	expect_error(api_query_range, "query=1&start=-2e15&end=2e15&step=0.001", 400, "bad_data",
 		     "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
 	expect_error(api_query_range, "query=y[5m]&start=1&end=1&step=1", 400, "bad_data",
 		     "invalid expression type \\\"range vector\\\" for range query, must be Scalar or instant Vector");

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -268,6 +269,47 @@ static void test_heavy_routes_leave_room(void **state)
 	web_free(w);
 }
 
+struct client {
+	struct web *w;
+	int good;
+};
+
+static void *client_thread(void *arg)
+{
+	static const char *const requests[] = {"GET /hello?a=1 HTTP/1.1\r\n" END, "GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n" END,
+					       "GET /nowhere HTTP/1.1\r\n" END, "HEAD /metrics HTTP/1.1\r\n" END};
+	struct client *c = arg;
+	for (int i = 0; i < 100; i++) {
+		_cleanup_free_ char *got = talk(c->w, requests[i % 4]);
+		c->good += strncmp(got, i % 4 == 2 ? "HTTP/1.1 404" : "HTTP/1.1 200", 12) == 0;
+	}
+	return NULL;
+}
+
+static void test_many_at_once(void **state)
+{
+	struct web *w = start((struct web_options){.max_connections_per_ip = 64});
+	struct client clients[8];
+	pthread_t threads[ARRAY_SIZE(clients)];
+	static struct web_header headers[] = {{"X-Frame-Options", "deny"}};
+	char *error;
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		clients[i] = (struct client){.w = w};
+		pthread_create(&threads[i], NULL, client_thread, &clients[i]);
+	}
+	for (int i = 0; i < 50; i++) {
+		struct web_security sec = {.headers = headers, .n_headers = i % 2};
+		assert_int_equal(web_set_security(w, &sec, &error), 0);
+		usleep(1000);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(clients[i].good, 100);
+	}
+	assert_int_equal(web_stats(w).requests, 800);
+	web_free(w);
+}
+
 static void test_stop_waits_for_handlers(void **state)
 {
 	struct web *w = start((struct web_options){.workers = 2});
@@ -491,7 +533,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};
