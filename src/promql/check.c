@@ -257,16 +257,16 @@ static int check_binary(struct check *c, struct expr *e)
 	if (r->type != PROMQL_SCALAR && r->type != PROMQL_VECTOR)
 		FAIL(r, "binary expression must contain only scalar and instant vector types");
 	if (!vectors && (m->labels.n || m->card != CARD_ONE_TO_ONE))
-		FAIL(&at, "vector matching only allowed between instant vectors");
+		FAIL(e, "vector matching only allowed between instant vectors");
 	if (!vectors && (m->has_fill_left || m->has_fill_right))
-		FAIL(&at, "filling in missing series only allowed between instant vectors");
+		FAIL(e, "filling in missing series only allowed between instant vectors");
 	if (set) {
 		if (!vectors)
-			FAIL(&at, "set operator \"%s\" not allowed in binary scalar expression", token_word(op));
+			FAIL(e, "set operator \"%s\" not allowed in binary scalar expression", token_word(op));
 		if (m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY)
-			FAIL(&at, "no grouping allowed for \"%s\" operation", token_word(op));
+			FAIL(e, "no grouping allowed for \"%s\" operation", token_word(op));
 		if (m->has_fill_left || m->has_fill_right)
-			FAIL(&at, "filling in missing series not allowed for set operators");
+			FAIL(e, "filling in missing series not allowed for set operators");
 		m->card = CARD_MANY_TO_MANY;
 	}
 	if ((op == TOKEN_TRIM_LOWER || op == TOKEN_TRIM_UPPER) && !vectors && l->type != PROMQL_VECTOR)
@@ -297,7 +297,7 @@ static int check_one(struct check *c, struct expr *e)
 			return err;
 		if (e->subquery.expr->type != PROMQL_VECTOR)
 			FAIL(e, "subquery is only allowed on instant vector, got %s instead",
-			     promql_type_name(e->subquery.expr->type));
+			     e->subquery.expr->type == PROMQL_MATRIX ? "matrix" : promql_type_name(e->subquery.expr->type));
 		return 0;
 	case EXPR_CALL:
 		return check_call(c, e);

@@ -90,6 +90,7 @@ struct lexer {
 	size_t n, cap;
 	size_t parens;
 	bool brace, bracket;
+	bool colon; /* seen in these brackets */
 };
 
 static bool is_alpha(int c)
@@ -136,6 +137,10 @@ static const char *quoted_char(const struct lexer *l, size_t at, char out[16])
 {
 	size_t n = 1;
 	unsigned char c = at < l->in.n ? (unsigned char)l->in.p[at] : 0;
+	if (at >= l->in.n) {
+		snprintf(out, 16, "'\xef\xbf\xbd'");
+		return out;
+	}
 	if (c >= 0xc2)
 		n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
 	if (at + n > l->in.n)
@@ -227,7 +232,20 @@ static void lex_number(struct lexer *l)
 		}
 	}
 	if (is_alpha(peek(l, 0)) || is_digit(peek(l, 0))) {
-		size_t end = l->i + 1;
+		/* The message shows what could still have become a duration. */
+		size_t end = l->i, k = 0;
+		while (end + k < l->in.n && strchr("smhdwy", l->in.p[end + k])) {
+			k++;
+			if (end + k < l->in.n && l->in.p[end + k] == 's')
+				k++;
+			if (end + k < l->in.n && !is_digit(l->in.p[end + k])) {
+				k += is_alpha(l->in.p[end + k]);
+				break;
+			}
+			while (end + k < l->in.n && is_digit(l->in.p[end + k]))
+				k++;
+		}
+		end += k;
 		fail(l, from, "bad number or duration syntax: \"%.*s\"", (int)(end - from), l->in.p + from);
 		return;
 	}
@@ -324,6 +342,10 @@ static void lex_one(struct lexer *l)
 		fail(l, from, "unexpected character after '!': %s", quoted_char(l, from + 1, q));
 		return;
 	}
+	if (c == ':' && l->colon) {
+		fail(l, from, "unexpected colon ':'");
+		return;
+	}
 	if (lex_sign(l))
 		return;
 	l->i++;
@@ -348,6 +370,7 @@ static void lex_one(struct lexer *l)
 			return;
 		}
 		l->bracket = true;
+		l->colon = false;
 		emit(l, TOKEN_LEFT_BRACKET, from);
 		return;
 	case ']':
@@ -356,17 +379,16 @@ static void lex_one(struct lexer *l)
 			return;
 		}
 		l->bracket = false;
+		l->colon = false;
 		emit(l, TOKEN_RIGHT_BRACKET, from);
 		return;
 	case ':':
+		l->colon = true;
 		emit(l, TOKEN_COLON, from);
-		return;
-	case '}':
-		fail(l, from, "unexpected right brace '}'");
 		return;
 	}
 	if (c == ')')
-		fail(l, from, "unexpected right parenthesis ')'");
+		fail(l, from + 1, "unexpected right parenthesis ')'");
 	else
 		fail(l, from, "unexpected character: %s", quoted_char(l, from, q));
 }
@@ -420,8 +442,15 @@ static int digit_of(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
 }
 
-/* One escape behind the backslash at S: bytes taken, 0 if it is none. */
-static size_t unescape(struct sv s, char quote, char *out, size_t *n)
+static const char *bad_escape(struct arena *a, const char *fmt, unsigned char c)
+{
+	char tmp[80];
+	snprintf(tmp, sizeof(tmp), fmt, c, c);
+	return arena_strndup(a, tmp, strlen(tmp));
+}
+
+/* One escape behind the backslash at S: bytes taken, or 0 and *ERROR. */
+static size_t unescape(struct sv s, char quote, struct arena *a, char *out, size_t *n, const char **error)
 {
 	static const char simple[] = "a\ab\bf\fn\nr\rt\tv\v\\\\";
 	char c = s.p[0];
@@ -437,22 +466,32 @@ static size_t unescape(struct sv s, char quote, char *out, size_t *n)
 	size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : c >= '0' && c <= '7' ? 3 : 0;
 	int base = digits == 3 ? 8 : 16;
 	size_t from = digits == 3 ? 0 : 1;
-	if (!digits || s.n < from + digits)
+	if (!digits) {
+		*error = bad_escape(a, "unknown escape sequence U+%04X '%c'", (unsigned char)c);
 		return 0;
+	}
 	uint32_t v = 0;
 	for (size_t k = from; k < from + digits; k++) {
-		int d = digit_of(s.p[k]);
-		if (d >= base)
+		/* Behind the end stands the closing quote. */
+		char x = k < s.n ? s.p[k] : quote;
+		int d = digit_of(x);
+		if (d >= base) {
+			*error = bad_escape(a, "illegal character U+%04X '%c' in escape sequence", (unsigned char)x);
 			return 0;
+		}
 		v = v * (uint32_t)base + (uint32_t)d;
 	}
 	if (c == 'u' || c == 'U') {
-		if (v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
+		if (v > 0x10ffff || (v >= 0xd800 && v < 0xe000)) {
+			*error = "escape sequence is an invalid Unicode code point";
 			return 0;
+		}
 		*n += put_utf8(out + *n, v);
 	} else {
-		if (v > 255)
+		if (v > 255) {
+			*error = "escape sequence is an invalid Unicode code point";
 			return 0;
+		}
 		out[(*n)++] = (char)v;
 	}
 	return from + digits;
@@ -471,11 +510,9 @@ const char *lexer_unquote(struct sv q, struct arena *a, size_t *n, const char **
 			i++;
 			continue;
 		}
-		size_t k = i + 1 < s.n ? unescape(sv_make(s.p + i + 1, s.n - i - 1), quote, out, n) : 0;
-		if (!k) {
-			*error = "error unquoting string: invalid syntax";
+		size_t k = unescape(sv_make(s.p + i + 1, s.n - i - 1), quote, a, out, n, error);
+		if (!k)
 			return NULL;
-		}
 		i += 1 + k;
 	}
 	out[*n] = 0;

@@ -531,7 +531,7 @@ static struct expr *parse_duration_primary(struct parser *p)
 		e->end = p->last_end;
 		return e;
 	}
-	return unexpected(p, "subquery or range", "number, duration, step(), or range()");
+	return unexpected(p, "subquery or range selector", "number, duration, step(), or range()");
 }
 
 static int precedence(enum token_type op)
@@ -664,13 +664,12 @@ static struct expr *parse_range(struct parser *p, struct expr *e)
 		s->subquery.has_step = has_step;
 		return s;
 	}
-	(void)bracket;
 	if (e->kind != EXPR_VECTOR)
-		return fail(p, e->pos, "ranges only allowed for vector selectors");
+		return fail(p, bracket, "ranges only allowed for vector selectors");
 	if (e->vector.timing.has_offset)
-		return fail(p, e->pos, "no offset modifiers allowed before range");
+		return fail(p, bracket, "no offset modifiers allowed before range");
 	if (e->vector.timing.at != AT_NONE)
-		return fail(p, e->pos, "no @ modifiers allowed before range");
+		return fail(p, bracket, "no @ modifiers allowed before range");
 	struct expr *m = new_expr(p, EXPR_MATRIX, e->pos);
 	m->matrix.vector = e;
 	m->matrix.range = range;
@@ -716,7 +715,7 @@ static struct expr *parse_offset(struct parser *p, struct expr *e)
 
 static struct expr *parse_at(struct parser *p, struct expr *e)
 {
-	uint32_t pos = advance(p)->pos;
+	advance(p);
 	struct timing *timing = timing_of(e);
 	enum token_type t = cur(p)->type;
 	enum at_kind kind = AT_TIME;
@@ -744,7 +743,7 @@ static struct expr *parse_at(struct parser *p, struct expr *e)
 	if (!isfinite(v) || fabs(v) >= 9.2e15) {
 		struct buf b = BUF_INIT;
 		text_float(v, 'f', &b);
-		fail(p, pos, "timestamp out of bounds for @ modifier: %s", buf_str(&b));
+		fail(p, e->pos, "timestamp out of bounds for @ modifier: %s", buf_str(&b));
 		buf_free(&b);
 		return NULL;
 	}
