@@ -74,7 +74,8 @@ static int memory_select(void *self, const struct matcher *m, size_t n, int64_t 
 		size_t from = first_from(&s->series[i], mint), to = first_from(&s->series[i], maxt == INT64_MAX ? maxt : maxt + 1);
 		if (from == to)
 			continue;
-		out->series[out->n++] = (struct series){s->series[i].labels, s->series[i].samples + from, to - from};
+		out->series[out->n++] = (struct series){
+			.labels = s->series[i].labels, .samples = s->series[i].samples + from, .n = to - from};
 	}
 	return 0;
 }
