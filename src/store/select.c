@@ -67,7 +67,7 @@ static int select_series(void *arg, struct stored *p)
 		return 0;
 	}
 	array_grow(sel->out->series, sel->out->n, sel->cap);
-	sel->out->series[sel->out->n++] = (struct series){labels_ref(p->labels), v, n};
+	sel->out->series[sel->out->n++] = (struct series){.labels = labels_ref(p->labels), .samples = v, .n = n};
 	sel->samples += n;
 	return sel->samples > sel->max ? -E2BIG : 0;
 }

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/regex.h"
+#include "store/metrics.h"
 #include "store/store.h"
 
 #define T0 1700000000000
@@ -357,6 +358,35 @@ static void test_select_limit(void **state)
 	store_free(s);
 }
 
+static double metric(const struct snapshot *s, const char *name, const char *reason)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; strcmp(s->families[i].name, name) == 0 && k < s->families[i].n; k++)
+			if (sv_eqs(labels_get(s->families[i].metrics[k].labels, SV("reason")), reason))
+				return s->families[i].metrics[k].value;
+	fail_msg("no %s{reason=\"%s\"}", name, reason);
+	return 0;
+}
+
+static void test_metrics(void **state)
+{
+	struct store *s = store_new(NULL);
+	_cleanup_labels_ struct labels *a = labels_from("__name__", "x", NULL);
+	for (int i = 0; i < 3; i++)
+		store_append(s, a, T0 + i, i);
+	store_append(s, a, T0, 0);
+	struct snapshot *snap = snapshot_new(NULL, 0);
+	store_metrics(s, snap);
+	assert_true(metric(snap, "reqtally_window_series", "") == 1);
+	assert_true(metric(snap, "reqtally_window_samples", "") == 3);
+	assert_true(metric(snap, "reqtally_window_samples_appended_total", "") == 3);
+	assert_true(metric(snap, "reqtally_window_samples_refused_total", "out_of_order") == 1);
+	assert_true(metric(snap, "reqtally_window_samples_refused_total", "duplicate") == 0);
+	assert_true(metric(snap, "reqtally_window_samples_removed_total", "age") == 0);
+	snapshot_unref(snap);
+	store_free(s);
+}
+
 static void *reader(void *arg)
 {
 	struct matcher x = eq("__name__", "d_seconds_sum");
@@ -390,7 +420,7 @@ int main(void)
 		cmocka_unit_test(test_retention),	  cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_snapshot),	  cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_hour_of_ten_thousand), cmocka_unit_test(test_select_limit),
-		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_threads),		  cmocka_unit_test(test_metrics),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
