@@ -27,7 +27,7 @@ struct api {
 	void *arg;
 };
 
-#define API_MAX_SAMPLES 5000000 /* a twelfth of a gigabyte in an evaluation */
+#define API_MAX_SAMPLES 4000000 /* a hundred megabytes in an evaluation */
 #define API_MAX_ROUTES 32
 
 /* Fills ROUTES (room for API_MAX_ROUTES) with everything but the telemetry path; returns their number. */

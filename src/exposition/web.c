@@ -21,7 +21,10 @@
  * The queue needs no bound of its own: a connection has at most one exchange, and connections are limited. */
 
 #define CONNECTION_MEMORY ((size_t)64 << 10) /* head of a request, and the pieces of a streamed body */
-#define BODY_MAX ((size_t)256 << 20)
+/* Bodies that are made before they are sent (a scrape is not): of one answer, and of all that slow clients have not read yet. */
+#define BODY_MAX ((size_t)32 << 20)
+#define HELD_MAX ((size_t)64 << 20)
+#define SMALL_BODY ((size_t)64 << 10) /* goes in any case: connections are few */
 #define DEFAULT_TYPE "text/plain; charset=utf-8"
 
 struct exchange {
@@ -37,6 +40,7 @@ struct exchange {
 	const struct web_route *route; /* NULL: STATUS 404, or 405 with ALLOW */
 	int status;
 	struct buf allow;
+	size_t held; /* of web.held */
 	bool queued, ready; /* ready is set by the worker before it resumes the connection */
 };
 
@@ -67,6 +71,7 @@ struct web {
 	pthread_cond_t work, idle; /* there is something to do; a service has nothing suspended any more */
 	pthread_mutex_t setting; /* one web_set_security at a time */
 	struct exchange *head, **tail;
+	size_t held; /* bytes of finished bodies */
 	unsigned heavy; /* exchanges of heavy routes being worked on */
 	bool stopping;
 	pthread_t *threads;
@@ -130,6 +135,9 @@ static void exchange_free(struct exchange *x)
 {
 	if (!x)
 		return;
+	pthread_mutex_lock(&x->web->lock);
+	x->web->held -= x->held;
+	pthread_mutex_unlock(&x->web->lock);
 	web_request_clear(&x->req);
 	web_response_clear(&x->res);
 	buf_free(&x->allow);
@@ -156,6 +164,22 @@ static void count(struct web *w, uint64_t *counter)
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* Books the body of an answer; false if too many wait already to be read. */
+static bool hold(struct exchange *x)
+{
+	struct web *w = x->web;
+	if (x->res.body.cap <= SMALL_BODY)
+		return true;
+	pthread_mutex_lock(&w->lock);
+	bool fits = w->held + x->res.body.cap <= HELD_MAX;
+	if (fits) {
+		x->held = x->res.body.cap;
+		w->held += x->held;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return fits;
+}
+
 static void answer(struct exchange *x)
 {
 	struct web *w = x->web;
@@ -180,10 +204,14 @@ static void answer(struct exchange *x)
 	} else {
 		web_response_text(res, 404, "404 page not found");
 	}
-	if (res->body.failed) {
+	bool too_long = res->body.failed;
+	if (too_long || !hold(x)) {
 		buf_free(&res->body);
 		res->body = BUF_LIMIT(BODY_MAX);
-		web_response_text(res, 500, "response larger than %zu bytes", BODY_MAX);
+		if (too_long)
+			web_response_text(res, 500, "response larger than %zu bytes", BODY_MAX);
+		else
+			web_response_text(res, 503, "too many large responses are being read");
 	}
 	guard_headers(w->guard, add_guard_header, res);
 }

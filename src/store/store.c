@@ -21,7 +21,7 @@ struct store *store_new(const struct store_options *opt)
 	if (!s->opt.budget)
 		s->opt.budget = (size_t)64 << 20;
 	if (!s->opt.max_select)
-		s->opt.max_select = 10000000;
+		s->opt.max_select = 4000000;
 	pthread_rwlock_init(&s->lock, NULL);
 	s->n_buckets = s->n_name_buckets = 64;
 	s->buckets = xcalloc(s->n_buckets, sizeof(struct stored *));

@@ -17,7 +17,7 @@ struct store;
 struct store_options {
 	int64_t retention_ms;	   /* default 1h */
 	size_t budget;		   /* bytes for series and samples; default 64 MiB */
-	uint64_t max_select;	   /* samples one select may return; default 10,000,000 */
+	uint64_t max_select;	   /* samples one select may return; default 4,000,000, about 100 MB */
 };
 
 struct store *store_new(const struct store_options *opt);

@@ -58,6 +58,15 @@ static void handle_endless(void *ctx, struct web_request *req, struct web_respon
 	res->read_free = endless_free;
 }
 
+/* N mebibytes. */
+static void handle_big(void *ctx, struct web_request *req, struct web_response *res)
+{
+	static const char line[1024];
+	const char *n = web_request_param(req, "n");
+	for (int i = 0; n && i < atoi(n) * 1024; i++)
+		buf_add(&res->body, line, sizeof(line));
+}
+
 static void handle_snapshot(void *ctx, struct web_request *req, struct web_response *res)
 {
 	scrape_respond(req, res, ctx);
@@ -75,6 +84,7 @@ static struct web *start(struct web_options opt)
 		{"GET", "/hello/deep/", true, handle_hello, "deep", false},
 		{"GET", "/slow", false, handle_slow, NULL, false},
 		{"GET", "/heavy", false, handle_slow, NULL, true},
+		{"GET", "/big", false, handle_big, NULL, false},
 		{"GET", "/endless", false, handle_endless, NULL, false},
 		{"GET", "/metrics", false, handle_snapshot, snapshot, false},
 	};
@@ -266,6 +276,31 @@ static void test_heavy_routes_leave_room(void **state)
 		_cleanup_free_ char *got = drain(fds[i]);
 		assert_non_null(strstr(got, "slow"));
 	}
+	web_free(w);
+}
+
+static void test_large_answers(void **state)
+{
+	struct web *w = start((struct web_options){0});
+	expect(w, "GET /big?n=31 HTTP/1.1\r\n" END, "HTTP/1.1 200", "Content-Length: 32505856\r\n");
+	expect(w, "GET /big?n=33 HTTP/1.1\r\n" END, "HTTP/1.1 500", "response larger than");
+	/* Clients that do not read: what they hold is bounded. */
+	int fds[6];
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		static const char big[] = "GET /big?n=31 HTTP/1.1\r\nHost: x\r\n\r\n";
+		fds[i] = dial(w);
+		(void)!send(fds[i], big, sizeof(big) - 1, MSG_NOSIGNAL);
+	}
+	int refused = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		char status[16] = "";
+		assert_int_equal(recv(fds[i], status, 12, MSG_WAITALL), 12);
+		refused += strcmp(status, "HTTP/1.1 503") == 0;
+	}
+	assert_int_equal(refused, 4);
+	expect(w, "GET /hello HTTP/1.1\r\n" END, "HTTP/1.1 200"); /* small ones still go */
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
 	web_free(w);
 }
 
@@ -533,7 +568,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};
