@@ -269,7 +269,7 @@ static int check_binary(struct check *c, struct expr *e)
 			FAIL(e, "filling in missing series not allowed for set operators");
 		m->card = CARD_MANY_TO_MANY;
 	}
-	if ((op == TOKEN_TRIM_LOWER || op == TOKEN_TRIM_UPPER) && !vectors && l->type != PROMQL_VECTOR)
+	if ((op == TOKEN_TRIM_LOWER || op == TOKEN_TRIM_UPPER) && l->type == PROMQL_SCALAR && r->type == PROMQL_SCALAR)
 		FAIL(&at, "operator \"%s\" not allowed for Scalar operations", token_word(op));
 	e->type = l->type == PROMQL_SCALAR && r->type == PROMQL_SCALAR ? PROMQL_SCALAR : PROMQL_VECTOR;
 	return 0;
