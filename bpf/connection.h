@@ -76,7 +76,7 @@ struct connection {
 	__u64 kept_body;
 	__u64 tx_body;	   /* its body's bytes so far */
 	__u64 stream_ns;
-	struct rt_series_key stream; /* which series the stream belongs to */
+	struct rt_series_key last; /* the series of the request recorded last: of a stream, of a body that goes on after its response */
 	__u16 port;
 	__u16 kept_code;
 	__u8 flags;

@@ -5,6 +5,8 @@
 
 #include "response.h"
 
+#define AF_INET 2
+
 struct finish {
 	struct connection *c;
 	struct pipeline *l;
@@ -29,11 +31,11 @@ static long finish_step(__u32 i, struct finish *f)
 	return 0;
 }
 
-/* No more responses can come: ends everything that waits. 499 if the client went first, else the status of a response that was
- * begun and cut off, else 000. KEEP: the server has ended its side, but the client may still say whether it took the last one. */
-static __noinline void connection_finish(struct connection *c, struct pipeline *l, __u64 now, int local)
+/* No more responses can come: ends everything that waits. 499 if the client went first (or VANISHED: the kernel gave up on it), else
+ * the status of a response that was begun and cut off, else 000. */
+static __noinline void connection_finish(struct connection *c, struct pipeline *l, __u64 now, int vanished)
 {
-	int client_gone = !(c->flags & LOCAL_FIN);
+	int client_gone = !(c->flags & LOCAL_FIN) && (c->peer || vanished);
 	__u32 waiting = c->rx_pos - c->tx_pos;
 
 	if (c->kind == CONNECTION_STREAM || (c->flags & EVENT_STREAM)) {
@@ -115,6 +117,36 @@ static __always_inline void connection_read(struct connection *c, struct sock *s
 		pos++;
 	}
 	c->read_pos = pos;
+}
+
+/* The ends of a socket, as a packet to it names them: IPv4 as the mapped IPv6 address. */
+static __always_inline void tuple_of_sock(struct tuple *t, struct sock *sk)
+{
+	t->remote_port = sk->__sk_common.skc_dport;
+	t->local_port = bpf_htons(sk->__sk_common.skc_num);
+	if (sk->__sk_common.skc_family == AF_INET) {
+		t->remote[2] = t->local[2] = bpf_htonl(0xffff);
+		t->remote[3] = sk->__sk_common.skc_daddr;
+		t->local[3] = sk->__sk_common.skc_rcv_saddr;
+	} else {
+		BPF_CORE_READ_INTO(&t->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32);
+		BPF_CORE_READ_INTO(&t->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+	}
+}
+
+/* A new socket takes over what came before it existed. Null if nothing did. */
+static __noinline struct connection *connection_take_over(struct sock *sk)
+{
+	struct tuple t = {};
+	struct connection *c;
+
+	tuple_of_sock(&t, sk);
+	c = bpf_map_lookup_elem(&carried, &t);
+	if (!c)
+		return 0;
+	c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
+	bpf_map_delete_elem(&carried, &t);
+	return c;
 }
 
 #endif

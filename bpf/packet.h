@@ -104,4 +104,25 @@ static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *k)
 	return k->length || (k->flags & (TCP_FIN | TCP_RST));
 }
 
+/* The ends of a packet that came in. */
+static __always_inline int tuple_of_packet(struct tuple *t, struct __sk_buff *skb, struct packet *k)
+{
+	__u16 ports[2];
+	__u32 ip = k->ip_end & ~PACKET_V6;
+
+	if (k->ip_end & PACKET_V6) {
+		if (bpf_skb_load_bytes(skb, 8, t->remote, 16) || bpf_skb_load_bytes(skb, 24, t->local, 16))
+			return 0;
+	} else {
+		t->remote[2] = t->local[2] = bpf_htonl(0xffff);
+		if (bpf_skb_load_bytes(skb, 12, &t->remote[3], 4) || bpf_skb_load_bytes(skb, 16, &t->local[3], 4))
+			return 0;
+	}
+	if (bpf_skb_load_bytes(skb, ip, ports, 4))
+		return 0;
+	t->remote_port = ports[0];
+	t->local_port = ports[1];
+	return 1;
+}
+
 #endif

@@ -159,8 +159,8 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 	if (!s)
 		return 0; /* cannot be: the overflow series is an array's */
 	__u64 start = rq->start_ns;
+	c->last = key;
 	if (o->stream) {
-		c->stream = key;
 		c->stream_ns = start;
 		__sync_fetch_and_add(&s->streams, 1);
 		struct rt_streams *t = streams_get(&key);
@@ -183,11 +183,11 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 
 static __always_inline void record_stream_end(struct connection *c, __u64 now)
 {
-	struct rt_streams *t = bpf_map_lookup_elem(&streams, &c->stream);
+	struct rt_streams *t = bpf_map_lookup_elem(&streams, &c->last);
 
 	if (t)
 		observe(&t->duration, now - c->stream_ns);
-	struct rt_series *s = bpf_map_lookup_elem(&series, &c->stream);
+	struct rt_series *s = bpf_map_lookup_elem(&series, &c->last);
 	if (s && c->tx_body)
 		__sync_fetch_and_add(&s->response_bytes, c->tx_body);
 	c->tx_body = 0;

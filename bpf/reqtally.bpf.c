@@ -5,6 +5,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 
 #include "kernel.h"
 #include "finish.h"
@@ -12,8 +13,6 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define PASS 1
-#define TCP_ESTABLISHED 1
-#define TCP_CLOSE 7
 
 static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
 {
@@ -49,6 +48,18 @@ static __always_inline void connection_init(struct connection *c, struct bpf_soc
 	c->first.pos = -1;
 }
 
+static __always_inline int ignores_port(__u32 port)
+{
+	return settings.filter_ports && (port_filter[(port >> 6) & 1023] >> (port & 63)) & 1;
+}
+
+/* May this be the first byte of a connection that speaks HTTP? Methods are letters in practice; a blank line before the first
+ * request is allowed. */
+static __always_inline int starts_new(__u8 first)
+{
+	return (__u8)((first | 0x20) - 'a') < 26 || first == '\r' || first == '\n';
+}
+
 /* Payload for a socket that nothing is known of. Makes a connection of it, or returns null. */
 static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
 {
@@ -58,8 +69,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 
 	if (tries && !*tries)
 		return 0;
-	__u16 port = sk->src_port;
-	if (settings.filter_ports && (port_filter[(port >> 6) & 1023] >> (port & 63)) & 1) {
+	if (ignores_port(sk->src_port)) {
 		ignore(sk);
 		return 0;
 	}
@@ -69,8 +79,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	if (!tp->bytes_received)
 		kind = CONNECTION_NEW;
 	if (kind == CONNECTION_NEW) {
-		/* Methods are letters in practice; a blank line before the first request is allowed. */
-		if ((__u8)((first | 0x20) - 'a') >= 26 && first != '\r' && first != '\n') {
+		if (!starts_new(first)) {
 			ignore(sk);
 			return 0;
 		}
@@ -119,6 +128,34 @@ static __always_inline int ingress_lock(struct connection *c)
 	return s.held;
 }
 
+/* Payload for a listener: the socket that it is for does not exist yet. */
+static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
+{
+	struct tuple t = {};
+	struct connection *c;
+	__u32 zero = 0;
+	__u8 first;
+
+	if (ignores_port(sk->src_port) || !tuple_of_packet(&t, skb, k))
+		return 0;
+	c = bpf_map_lookup_elem(&carried, &t);
+	if (!c) {
+		void *z = bpf_map_lookup_elem(&zeros, &zero);
+		if (!z || bpf_skb_load_bytes(skb, k->offset, &first, 1) || !starts_new(first))
+			return 0;
+		bpf_map_update_elem(&carried, &t, z, BPF_ANY);
+		c = bpf_map_lookup_elem(&carried, &t);
+		if (!c)
+			return 0;
+		connection_init(c, sk, k, CONNECTION_NEW);
+	}
+	struct scan s = {.skb = skb, .c = c, .now = bpf_ktime_get_ns()};
+	request_bytes(&s, k);
+	if (c->kind == CONNECTION_DEAD)
+		bpf_map_delete_elem(&carried, &t);
+	return 0;
+}
+
 SEC("cgroup_skb/ingress")
 int ingress(struct __sk_buff *skb)
 {
@@ -134,6 +171,10 @@ int ingress(struct __sk_buff *skb)
 	if (!c) {
 		if (!k.length)
 			return PASS;
+		if (sk->state == BPF_TCP_LISTEN) {
+			ingress_carried(skb, sk, &k);
+			return PASS;
+		}
 		c = ingress_unknown(skb, sk, &k);
 		if (!c)
 			return PASS;
@@ -198,7 +239,7 @@ int egress(struct __sk_buff *skb)
 			http1_begin(&c->tx, 1);
 		}
 		if (!(c->flags & RESPONSE_KEPT))
-			connection_finish(c, l, s.now, 1);
+			connection_finish(c, l, s.now, 0);
 	}
 	return PASS;
 }
@@ -209,6 +250,9 @@ int BPF_PROG(rcv_space_adjust, struct sock *sk)
 {
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 
+	/* With fast open the application may read before the handshake is complete. */
+	if (!c && sk->__sk_common.skc_state == BPF_TCP_SYN_RECV)
+		c = connection_take_over(sk);
 	if (!c || c->kind >= CONNECTION_STREAM)
 		return 0;
 	connection_read(c, sk);
@@ -218,7 +262,11 @@ int BPF_PROG(rcv_space_adjust, struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 {
-	if (newstate != TCP_CLOSE)
+	if (newstate == BPF_TCP_ESTABLISHED && oldstate == BPF_TCP_SYN_RECV) {
+		connection_take_over(sk);
+		return 0;
+	}
+	if (newstate != BPF_TCP_CLOSE)
 		return 0;
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c || c->kind == CONNECTION_DEAD)
@@ -229,7 +277,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 		__u32 acked = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
 		response_settle(c, request_in(c, l, c->tx_pos), (__s32)(acked - c->tx_next) >= 0);
 	}
-	connection_finish(c, l, now, 0);
+	connection_finish(c, l, now, sk->sk_err != 0);
 	return 0;
 }
 

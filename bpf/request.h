@@ -76,7 +76,18 @@ static __always_inline void request_normalise(struct connection *c, struct scrat
 	endpoint_begin(&x->norm);
 	bpf_loop(RT_ENDPOINT_MAX, normalise_step, &n, 0);
 	endpoint_end(&x->norm, x->text, c->rx.flags & HTTP1_PATH_CUT);
-	__builtin_memcpy(c->rx_path, x->text, RT_ENDPOINT_MAX);
+	/* What was written and taken back (the identifiers themselves) must not stay behind the text: it is hashed by words, and no
+	 * raw path may leave the kernel. */
+	__s32 left = x->norm.out;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < RT_ENDPOINT_MAX / 8; i++, left -= 8) {
+		__u64 w = ((__u64 *)x->text)[i];
+		if (left <= 0)
+			w = 0;
+		else if (left < 8)
+			w &= (1ull << (left * 8)) - 1;
+		((__u64 *)c->rx_path)[i] = w;
+	}
 	c->rx.path_len = x->norm.out;
 }
 
@@ -190,6 +201,12 @@ static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, 
 	__u64 taken = 0;
 
 	c->rx.event = http1_skip(&c->rx, left, &taken);
+	if (c->tx_pos - pos == 1) { /* answered before its body was complete: recorded already */
+		struct rt_series *s = bpf_map_lookup_elem(&series, &c->last);
+		if (s)
+			__sync_fetch_and_add(&s->request_bytes, taken);
+		return taken;
+	}
 	struct pipeline *l = c->first.pos == pos || !sk ? 0 : bpf_sk_storage_get(&pipelines, sk, 0, 0);
 	struct request *rq = request_in(c, l, pos);
 	if (rq)

@@ -59,11 +59,11 @@ static char *explain(int err, const char *words)
 		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.10 or later built "
 			       "with CONFIG_DEBUG_INFO_BTF=y");
 	if (err == -EPERM || err == -EACCES)
-		return xasprintf("no permission to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN%s%s",
-				 *words ? ": " : "", words);
+		return xstrdup("no permission to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, NULL) == 0)
 		return xstrdup("this kernel is too old: reqtally needs 5.17 or later (it has no bpf_loop)");
-	return xasprintf("cannot load the kernel programs: %s%s%s", strerror(-err), *words ? ": " : "", words);
+	/* libbpf's first line is the cause; the log of the verifier follows. One message is one line. */
+	return xasprintf("cannot load the kernel programs: %s%s%.*s", strerror(-err), *words ? ": " : "", (int)strcspn(words, "\n"), words);
 }
 
 static int attach(struct loader *l, struct bpf_link *link, const char *what, char **error)
