@@ -65,7 +65,7 @@ static int parse_weight(struct sv s)
 }
 
 struct media_range {
-	struct sv type, version, escaping;
+	struct sv type, version, escaping, proto, encoding;
 	int q;
 };
 
@@ -81,6 +81,10 @@ static struct media_range parse_media_range(struct sv s)
 			r.q = parse_weight(value);
 		else if (equal_nocase(name, "version"))
 			r.version = value;
+		else if (equal_nocase(name, "proto"))
+			r.proto = value;
+		else if (equal_nocase(name, "encoding"))
+			r.encoding = value;
 		else if (equal_nocase(name, "escaping"))
 			r.escaping = value;
 	}
@@ -97,6 +101,10 @@ static bool is_supported(const struct media_range *r, enum exposition_format *fo
 		else
 			return false;
 		return true;
+	}
+	if (equal_nocase(r->type, "application/vnd.google.protobuf")) {
+		*format = EXPOSITION_PROTOBUF;
+		return sv_eqs(r->proto, "io.prometheus.client.MetricFamily") && sv_eqs(r->encoding, "delimited");
 	}
 	if (equal_nocase(r->type, "text/plain")) {
 		if (sv_eqs(r->version, "1.0.0"))
@@ -149,20 +157,19 @@ bool negotiate_gzip(const char *accept_encoding)
 
 const char *negotiated_content_type(struct negotiated n)
 {
-#define TYPE(type, version, escaping) type "; version=" version "; charset=utf-8; escaping=" escaping
-#define TYPES(type, version)                                                                                         \
+#define TYPES(type)                                                                                                  \
 	{                                                                                                            \
-		[ESCAPING_UNDERSCORES] = TYPE(type, version, "underscores"),                                         \
-		[ESCAPING_ALLOW_UTF8] = TYPE(type, version, "allow-utf-8"),                                          \
-		[ESCAPING_DOTS] = TYPE(type, version, "dots"), [ESCAPING_VALUES] = TYPE(type, version, "values"),    \
+		[ESCAPING_UNDERSCORES] = type "; escaping=underscores", [ESCAPING_ALLOW_UTF8] = type "; escaping=allow-utf-8", \
+		[ESCAPING_DOTS] = type "; escaping=dots", [ESCAPING_VALUES] = type "; escaping=values",              \
 	}
 	static const char *const types[][4] = {
-		[EXPOSITION_TEXT_004] = TYPES("text/plain", "0.0.4"),
-		[EXPOSITION_TEXT_100] = TYPES("text/plain", "1.0.0"),
-		[EXPOSITION_OPENMETRICS_001] = TYPES("application/openmetrics-text", "0.0.1"),
-		[EXPOSITION_OPENMETRICS_100] = TYPES("application/openmetrics-text", "1.0.0"),
+		[EXPOSITION_TEXT_004] = TYPES("text/plain; version=0.0.4; charset=utf-8"),
+		[EXPOSITION_TEXT_100] = TYPES("text/plain; version=1.0.0; charset=utf-8"),
+		[EXPOSITION_OPENMETRICS_001] = TYPES("application/openmetrics-text; version=0.0.1; charset=utf-8"),
+		[EXPOSITION_OPENMETRICS_100] = TYPES("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+		[EXPOSITION_PROTOBUF] =
+			TYPES("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"),
 	};
 #undef TYPES
-#undef TYPE
 	return types[n.format][n.escaping];
 }

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "exposition/number.h"
+#include "exposition/protobuf.h"
 #include "model/text.h"
 
 /* Nearly all of a scrape is bucket lines, and of a bucket line only the count is new: `name_bucket{labels,` is the same for a
@@ -53,7 +54,7 @@ void writer_free(struct writer *w)
 
 static bool is_openmetrics(const struct writer *w)
 {
-	return w->format >= EXPOSITION_OPENMETRICS_001;
+	return w->format == EXPOSITION_OPENMETRICS_001 || w->format == EXPOSITION_OPENMETRICS_100;
 }
 
 static bool ends_with(struct sv s, struct sv suffix)
@@ -115,16 +116,38 @@ static void render_bounds(struct writer *w, const struct family *f)
 	}
 }
 
+/* A message begins with its length. To know it without keeping a family of any size, its metrics are rendered twice. */
+static void begin_message(struct writer *w, const struct family *f, struct buf *out)
+{
+	struct sv name = sv_make(w->name.p, w->name.n);
+	struct buf some = BUF_INIT;
+	size_t n;
+	protobuf_family(f, name, &some);
+	n = some.n;
+	for (size_t i = 0; i < f->n; i++) {
+		buf_reset(&some);
+		protobuf_metric(f, &f->metrics[i], w->escaping, &w->head, &some);
+		n += some.n;
+	}
+	buf_free(&some);
+	protobuf_varint(n, out);
+	protobuf_family(f, name, out);
+}
+
 static void begin_family(struct writer *w, const struct family *f, struct buf *out)
 {
 	buf_reset(&w->name);
 	escape_name(sv_of(f->name), w->escaping, &w->name);
+	w->in_family = true;
+	w->metric = 0;
+	if (w->format == EXPOSITION_PROTOBUF) {
+		begin_message(w, f, out);
+		return;
+	}
 	w->quoted = !text_is_legacy_metric_name(sv_make(w->name.p, w->name.n));
 	if (f->type == FAMILY_HISTOGRAM)
 		render_bounds(w, f);
 	add_metadata(w, f, out);
-	w->in_family = true;
-	w->metric = 0;
 }
 
 static void render_labels(struct writer *w, const struct labels *ls)
@@ -229,6 +252,10 @@ static void add_histogram(struct writer *w, const struct family *f, const struct
 
 static void add_metric(struct writer *w, const struct family *f, const struct metric *m, struct buf *out)
 {
+	if (w->format == EXPOSITION_PROTOBUF) {
+		protobuf_metric(f, m, w->escaping, &w->head, out);
+		return;
+	}
 	render_labels(w, m->labels);
 	if (f->type == FAMILY_HISTOGRAM) {
 		add_histogram(w, f, m, out);

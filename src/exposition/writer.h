@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Exposition writers: a snapshot as Prometheus text 0.0.4 (and 1.0.0, the same but for quoted names) or as OpenMetrics 1.0.0.
+/* Exposition writers: a snapshot as Prometheus text 0.0.4 (and 1.0.0, the same but for quoted names), OpenMetrics 1.0.0, protobuf.
  * A writer hands its text out piece by piece, so that a scrape of ten thousand endpoints needs no buffer of its own size. */
 #ifndef RT_EXPOSITION_WRITER_H
 #define RT_EXPOSITION_WRITER_H
@@ -16,6 +16,7 @@ enum exposition_format {
 	EXPOSITION_TEXT_100,
 	EXPOSITION_OPENMETRICS_001, /* the text of 1.0.0 under the older version */
 	EXPOSITION_OPENMETRICS_100,
+	EXPOSITION_PROTOBUF, /* delimited io.prometheus.client.MetricFamily */
 };
 
 struct writer;

@@ -11,6 +11,7 @@
 #define TEXT "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"
 #define TEXT1 "text/plain; version=1.0.0; charset=utf-8; escaping="
 #define OM1 "application/openmetrics-text; version=1.0.0; charset=utf-8; escaping="
+#define PROTOBUF "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited; escaping="
 #define OM0 "application/openmetrics-text; version=0.0.1; charset=utf-8; escaping=underscores"
 
 static void test_accept(void **state)
@@ -29,7 +30,11 @@ static void test_accept(void **state)
 		 OM1 "allow-utf-8"},
 		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/"
 		 "openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
-		 OM1 "allow-utf-8"},
+		 PROTOBUF "underscores"},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8",
+		 PROTOBUF "allow-utf-8"},
+		{"application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text;q=0.6,text/plain;q=0.5", TEXT},
+		{"application/vnd.google.protobuf;proto=other;encoding=delimited;q=0.6,text/plain;q=0.5", TEXT},
 		{"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0."
 		 "4;q=0.5,*/*;q=0.1",
 		 OM1 "underscores"},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Debian's Prometheus scrapes our server, as OpenMetrics (which it prefers) and as text 0.0.4, and its API gives back what we wrote. */
+/* Debian's Prometheus scrapes our server, as OpenMetrics (which it prefers), as text 0.0.4, and as protobuf (which it prefers when it
+ * looks for native histograms), and its API gives back what we wrote. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -127,7 +128,8 @@ static void check_job(int port, const char *job, const char *le1)
 	assert_true(only_value(port, one) == 3);
 }
 
-static void test_prometheus(void **state)
+/* FLAG: one more of Prometheus' flags; WANT: the type it then asks of /metrics. */
+static void scrape_with(const char *flag, const char *want)
 {
 	if (access(PROMETHEUS, X_OK) || access("/usr/bin/curl", X_OK)) {
 		print_message("SKIP prometheus or curl is not installed (Debian packages)\n");
@@ -135,7 +137,8 @@ static void test_prometheus(void **state)
 	}
 	build_snapshot();
 	static const char *const any[] = {"127.0.0.1:0"};
-	const struct web_route routes[] = {{"GET", "/metrics", false, handle_metrics, NULL}, {"GET", "/text", false, handle_text, NULL}};
+	const struct web_route routes[] = {{"GET", "/metrics", false, handle_metrics, NULL, false},
+					   {"GET", "/text", false, handle_text, NULL, false}};
 	struct web_options opt = {.addresses = any, .n_addresses = 1, .routes = routes, .n_routes = 2};
 	struct web *w = NULL;
 	char *error = NULL;
@@ -161,7 +164,7 @@ static void test_prometheus(void **state)
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed assertion leaves by longjmp */
 		(void)!freopen(log, "w", stderr);
-		execl(PROMETHEUS, "prometheus", arg_config, arg_storage, arg_listen, NULL);
+		execl(PROMETHEUS, "prometheus", arg_config, arg_storage, arg_listen, flag, NULL);
 		_exit(127);
 	}
 	bool up = false;
@@ -181,13 +184,23 @@ static void test_prometheus(void **state)
 	snapshot_unref(snapshot);
 	if (!up)
 		fail_msg("prometheus did not scrape both jobs, see %s", log);
-	assert_non_null(strstr(last_type, "application/openmetrics-text; version=1.0.0;"));
+	assert_non_null(strstr(last_type, want));
 	_cleanup_free_ char *rm = xasprintf("rm -r %s", dir);
 	assert_int_equal(system(rm), 0);
 }
 
+static void test_text_formats(void **state)
+{
+	scrape_with("--log.level=info", "application/openmetrics-text; version=1.0.0;");
+}
+
+static void test_protobuf(void **state)
+{
+	scrape_with("--enable-feature=native-histograms", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily;");
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_prometheus)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_text_formats), cmocka_unit_test(test_protobuf)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,6 +112,41 @@ static void test_openmetrics(void **state)
 		    "# EOF\n");
 }
 
+static void test_protobuf(void **state)
+{
+	struct snapshot *s = snapshot_new((double[]){0.5}, 1);
+	struct family *f = snapshot_family(s, "a_total", FAMILY_COUNTER, "b", "h");
+	family_add_value(f, labels_from("l", "v\xff", NULL), 1);
+	f = snapshot_family(s, "d", FAMILY_HISTOGRAM, NULL, NULL);
+	family_add_histogram(f, labels_empty(), (uint64_t[]){200, 100}, 2);
+	static const char want[] = "\x29"			  /* 41 bytes */
+				   "\x0a\x07""a_total"		  /* name */
+				   "\x12\x01""h"		  /* help */
+				   "\x18\x00"			  /* type: counter */
+				   "\x2a\x01""b"		  /* unit */
+				   "\x22\x16"			  /* metric */
+				   "\x0a\x09\x0a\x01l\x12\x04v\xef\xbf\xbd" /* label */
+				   "\x1a\x09\x09\0\0\0\0\0\0\xf0\x3f"	  /* counter: 1.0 */
+				   "\x23"			  /* 35 bytes */
+				   "\x0a\x01""d"
+				   "\x18\x04" /* histogram */
+				   "\x22\x1c\x3a\x1a"
+				   "\x08\xac\x02"			  /* count 300 */
+				   "\x11\0\0\0\0\0\0\0\x40"	  /* sum 2.0 */
+				   "\x1a\x0c\x08\xc8\x01\x11\0\0\0\0\0\0\xe0\x3f"; /* bucket: 200 <= 0.5 */
+	for (size_t piece = 1; piece < 1000; piece *= 7) {
+		_cleanup_buf_ struct buf b = BUF_INIT;
+		struct writer *w = writer_new(s, EXPOSITION_PROTOBUF, ESCAPING_UNDERSCORES);
+		size_t want_n = piece;
+		while (writer_more(w, &b, want_n))
+			want_n += piece;
+		writer_free(w);
+		assert_int_equal(b.n, sizeof(want) - 1);
+		assert_memory_equal(b.p, want, b.n);
+	}
+	snapshot_unref(s);
+}
+
 static void test_counter_without_total(void **state)
 {
 	struct snapshot *s = snapshot_new(NULL, 0);
@@ -320,7 +355,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),	     cmocka_unit_test(test_openmetrics),
-		cmocka_unit_test(test_counter_without_total), cmocka_unit_test(test_name_escaping),
+		cmocka_unit_test(test_protobuf),     cmocka_unit_test(test_counter_without_total), cmocka_unit_test(test_name_escaping),
 		cmocka_unit_test(test_label_values), cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_bounds),	     cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_stream),	     cmocka_unit_test(test_promtool),
