@@ -221,7 +221,10 @@ static void quantile_of_families(struct eval *ev, const struct expr *arg, struct
 		if (label.n) {
 			struct labels_builder b;
 			struct buf t = BUF_INIT;
-			text_float(q, 'f', &t);
+			/* As OpenMetrics writes a quantile: 1.0, not 1. */
+			text_float(q, 'g', &t);
+			if (!isnan(q) && !isinf(q) && !strpbrk(buf_str(&t), ".e"))
+				buf_adds(&t, ".0");
 			labels_builder_init(&b, r.l);
 			labels_builder_set(&b, label, sv_make(buf_str(&t), t.n));
 			r.l = ev_intern(ev, labels_builder_build(&b));

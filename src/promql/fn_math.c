@@ -188,6 +188,9 @@ static int natural_cmp(struct sv a, struct sv b)
 	size_t i = 0, k = 0;
 	while (i < a.n && k < b.n) {
 		if (!is_digit(a.p[i]) || !is_digit(b.p[k])) {
+			/* Runs of other characters compare as wholes: the one that ends here is a prefix, and so less. */
+			if (is_digit(a.p[i]) != is_digit(b.p[k]) && i && k && !is_digit(a.p[i - 1]))
+				return is_digit(a.p[i]) ? -1 : 1;
 			if (a.p[i] != b.p[k])
 				return (unsigned char)a.p[i] < (unsigned char)b.p[k] ? -1 : 1;
 			i++;

@@ -614,8 +614,25 @@ static bool is_constant(const struct expr *e)
 	return true;
 }
 
+/* The divisor that is zero, of the constant part of E, or NULL. */
+static const struct expr *zero_divisor(const struct expr *e)
+{
+	const struct expr *found = NULL;
+	if (e->kind == EXPR_BINARY && (e->binary.op == TOKEN_DIV || e->binary.op == TOKEN_MOD) && is_constant(e->binary.rhs) &&
+	    duration_value(e->binary.rhs, 0, 0) == 0)
+		return e;
+	for (size_t i = 0; expr_child(e, i) && !found; i++)
+		found = zero_divisor(expr_child(e, i));
+	return found;
+}
+
 static bool set_duration(struct parser *p, struct duration *d, struct expr *e)
 {
+	const struct expr *zero = zero_divisor(e);
+	if (zero) {
+		fail(p, zero->binary.rhs->pos, zero->binary.op == TOKEN_DIV ? "division by zero" : "modulo by zero");
+		return false;
+	}
 	d->constant = is_constant(e);
 	d->expr = e->kind == EXPR_NUMBER ? NULL : e;
 	const struct expr *inner = d->expr ? d->expr : e;
