@@ -52,7 +52,7 @@ static void add_bytes(unsigned field, struct sv s, struct buf *out)
 /* Makes the bytes of OUT from AT on a field: its key and length are put before them. */
 static void wrap(unsigned field, size_t at, struct buf *out)
 {
-	char head[16];
+	char head[16] = {0};
 	struct buf h = {.p = head, .cap = sizeof(head), .max = sizeof(head) - 1};
 	size_t n = out->n - at;
 	add_key(field, WIRE_BYTES, &h);
