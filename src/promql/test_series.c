@@ -215,6 +215,10 @@ static bool parse_histogram(struct cursor *c, const struct histogram **out)
 			return false;
 	}
 	c->p += 2;
+	if (!histogram_is_custom(h) && (h->schema < -4 || h->schema > 8))
+		return fail(c, "a schema is -53 or between -4 and 8");
+	if (!(fabs(offset) < 1e6) || !(fabs(n_offset) < 1e6) || (histogram_is_custom(h) && (offset < 0 || n_neg)))
+		return fail(c, "offset out of range");
 	h->pos = to_buckets(c->a, pos, n_pos, (int)offset, &h->n_pos);
 	h->neg = to_buckets(c->a, neg, n_neg, (int)n_offset, &h->n_neg);
 	*out = h;
