@@ -95,6 +95,7 @@ static int check_one(const char *file, const struct rule_check_options *opt, FIL
 		code = RULE_CHECK_EXIT_LINT;
 	}
 	fputc('\n', out);
+	fflush(out);
 	strings_free(&errors);
 	rule_set_free(set);
 	return code;

@@ -61,32 +61,21 @@ static void expand(const struct rule_def *def, const struct rule_text *t, const 
 	template_free(parsed);
 }
 
-/* Label sets drop empty values; annotations keep theirs. So these are packed here, in the same shape. DEF is sorted. */
 static struct labels *build_annotations(const struct rule_def *def, const struct template_env *env)
 {
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	size_t n = def->n_annotations, *at = xcalloc(n + 1, sizeof(*at));
+	size_t n = def->n_annotations;
+	struct buf *texts = xcalloc(n + 1, sizeof(*texts));
+	struct label *pairs = xcalloc(n + 1, sizeof(*pairs));
 	for (size_t i = 0; i < n; i++) {
-		buf_addsv(&text, def->annotations[i].name);
-		buf_addc(&text, 0);
-		at[i] = text.n;
-		expand(def, &def->annotations[i], env, &text);
-		buf_addc(&text, 0);
+		texts[i] = BUF_INIT;
+		expand(def, &def->annotations[i], env, &texts[i]);
+		pairs[i] = (struct label){def->annotations[i].name, sv_make(buf_str(&texts[i]), texts[i].n)};
 	}
-	struct labels *ls = xmalloc(sizeof(*ls) + n * sizeof(struct label) + text.n);
-	char *p = (char *)&ls->l[n];
-	if (text.n)
-		memcpy(p, text.p, text.n);
-	ls->refs = 1;
-	ls->n = (uint32_t)n;
-	ls->hash = hash_bytes(p, text.n, n);
-	for (size_t i = 0, from = 0; i < n; i++) {
-		size_t end = i + 1 < n ? at[i + 1] - def->annotations[i + 1].name.n - 1 : text.n;
-		ls->l[i].name = sv_make(p + from, def->annotations[i].name.n);
-		ls->l[i].value = sv_make(p + at[i], end - 1 - at[i]);
-		from = end;
-	}
-	free(at);
+	struct labels *ls = annotations_new(pairs, n);
+	for (size_t i = 0; i < n; i++)
+		buf_free(&texts[i]);
+	free(texts);
+	free(pairs);
 	return ls;
 }
 

@@ -59,3 +59,42 @@ void label_set_free(struct label_set *s)
 	free(s->values);
 	*s = (struct label_set){0};
 }
+
+static int pair_cmp(const void *a, const void *b)
+{
+	return sv_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
+}
+
+struct labels *annotations_new(const struct label *pairs, size_t n)
+{
+	struct label *v = xreallocarray(NULL, n + 1, sizeof(*v));
+	size_t bytes = 0, kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		size_t k = 0;
+		while (k < kept && !sv_eq(v[k].name, pairs[i].name))
+			k++;
+		v[k] = pairs[i];
+		kept += k == kept;
+	}
+	qsort(v, kept, sizeof(*v), pair_cmp);
+	for (size_t i = 0; i < kept; i++)
+		bytes += v[i].name.n + v[i].value.n + 2;
+	struct labels *ls = xmalloc(sizeof(*ls) + kept * sizeof(struct label) + bytes);
+	char *p = (char *)&ls->l[kept];
+	uint64_t hash = kept;
+	for (size_t i = 0; i < kept; i++)
+		for (int k = 0; k < 2; k++) {
+			struct sv s = k ? v[i].value : v[i].name, *to = k ? &ls->l[i].value : &ls->l[i].name;
+			if (s.n)
+				memcpy(p, s.p, s.n);
+			p[s.n] = 0;
+			*to = sv_make(p, s.n);
+			p += s.n + 1;
+			hash = hash_bytes(to->p, to->n, hash);
+		}
+	ls->refs = 1;
+	ls->n = (uint32_t)kept;
+	ls->hash = hash;
+	free(v);
+	return ls;
+}

@@ -23,12 +23,8 @@ void memory_append(struct memory_source *s, const struct labels *labels, int64_t
 	struct series *se = &s->series[at];
 	struct sample x = {.t = t, .h = h};
 	memcpy(&x.v, &v, sizeof(v)); /* a stale marker keeps its bits */
-	if (se->n && se->samples[se->n - 1].t > t)
+	if (se->n && se->samples[se->n - 1].t >= t)
 		return;
-	if (se->n && se->samples[se->n - 1].t == t) {
-		se->samples[se->n - 1] = x;
-		return;
-	}
 	array_grow(se->samples, se->n, s->caps[at]);
 	se->samples[se->n++] = x;
 }

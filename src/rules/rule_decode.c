@@ -85,7 +85,7 @@ static const char *tag_of(const struct yaml_node *n)
 	return is_int(n, &i) ? "!!int" : is_float(n, &f) ? "!!float" : n->plain && yaml_bool(n, &b) ? "!!bool" : "!!str";
 }
 
-void decode_mismatch(struct decoder *d, const struct yaml_node *n, const char *type)
+void rule_decode_mismatch(struct decoder *d, const struct yaml_node *n, const char *type)
 {
 	if (n->kind != YAML_SCALAR) {
 		problem(d, xasprintf("line %d: cannot unmarshal %s into %s", n->line, tag_of(n), type));
@@ -96,19 +96,19 @@ void decode_mismatch(struct decoder *d, const struct yaml_node *n, const char *t
 			     longer ? "..." : "", type));
 }
 
-bool decode_struct(struct decoder *d, const struct yaml_node *node, const char *type, const struct decode_field *fields, void *out)
+bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type, const struct decode_field *fields, void *out)
 {
 	if (node->kind == YAML_NULL)
 		return true;
 	if (node->kind != YAML_MAP) {
-		decode_mismatch(d, node, type);
+		rule_decode_mismatch(d, node, type);
 		return false;
 	}
 	for (size_t i = 0; i < node->n && !d->fatal; i++) {
 		const struct yaml_node *key = node->keys[i];
 		const struct decode_field *f = fields;
 		if (key->kind == YAML_MAP || key->kind == YAML_SEQ) {
-			decode_mismatch(d, key, "string");
+			rule_decode_mismatch(d, key, "string");
 			continue;
 		}
 		while (f->key && strcmp(f->key, key->text))
@@ -121,13 +121,13 @@ bool decode_struct(struct decoder *d, const struct yaml_node *node, const char *
 	return true;
 }
 
-void decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
+void rule_decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
 		 void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg)
 {
 	if (node->kind == YAML_NULL)
 		return;
 	if (node->kind != YAML_SEQ) {
-		decode_mismatch(d, node, type);
+		rule_decode_mismatch(d, node, type);
 		return;
 	}
 	for (size_t i = 0; i < node->n && !d->fatal; i++)
@@ -135,39 +135,39 @@ void decode_list(struct decoder *d, const struct yaml_node *node, const char *ty
 			fn(d, node->values[i], arg);
 }
 
-const struct yaml_node *decode_scalar(struct decoder *d, const struct yaml_node *node, const char *type)
+const struct yaml_node *rule_decode_scalar(struct decoder *d, const struct yaml_node *node, const char *type)
 {
 	if (node->kind == YAML_SCALAR || node->kind == YAML_NULL)
 		return node;
-	decode_mismatch(d, node, type);
+	rule_decode_mismatch(d, node, type);
 	return NULL;
 }
 
-void decode_text(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_text(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	char **text = out;
-	const struct yaml_node *n = decode_scalar(d, value, "string");
+	const struct yaml_node *n = rule_decode_scalar(d, value, "string");
 	if (!n || n->kind == YAML_NULL)
 		return;
 	free(*text);
 	*text = xmemdup(n->text, n->len);
 }
 
-void decode_node(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_node(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	*(const struct yaml_node **)out = value;
 }
 
-void decode_string(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_string(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	const struct yaml_node *n = decode_scalar(d, value, "string");
+	const struct yaml_node *n = rule_decode_scalar(d, value, "string");
 	if (n && n->kind == YAML_SCALAR)
 		*(const struct yaml_node **)out = n;
 }
 
-void decode_duration(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_duration(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	const struct yaml_node *n = decode_scalar(d, value, "string");
+	const struct yaml_node *n = rule_decode_scalar(d, value, "string");
 	if (!n || n->kind == YAML_NULL || text_parse_duration(sv_make(n->text, n->len), out))
 		return;
 	_cleanup_buf_ struct buf q = BUF_INIT;
@@ -176,7 +176,7 @@ void decode_duration(struct decoder *d, const struct yaml_node *value, void *out
 		d->fatal = n->len ? xasprintf("not a valid duration string: %s", buf_str(&q)) : xstrdup("empty duration string");
 }
 
-void decode_int(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_int(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	double f;
 	if (value->kind == YAML_NULL || is_int(value, out))
@@ -184,16 +184,16 @@ void decode_int(struct decoder *d, const struct yaml_node *value, void *out)
 	if (is_float(value, &f) && fabs(f) < 9.2e18)
 		*(int64_t *)out = (int64_t)f;
 	else
-		decode_mismatch(d, value, "int");
+		rule_decode_mismatch(d, value, "int");
 }
 
-void decode_bool(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_bool(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	if (value->kind != YAML_NULL && !(value->kind == YAML_SCALAR && yaml_bool(value, out)))
-		decode_mismatch(d, value, "bool");
+		rule_decode_mismatch(d, value, "bool");
 }
 
-void decode_float(struct decoder *d, const struct yaml_node *value, void *out)
+void rule_decode_float(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	int64_t i;
 	if (value->kind == YAML_NULL || is_float(value, out))
@@ -201,7 +201,7 @@ void decode_float(struct decoder *d, const struct yaml_node *value, void *out)
 	if (is_int(value, &i))
 		*(double *)out = (double)i;
 	else
-		decode_mismatch(d, value, "float64");
+		rule_decode_mismatch(d, value, "float64");
 }
 
 int decoder_finish(struct decoder *d, char **error)

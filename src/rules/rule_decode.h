@@ -21,22 +21,22 @@ struct decode_field {
 
 /* Every key of MAP must be in FIELDS (ended by a NULL key), every value fit; TYPE is Go's name for the struct. False if NODE
  * is no map; a null is an empty one. */
-bool decode_struct(struct decoder *d, const struct yaml_node *node, const char *type, const struct decode_field *fields, void *out);
+bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type, const struct decode_field *fields, void *out);
 /* NODE's items, nulls left out, each handed to FN. */
-void decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
+void rule_decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
 		 void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg);
 /* A scalar's text, which lives as long as the document; NULL if NODE is none (for a null ""). */
-const struct yaml_node *decode_scalar(struct decoder *d, const struct yaml_node *node, const char *type);
-void decode_mismatch(struct decoder *d, const struct yaml_node *node, const char *type);
+const struct yaml_node *rule_decode_scalar(struct decoder *d, const struct yaml_node *node, const char *type);
+void rule_decode_mismatch(struct decoder *d, const struct yaml_node *node, const char *type);
 
 /* For the table. */
-void decode_text(struct decoder *d, const struct yaml_node *value, void *out);	   /* char *: heap, NULL stays NULL for null */
-void decode_node(struct decoder *d, const struct yaml_node *value, void *out);	   /* const struct yaml_node *: unlooked at */
-void decode_string(struct decoder *d, const struct yaml_node *value, void *out);   /* the same, must be a scalar */
-void decode_duration(struct decoder *d, const struct yaml_node *value, void *out); /* int64_t ms */
-void decode_int(struct decoder *d, const struct yaml_node *value, void *out);	   /* int64_t */
-void decode_bool(struct decoder *d, const struct yaml_node *value, void *out);	   /* bool */
-void decode_float(struct decoder *d, const struct yaml_node *value, void *out);	   /* double */
+void rule_decode_text(struct decoder *d, const struct yaml_node *value, void *out);	   /* char *: heap, NULL stays NULL for null */
+void rule_decode_node(struct decoder *d, const struct yaml_node *value, void *out);	   /* const struct yaml_node *: unlooked at */
+void rule_decode_string(struct decoder *d, const struct yaml_node *value, void *out);   /* the same, must be a scalar */
+void rule_decode_duration(struct decoder *d, const struct yaml_node *value, void *out); /* int64_t ms */
+void rule_decode_int(struct decoder *d, const struct yaml_node *value, void *out);	   /* int64_t */
+void rule_decode_bool(struct decoder *d, const struct yaml_node *value, void *out);	   /* bool */
+void rule_decode_float(struct decoder *d, const struct yaml_node *value, void *out);	   /* double */
 
 /* 0, or -EINVAL and the one message that tells everything. Frees what D holds. */
 int decoder_finish(struct decoder *d, char **error);

@@ -46,12 +46,12 @@ static void decode_texts(struct decoder *d, const struct yaml_node *value, void 
 	if (value->kind == YAML_NULL)
 		return;
 	if (value->kind != YAML_MAP) {
-		decode_mismatch(d, value, "map[string]string");
+		rule_decode_mismatch(d, value, "map[string]string");
 		return;
 	}
 	for (size_t i = 0; i < value->n; i++) {
-		decode_scalar(d, value->keys[i], "string");
-		decode_scalar(d, value->values[i], "string");
+		rule_decode_scalar(d, value->keys[i], "string");
+		rule_decode_scalar(d, value->values[i], "string");
 	}
 	*(const struct yaml_node **)out = value;
 }
@@ -59,18 +59,18 @@ static void decode_texts(struct decoder *d, const struct yaml_node *value, void 
 static void decode_rule(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"record", decode_string, offsetof(struct raw_rule, record)},
-		{"alert", decode_string, offsetof(struct raw_rule, alert)},
-		{"expr", decode_string, offsetof(struct raw_rule, expr)},
-		{"for", decode_duration, offsetof(struct raw_rule, for_ms)},
-		{"keep_firing_for", decode_duration, offsetof(struct raw_rule, keep_firing_ms)},
+		{"record", rule_decode_string, offsetof(struct raw_rule, record)},
+		{"alert", rule_decode_string, offsetof(struct raw_rule, alert)},
+		{"expr", rule_decode_string, offsetof(struct raw_rule, expr)},
+		{"for", rule_decode_duration, offsetof(struct raw_rule, for_ms)},
+		{"keep_firing_for", rule_decode_duration, offsetof(struct raw_rule, keep_firing_ms)},
 		{"labels", decode_texts, offsetof(struct raw_rule, labels)},
 		{"annotations", decode_texts, offsetof(struct raw_rule, annotations)},
 		{0},
 	};
 	struct raw_group *g = arg;
 	struct raw_rule r = {.node = item};
-	if (!decode_struct(d, item, "rulefmt.Rule", fields, &r))
+	if (!rule_decode_struct(d, item, "rulefmt.Rule", fields, &r))
 		return;
 	array_grow(g->rules, g->n, g->cap);
 	g->rules[g->n++] = r;
@@ -78,30 +78,30 @@ static void decode_rule(struct decoder *d, const struct yaml_node *item, void *a
 
 static void decode_rules(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	decode_list(d, value, "[]rulefmt.Rule", decode_rule, out);
+	rule_decode_list(d, value, "[]rulefmt.Rule", decode_rule, out);
 }
 
 static void decode_group(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"name", decode_string, offsetof(struct raw_group, name)},
-		{"interval", decode_duration, offsetof(struct raw_group, interval_ms)},
-		{"query_offset", decode_duration, offsetof(struct raw_group, query_offset_ms)},
-		{"limit", decode_int, offsetof(struct raw_group, limit)},
+		{"name", rule_decode_string, offsetof(struct raw_group, name)},
+		{"interval", rule_decode_duration, offsetof(struct raw_group, interval_ms)},
+		{"query_offset", rule_decode_duration, offsetof(struct raw_group, query_offset_ms)},
+		{"limit", rule_decode_int, offsetof(struct raw_group, limit)},
 		{"labels", decode_texts, offsetof(struct raw_group, labels)},
 		{"rules", decode_rules, 0},
 		{0},
 	};
 	struct raw_file *f = arg;
 	struct raw_group g = {.node = item, .query_offset_ms = -1};
-	decode_struct(d, item, "rulefmt.RuleGroup", fields, &g);
+	rule_decode_struct(d, item, "rulefmt.RuleGroup", fields, &g);
 	array_grow(f->groups, f->n, f->cap);
 	f->groups[f->n++] = g;
 }
 
 static void decode_groups(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	decode_list(d, value, "[]rulefmt.RuleGroup", decode_group, out);
+	rule_decode_list(d, value, "[]rulefmt.RuleGroup", decode_group, out);
 }
 
 static const char *text_of(const struct yaml_node *n)
@@ -329,7 +329,7 @@ int rule_file_parse(const char *file, const char *text, size_t len, struct rule_
 	_cleanup_free_ char *error = NULL;
 	int rc = yaml_parse(text, len, &doc, &error);
 	if (rc == 0) {
-		decode_struct(&decoder, yaml_root(doc), "rulefmt.RuleGroups", fields, &raw);
+		rule_decode_struct(&decoder, yaml_root(doc), "rulefmt.RuleGroups", fields, &raw);
 		rc = decoder_finish(&decoder, &error);
 	}
 	if (rc < 0)
