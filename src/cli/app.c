@@ -6,24 +6,30 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/reload.h"
+#include "cli/web_config.h"
 #include "collector/collector.h"
 #include "config/config.h"
 #include "discovery/cgroup_tree.h"
 #include "discovery/discovery.h"
 #include "exposition/scrape.h"
 #include "loader/loader.h"
+#include "notifier/notifier.h"
+#include "rules/manager.h"
 #include "store/store.h"
 
-/* Default: enough for 14 buckets and 1,000 endpoints, and the same for everybody else. */
+#define DRAIN_MS 10000
+
 static int load_programs(struct app *a, char **error)
 {
-	const struct config_http *h = &a->config->http;
+	const struct config_http *h = &a->first->http;
 	uint64_t ignored[1024] = {0};
 	char *root = NULL;
 	bool any = false;
@@ -43,6 +49,7 @@ static int load_programs(struct app *a, char **error)
 		.max_series = h->budget_series,
 		.max_endpoints = h->budget_series,
 		.endpoints_per_service = h->budget_endpoints,
+		/* One service may take a quarter of all series, or one for each of its endpoints if that is more. */
 		.series_per_service = h->budget_series / 4 > h->budget_endpoints ? h->budget_series / 4 : h->budget_endpoints,
 		.ignored_ports = any ? ignored : NULL,
 	};
@@ -59,28 +66,9 @@ static bool shows_service(void *arg, const char *service, const char *comm)
 	return config_wants_service(h, service) && (strcmp(service, comm) == 0 || config_wants_service(h, comm));
 }
 
-/* A fresh scrape; the caller unrefs it. NULL if the maps cannot be read. */
-static struct snapshot *collect(struct app *a)
-{
-	struct snapshot *s = NULL;
-
-	pthread_mutex_lock(&a->collect_lock);
-	int err = collector_snapshot(a->collector, &s);
-	pthread_mutex_unlock(&a->collect_lock);
-	if (err) {
-		log_error("cannot read the kernel's maps: %s", strerror(-err));
-		return NULL;
-	}
-	pthread_mutex_lock(&a->latest_lock);
-	snapshot_unref(a->latest);
-	a->latest = snapshot_ref(s);
-	pthread_mutex_unlock(&a->latest_lock);
-	return s;
-}
-
 static void handle_metrics(void *ctx, struct web_request *req, struct web_response *res)
 {
-	struct snapshot *s = collect(ctx);
+	struct snapshot *s = app_collect(ctx);
 	if (!s) {
 		web_response_text(res, 500, "the kernel's maps cannot be read");
 		return;
@@ -100,17 +88,29 @@ static struct snapshot *latest(void *arg)
 
 static int reload(void *arg, char **error)
 {
-	return app_reload(arg, error);
+	int err = app_reload(arg, error);
+	if (err)
+		log_error("reload failed, the old state stays: %s", *error);
+	return err;
 }
 
 /* Binds the addresses first: a port in use is the most common mistake, and nothing is attached yet. */
 static int bind_web(struct app *a, char **error)
 {
 	struct web_route routes[API_MAX_ROUTES + 1];
-	size_t n = api_routes(&a->api, routes);
 
+	if (a->opt.web_config_file) {
+		int err = web_config_open(a->opt.web_config_file, &a->web_config, error);
+		if (err)
+			return err;
+	}
+	size_t n = api_routes(&a->api, routes);
 	routes[n++] = (struct web_route){.method = "GET", .path = a->opt.telemetry_path, .handle = handle_metrics, .ctx = a};
-	struct web_options opt = {.addresses = a->opt.addresses, .n_addresses = a->opt.n_addresses, .routes = routes, .n_routes = n};
+	struct web_options opt = {.addresses = a->opt.addresses,
+				  .n_addresses = a->opt.n_addresses,
+				  .routes = routes,
+				  .n_routes = n,
+				  .security = a->web_config ? web_config_security(a->web_config) : NULL};
 	return web_new(&opt, &a->web, error);
 }
 
@@ -122,53 +122,19 @@ static void name_ourselves(struct app *a)
 	gethostname(host, sizeof(host) - 1);
 	a->instance = xasprintf("%s%s", host, port ? port : "");
 	a->external_url = a->opt.external_url ? xstrdup(a->opt.external_url) : xasprintf("http://%s", a->instance);
+	for (size_t n = strlen(a->external_url); n && a->external_url[n - 1] == '/';)
+		a->external_url[--n] = 0;
 	a->own_labels = labels_from("job", "reqtally", "instance", a->instance, NULL);
 	a->api.instance = a->instance;
 }
 
-int app_start(struct app *a, const struct app_options *opt, char **error)
+static void report(void *self, const char *message)
 {
-	*a = (struct app){.opt = *opt, .wake_fd = -1};
-	pthread_mutex_init(&a->collect_lock, NULL);
-	pthread_mutex_init(&a->latest_lock, NULL);
-	pthread_mutex_init(&a->reload_lock, NULL);
-	int err = 0;
-	if (opt->config_file)
-		err = config_load(opt->config_file, &a->config, error);
-	else
-		a->config = config_default();
-	if (err)
-		goto fail;
-	a->store = store_new(&(struct store_options){0});
-	a->api = (struct api){.store = a->store,
-			      .version = REQTALLY_VERSION,
-			      .revision = "",
-			      .build_date = "",
-			      .telemetry_path = opt->telemetry_path,
-			      .latest = latest,
-			      .reload = reload,
-			      .arg = a};
-	err = bind_web(a, error);
-	if (err)
-		goto fail;
-	name_ourselves(a);
-	err = load_programs(a, error);
-	if (err)
-		goto fail;
-	struct collector_options co = {
-		.bounds = a->config->http.buckets, .n_bounds = a->config->http.n_buckets, .shows = shows_service, .arg = &a->config->http};
-	a->collector = collector_new(a->loader, a->discovery, &co);
-	err = web_start(a->web, error);
-	if (err)
-		goto fail;
-	log_info("serving on %s", web_address(a->web, 0));
-	return 0;
-fail:
-	app_stop(a);
-	return err;
+	log_warn("%s", message);
 }
 
-int app_run(struct app *a)
+/* Before any thread is made, so that all of them leave the signals to the main one. */
+static void block_signals(struct app *a)
 {
 	sigset_t mask;
 	sigemptyset(&mask);
@@ -176,32 +142,157 @@ int app_run(struct app *a)
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	a->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC);
+	a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+static int start(struct app *a, char **error)
+{
+	int err = 0;
+
+	if (a->opt.config_file)
+		err = config_load(a->opt.config_file, &a->first, error);
+	else
+		a->first = config_default();
+	if (err)
+		return err;
+	a->store = store_new(&(struct store_options){0});
+	a->api = (struct api){.store = a->store,
+			      .version = REQTALLY_VERSION,
+			      .revision = "",
+			      .build_date = "",
+			      .telemetry_path = a->opt.telemetry_path,
+			      .latest = latest,
+			      .reload = reload,
+			      .arg = a};
+	if ((err = bind_web(a, error)))
+		return err;
+	name_ourselves(a);
+	a->notifier = notifier_new(&(struct notifier_options){.report = report});
+	if ((err = reload_apply(a, a->first, error)))
+		return err;
+	a->api.rules = a->rules;
+	if ((err = load_programs(a, error)))
+		return err;
+	struct collector_options co = {
+		.bounds = a->first->http.buckets, .n_bounds = a->first->http.n_buckets, .shows = shows_service, .arg = &a->first->http};
+	a->collector = collector_new(a->loader, a->discovery, &co);
+	if (loader_drop_capabilities())
+		log_warn("cannot give up capabilities");
+	return web_start(a->web, error);
+}
+
+int app_start(struct app *a, const struct app_options *opt, char **error)
+{
+	*a = (struct app){.opt = *opt};
+	pthread_mutex_init(&a->collect_lock, NULL);
+	pthread_mutex_init(&a->latest_lock, NULL);
+	pthread_mutex_init(&a->reload_lock, NULL);
+	block_signals(a);
+	int err = start(a, error);
+	if (err) {
+		app_stop(a);
+		return err;
+	}
+	for (size_t i = 0; web_address(a->web, i); i++)
+		log_info("serving on %s", web_address(a->web, i));
+	return 0;
+}
+
+static void scrape_ourselves(struct app *a)
+{
+	struct snapshot *s = app_collect(a);
+	if (!s)
+		return;
+	store_append_snapshot(a->store, s, a->own_labels);
+	snapshot_unref(s);
+}
+
+static void refresh_web_config(struct app *a)
+{
+	char *error = NULL;
+	if (!a->web_config)
+		return;
+	int r = web_config_refresh(a->web_config, &error);
+	if (r > 0)
+		r = web_set_security(a->web, web_config_security(a->web_config), &error);
+	if (r < 0)
+		log_error("%s; the old web configuration stays", error);
+	free(error);
+}
+
+/* True at the signal that ends the program. */
+static bool take_signal(struct app *a)
+{
+	struct signalfd_siginfo si;
+	char *error = NULL;
+
+	if (read(a->signal_fd, &si, sizeof(si)) != sizeof(si))
+		return false;
+	if (si.ssi_signo != SIGHUP)
+		return true;
+	reload(a, &error);
+	free(error);
+	return false;
+}
+
+int app_run(struct app *a)
+{
+	int64_t scrape_due = clock_unix_ms(), web_due = scrape_due;
+	struct pollfd fds[] = {{.fd = a->signal_fd, .events = POLLIN}, {.fd = a->wake_fd, .events = POLLIN}};
+	uint64_t woken;
+
 	for (;;) {
-		int sig;
-		if (sigwait(&mask, &sig))
+		int64_t now = clock_unix_ms(), interval = __atomic_load_n(&a->scrape_ms, __ATOMIC_RELAXED);
+		if (now >= scrape_due || scrape_due > now + interval) {
+			scrape_ourselves(a);
+			scrape_due = now - now % interval + interval;
+		}
+		if (now >= web_due) {
+			refresh_web_config(a);
+			web_due = now + 1000;
+		}
+		int64_t due = rule_manager_run(a->rules, clock_unix_ms());
+		if (scrape_due < due)
+			due = scrape_due;
+		if (a->web_config && web_due < due)
+			due = web_due;
+		now = clock_unix_ms();
+		int64_t wait = due > now ? due - now : 0;
+		if (poll(fds, 2, wait > 60000 ? 60000 : (int)wait) <= 0)
 			continue;
-		if (sig != SIGHUP)
+		if (fds[1].revents && read(a->wake_fd, &woken, sizeof(woken)) < 0)
+			continue;
+		if (fds[0].revents && take_signal(a))
 			break;
 	}
+	log_info("stopping");
 	return 0;
 }
 
 void app_stop(struct app *a)
 {
 	web_free(a->web);
+	if (a->notifier) {
+		notifier_stop(a->notifier, DRAIN_MS);
+		notifier_free(a->notifier);
+	}
+	if (a->rules)
+		rule_manager_free(a->rules);
 	collector_free(a->collector);
 	loader_free(a->loader);
 	discovery_free(a->discovery);
 	store_free(a->store);
+	web_config_free(a->web_config);
 	snapshot_unref(a->latest);
 	labels_unref(a->own_labels);
 	free(a->instance);
 	free(a->external_url);
-	config_free(a->config);
+	if (a->config != a->first)
+		config_free(a->config);
+	config_free(a->first);
+	close(a->signal_fd);
+	close(a->wake_fd);
 	*a = (struct app){0};
-}
-
-int app_reload(struct app *a, char **error)
-{
-	return 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The running program: all parts, wired. */
+/* The running program: all parts, wired.
+ *
+ * The main thread scrapes our own figures into the window and evaluates rules when they are due. The web server's workers scrape for
+ * Prometheus (one at a time: collect_lock), answer queries and reload. The notifier has its own threads. */
 #ifndef RT_CLI_APP_H
 #define RT_CLI_APP_H
 
@@ -8,15 +11,6 @@
 #include <stdint.h>
 
 #include "api/api.h"
-
-struct loader;
-struct discovery;
-struct collector;
-struct store;
-struct notifier;
-struct config;
-struct web;
-struct rule_manager;
 
 struct app_options {
 	const char *config_file; /* NULL: the defaults and the bundled rule */
@@ -29,7 +23,8 @@ struct app_options {
 
 struct app {
 	struct app_options opt;
-	struct config *config;
+	/* The first one stays: buckets, budgets and filters are in the kernel by then. A reload replaces `config`. */
+	struct config *first, *config;
 	struct loader *loader;
 	struct discovery *discovery;
 	struct collector *collector;
@@ -37,14 +32,19 @@ struct app {
 	struct notifier *notifier;
 	struct rule_manager *rules;
 	struct web *web;
+	struct web_config *web_config;
 	struct api api;
 	char *instance, *external_url;
 	struct labels *own_labels; /* job, instance */
 	pthread_mutex_t collect_lock;
+	struct snapshot *latest; /* under latest_lock */
 	pthread_mutex_t latest_lock;
-	struct snapshot *latest;
-	int wake_fd; /* an eventfd: a reload is asked for */
 	pthread_mutex_t reload_lock;
+	int64_t scrape_ms; /* atomic: interval of our own scrapes */
+	int wake_fd;	   /* eventfd: the main thread looks at the time again */
+	int signal_fd;
+	bool reload_ok; /* atomic: the last reload */
+	int64_t reload_ms; /* atomic: when it succeeded */
 };
 
 /* 0, or a negative errno and *ERROR, one message for the user. On failure nothing is left behind. */
@@ -52,7 +52,10 @@ int app_start(struct app *a, const struct app_options *opt, char **error);
 /* Until SIGTERM or SIGINT. The exit code. */
 int app_run(struct app *a);
 void app_stop(struct app *a);
-/* Reads configuration and rules anew. On failure everything stays as it was. */
+/* Reads configuration and rules anew. On failure everything stays as it was. Thread-safe. */
 int app_reload(struct app *a, char **error);
+
+/* A fresh scrape of everything, with our own figures; the caller unrefs it. NULL, and logged, if the maps cannot be read. */
+struct snapshot *app_collect(struct app *a);
 
 #endif

@@ -1,5 +1,127 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* reqtally check config|rules, reqtally test rules|promql. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/strings.h"
 #include "cli/cli.h"
-int cmd_check(int argc, char **argv) { return 1; }
-int cmd_test(int argc, char **argv) { return 1; }
-int cmd_query(int argc, char **argv) { return 1; }
+#include "config/config.h"
+#include "promql/test.h"
+#include "rules/check.h"
+#include "rules/rule_file.h"
+#include "rules/unit_test.h"
+
+static int check_rules(int argc, char **argv)
+{
+	struct flag flags[] = {{.name = "lint", .arg = "all|duplicate-rules|none", .initial = "duplicate-rules", .help = "what to look for"},
+			       {.name = "lint-fatal", .help = "exit with 3 if the linter finds something"}};
+	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
+	int n, code = EXIT_USAGE;
+
+	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+		const char *lint = flag_get(flags, ARRAY_SIZE(flags), "lint");
+		struct rule_check_options opt = {.no_lint = strcmp(lint, "none") == 0,
+						 .lint_fatal = flag_given(flags, ARRAY_SIZE(flags), "lint-fatal")};
+		code = rule_check_files(files, (size_t)n, &opt, stdout, stderr);
+	}
+	flags_free(flags, ARRAY_SIZE(flags));
+	return code;
+}
+
+/* One configuration file with its rule files. */
+static int check_config_file(const char *path)
+{
+	struct config *cfg = NULL;
+	char *error = NULL;
+
+	printf("Checking %s\n", path);
+	if (config_load(path, &cfg, &error)) {
+		fflush(stdout);
+		fprintf(stderr, "  FAILED: %s\n", error);
+		free(error);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < cfg->warnings.n; i++)
+		printf("  WARNING: %s\n", cfg->warnings.v[i]);
+	for (size_t i = 0; i < cfg->not_acted_on.n; i++)
+		printf("  NOTE: %s is accepted and not acted on\n", cfg->not_acted_on.v[i]);
+	printf("  SUCCESS: %zu rule files found\n\n", cfg->rule_files.n);
+	int code = EXIT_OK;
+	if (cfg->rule_files.n) {
+		struct rule_check_options opt = {0};
+		code = rule_check_files(cfg->rule_files.v, cfg->rule_files.n, &opt, stdout, stderr);
+	}
+	config_free(cfg);
+	return code;
+}
+
+int cmd_check(int argc, char **argv)
+{
+	if (argc >= 1 && strcmp(argv[0], "rules") == 0)
+		return check_rules(argc - 1, argv + 1);
+	if (argc >= 2 && strcmp(argv[0], "config") == 0) {
+		int code = EXIT_OK;
+		for (int i = 1; i < argc; i++) {
+			if (argv[i][0] == '-') {
+				fprintf(stderr, "reqtally: check config takes no flags, got %s\n", argv[i]);
+				return EXIT_USAGE;
+			}
+			int c = check_config_file(argv[i]);
+			code = c > code ? c : code;
+		}
+		return code;
+	}
+	fprintf(stderr, "usage: reqtally check config FILE...\n       reqtally check rules [--lint=...] [--lint-fatal] [FILE...]\n");
+	return EXIT_USAGE;
+}
+
+static int test_promql(int argc, char **argv)
+{
+	int passed = 0, failed = 0, code = EXIT_OK;
+
+	for (int i = 0; i < argc; i++) {
+		int err = promql_test_file(argv[i], stdout, &passed, &failed);
+		if (err) {
+			fprintf(stderr, "reqtally: %s: %s\n", argv[i], err < 0 ? strerror(-err) : "cannot be read as a test file");
+			code = EXIT_FAILED;
+		}
+	}
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed ? EXIT_FAILED : code;
+}
+
+static int test_rules(int argc, char **argv)
+{
+	struct flag flags[] = {
+		{.name = "run", .arg = "REGEX", .help = "only test groups whose name it finds; repeatable", .repeats = true}};
+	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
+	struct strings run = {0};
+	int n, code = EXIT_USAGE;
+
+	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+		for (size_t i = 0; i < flags[0].n; i++)
+			strings_add(&run, flags[0].values[i]);
+		struct unit_test_options opt = {.run = run.n ? &run : NULL};
+		if (n)
+			code = rule_unit_test_files(files, (size_t)n, &opt, stdout, stderr);
+		else
+			fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... FILE...\n");
+	}
+	strings_free(&run);
+	flags_free(flags, ARRAY_SIZE(flags));
+	return code;
+}
+
+int cmd_test(int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[0], "promql") == 0)
+		return test_promql(argc - 1, argv + 1);
+	if (argc >= 2 && strcmp(argv[0], "rules") == 0)
+		return test_rules(argc - 1, argv + 1);
+	fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... FILE...\n       reqtally test promql FILE...\n");
+	return EXIT_USAGE;
+}

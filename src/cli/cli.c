@@ -13,7 +13,6 @@ static const struct {
 	{"run", "count requests, serve metrics, check rules (the default)", cmd_run},
 	{"check", "check config|rules FILE...: say whether files are right", cmd_check},
 	{"test", "test rules|promql FILE...: run unit tests of rules, or of the language", cmd_test},
-	{"query", "query [--url=URL] EXPR: ask a running reqtally", cmd_query},
 };
 
 static void help(void)

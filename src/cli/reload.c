@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Configuration and rules put into force, at start and again at SIGHUP or POST /-/reload. */
+#include "cli/reload.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "cli/bundled.h"
+#include "config/config.h"
+#include "notifier/notifier.h"
+#include "rules/manager.h"
+#include "store/store.h"
+
+/* Without a configuration file nobody has set an interval: often enough that `for: 2m` means two minutes. */
+#define DEFAULT_INTERVAL_MS 15000
+/* Longer than any range a rule reads, so that a late evaluation still finds its samples. */
+#define RETENTION_MARGIN_MS (5 * 60 * 1000)
+
+static void append_produced(void *self, struct labels *labels, int64_t t, double v)
+{
+	struct app *a = self;
+	store_append(a->store, labels, t, v);
+}
+
+static void notify(void *self, const struct rule_alert *alerts, size_t n)
+{
+	struct app *a = self;
+	struct notifier_alert *out = xcalloc(n, sizeof(*out));
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct notifier_alert){.labels = alerts[i].labels,
+						 .annotations = alerts[i].annotations,
+						 .starts_at = alerts[i].starts_at,
+						 .ends_at = alerts[i].ends_at,
+						 .generator_url = alerts[i].generator_url};
+	notifier_send(a->notifier, out, n);
+	free(out);
+}
+
+static void failed(void *self, const char *group, const char *rule, const char *error)
+{
+	log_warn("rule %s of %s failed: %s", rule, group, error);
+}
+
+static struct rule_manager_options rule_options(struct app *a, const struct config *cfg)
+{
+	bool bundled = !cfg->path;
+	return (struct rule_manager_options){
+		.source = *store_source(a->store),
+		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval},
+		.evaluation_interval_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
+		.query_offset_ms = cfg->global.rule_query_offset,
+		.external_labels = cfg->global.external_labels,
+		.external_url = a->external_url,
+		.append = append_produced,
+		.notify = notify,
+		.failed = failed,
+		.self = a,
+	};
+}
+
+/* All errors in one line a file, as one message. */
+static char *join(const struct strings *errors)
+{
+	_cleanup_buf_ struct buf b = BUF_LIMIT(1 << 20);
+	for (size_t i = 0; i < errors->n; i++)
+		buf_addf(&b, "%s%s", i ? "; " : "", errors->v[i]);
+	return buf_steal(&b);
+}
+
+static int load_rules(const struct config *cfg, struct rule_set **set, char **error)
+{
+	struct strings errors = {0};
+	int err;
+
+	if (cfg->path) {
+		err = rule_files_load(&cfg->rule_files, set, &errors);
+	} else {
+		*set = rule_set_new();
+		err = rule_file_parse(BUNDLED_NAME, bundled_rules, strlen(bundled_rules), *set, &errors);
+	}
+	if (err)
+		*error = join(&errors);
+	strings_free(&errors);
+	return err;
+}
+
+/* The window keeps what rules read, for as far back as they look. */
+static void follow_rules(struct app *a, const struct rule_set *set)
+{
+	struct store_filter *f = store_filter_new();
+	for (size_t i = 0; i < set->n; i++)
+		for (size_t k = 0; k < set->groups[i].n_rules; k++)
+			promql_selectors(set->groups[i].rules[k].expr, store_filter_add, f);
+	int64_t range = store_filter_range(f) + RETENTION_MARGIN_MS;
+	store_set_retention(a->store, range > 3600000 ? range : 3600000);
+	store_set_filter(a->store, f);
+}
+
+int reload_apply(struct app *a, struct config *cfg, char **error)
+{
+	struct rule_set *set = NULL;
+	int err = load_rules(cfg, &set, error);
+	if (err)
+		return err;
+	for (size_t i = 0; i < cfg->warnings.n; i++)
+		log_warn("%s", cfg->warnings.v[i]);
+	if (cfg->not_acted_on.n) {
+		char *names = join(&cfg->not_acted_on);
+		log_info("accepted and not acted on in %s: %s", cfg->path, names);
+		free(names);
+	}
+	struct rule_manager_options opt = rule_options(a, cfg);
+	follow_rules(a, set);
+	size_t rules = rule_set_count(set);
+	if (!a->rules)
+		a->rules = rule_manager_new(&opt);
+	rule_manager_apply(a->rules, set, &opt, clock_unix_ms());
+	notifier_reload(a->notifier, cfg->alerting);
+	__atomic_store_n(&a->scrape_ms, cfg->path ? cfg->global.scrape_interval : DEFAULT_INTERVAL_MS, __ATOMIC_RELAXED);
+	a->api.promql.subquery_step_ms = opt.promql.subquery_step_ms;
+	a->config = cfg;
+	__atomic_store_n(&a->reload_ok, true, __ATOMIC_RELAXED);
+	__atomic_store_n(&a->reload_ms, clock_unix_ms(), __ATOMIC_RELAXED);
+	log_info("%zu rules from %s", rules, cfg->path ? cfg->path : "the bundled file");
+	return 0;
+}
+
+int app_reload(struct app *a, char **error)
+{
+	struct config *cfg = NULL, *old = a->config;
+	int err = 0;
+
+	pthread_mutex_lock(&a->reload_lock);
+	if (a->opt.config_file)
+		err = config_load(a->opt.config_file, &cfg, error);
+	else
+		cfg = config_default();
+	if (!err)
+		err = reload_apply(a, cfg, error);
+	if (err) {
+		config_free(cfg);
+		__atomic_store_n(&a->reload_ok, false, __ATOMIC_RELAXED);
+	} else if (old != a->first) {
+		config_free(old);
+	}
+	pthread_mutex_unlock(&a->reload_lock);
+	if (!err && write(a->wake_fd, &(uint64_t){1}, 8) < 0)
+		log_warn("cannot wake the main thread: %s", strerror(errno));
+	return err;
+}
