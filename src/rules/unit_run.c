@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Runs test groups: a clock that goes in steps from the start, samples put in as it passes them, rules evaluated at each step. */
+#include "rules/unit_test.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/regex.h"
+#include "model/histogram.h"
+#include "model/text.h"
+#include "promql/test_storage.h"
+#include "rules/manager.h"
+#include "rules/memory.h"
+#include "rules/tmpl.h"
+
+#define STEPS_MAX 1000000
+
+struct unit_run {
+	const struct unit_file *file;
+	const struct unit_group *group;
+	struct strings *errors;
+	struct arena arena; /* input series, expected samples */
+	struct test_row *rows;
+	size_t n_rows, *next; /* values of each row already in */
+	struct memory_source memory;
+	struct rule_manager *rules;
+	bool eval_failed;
+	int64_t now;
+};
+
+static void on_append(void *self, struct labels *labels, int64_t t, double v)
+{
+	memory_append(&((struct unit_run *)self)->memory, labels, t, v, NULL);
+}
+
+static void on_failed(void *self, const char *group, const char *rule, const char *error)
+{
+	struct unit_run *r = self;
+	_cleanup_buf_ struct buf t = BUF_INIT;
+	tmpl_fmt_duration((r->now - r->group->start) * 1000000, &t); /* Go's text: 1m0s, not the 1m of the files */
+	strings_take(r->errors, xasprintf("    rule: %s, time: %s, err: %s", rule, buf_str(&t), error));
+	r->eval_failed = true;
+}
+
+/* Every label as a pair, the name too: `{__name__="x", a="b"}`. */
+static void print_labels(const struct labels *ls, struct buf *out)
+{
+	buf_addc(out, '{');
+	for (uint32_t i = 0; i < ls->n; i++) {
+		buf_addf(out, "%s%s=", i ? ", " : "", ls->l[i].name.p);
+		text_go_quote(ls->l[i].value, out);
+	}
+	buf_addc(out, '}');
+}
+
+static bool load_series(struct unit_run *r)
+{
+	const struct unit_group *g = r->group;
+	r->rows = xcalloc(g->n_series + 1, sizeof(*r->rows));
+	r->next = xcalloc(g->n_series + 1, sizeof(*r->next));
+	for (size_t i = 0; i < g->n_series; i++) {
+		const struct yaml_node *series = g->series[i].series, *values = g->series[i].values;
+		const char *error = NULL;
+		/* What stands in the file is kept with the rows. */
+		_cleanup_buf_ struct buf line = BUF_INIT;
+		buf_addf(&line, "%s %s", series ? series->text : "", values ? values->text : "");
+		char *kept = arena_strndup(&r->arena, buf_str(&line), line.n);
+		if (!test_row_parse(sv_make(kept, line.n), &r->arena, &r->rows[i], &error)) {
+			strings_take(r->errors, xasprintf("series \"%s\": %s", buf_str(&line), error ? error : "cannot be read"));
+			return false;
+		}
+		r->n_rows++;
+	}
+	return true;
+}
+
+static void feed(struct unit_run *r, int64_t ts)
+{
+	for (size_t i = 0; i < r->n_rows; i++)
+		for (; r->next[i] < r->rows[i].n; r->next[i]++) {
+			int64_t t = r->group->start + (int64_t)r->next[i] * r->group->interval;
+			const struct test_value *v = &r->rows[i].v[r->next[i]];
+			if (t > ts)
+				break;
+			if (!v->omitted)
+				memory_append(&r->memory, r->rows[i].labels, t, v->v, v->h);
+		}
+}
+
+/* Alerts */
+
+struct alert_text {
+	const struct labels *labels, *annotations; /* the first a reference */
+};
+
+static int alert_cmp(const void *a, const void *b)
+{
+	const struct alert_text *x = a, *y = b;
+	int c = labels_cmp(x->labels, y->labels);
+	return c ? c : labels_cmp(x->annotations, y->annotations);
+}
+
+static void print_alerts(const struct alert_text *v, size_t n, struct buf *out)
+{
+	const char *indent = "            ";
+	buf_addc(out, '[');
+	for (size_t i = 0; i < n; i++) {
+		buf_addf(out, "%s\n%s%zu:\n%s  Labels:", i ? "," : "", indent, i, indent);
+		print_labels(v[i].labels, out);
+		buf_addf(out, "\n%s  Annotations:", indent);
+		print_labels(v[i].annotations, out);
+	}
+	if (n)
+		buf_addf(out, "\n%s", indent);
+	buf_addc(out, ']');
+}
+
+static size_t firing_alerts(struct unit_run *r, const char *name, struct alert_text **out)
+{
+	size_t n_groups, n = 0, cap = 0;
+	struct rule_group *const *groups = rule_manager_groups(r->rules, &n_groups);
+	*out = NULL;
+	for (size_t g = 0; g < n_groups; g++)
+		for (size_t k = 0; k < groups[g]->n_rules; k++) {
+			const struct rule *rule = &groups[g]->rules[k];
+			if (!rule->def->is_alert || strcmp(rule->def->name, name))
+				continue;
+			for (size_t a = 0; a < rule->n_active; a++) {
+				if (rule->active[a]->state != RULE_FIRING)
+					continue;
+				array_grow(*out, n, cap);
+				(*out)[n++] = (struct alert_text){labels_ref(rule->active[a]->labels), rule->active[a]->annotations};
+			}
+		}
+	return n;
+}
+
+static void check_alerts(struct unit_run *r, const struct unit_alert_test *t, const struct labels *none)
+{
+	struct alert_text *got, *want = xcalloc(t->n + 1, sizeof(*want));
+	size_t n = firing_alerts(r, t->alertname->text, &got);
+	for (size_t i = 0; i < t->n; i++) {
+		struct labels_builder b;
+		labels_builder_init(&b, t->expected[i].labels);
+		labels_builder_set(&b, SV("alertname"), sv_of(t->alertname->text));
+		want[i].labels = labels_builder_build(&b);
+		labels_builder_free(&b);
+		want[i].annotations = t->expected[i].annotations ? t->expected[i].annotations : none;
+	}
+	if (n)
+		qsort(got, n, sizeof(*got), alert_cmp);
+	qsort(want, t->n, sizeof(*want), alert_cmp);
+	bool same = n == t->n;
+	for (size_t i = 0; same && i < n; i++)
+		same = alert_cmp(&got[i], &want[i]) == 0;
+	if (!same) {
+		struct buf b = BUF_INIT;
+		if (r->group->name)
+			buf_addf(&b, "    name: %s,\n", r->group->name->text);
+		buf_addf(&b, "    alertname: %s, time: ", t->alertname->text);
+		text_duration(t->eval_time, &b);
+		buf_adds(&b, ", \n        exp:");
+		print_alerts(want, t->n, &b);
+		buf_adds(&b, ", \n        got:");
+		print_alerts(got, n, &b);
+		strings_take(r->errors, buf_steal(&b));
+	}
+	for (size_t i = 0; i < n; i++)
+		labels_unref((struct labels *)got[i].labels);
+	for (size_t i = 0; i < t->n; i++)
+		labels_unref((struct labels *)want[i].labels);
+	free(got);
+	free(want);
+}
+
+/* Expressions */
+
+struct sample_text {
+	struct labels *labels; /* a reference */
+	double v;
+	const struct histogram *h;
+};
+
+static int sample_cmp(const void *a, const void *b)
+{
+	return labels_cmp(((const struct sample_text *)a)->labels, ((const struct sample_text *)b)->labels);
+}
+
+static bool same_value(double a, double b, bool fuzzy)
+{
+	if (a == b || (isnan(a) && isnan(b)))
+		return true;
+	return fuzzy && nextafter(a, b) == b; /* one unit in the last place */
+}
+
+static void print_samples(const struct sample_text *v, size_t n, struct buf *out)
+{
+	if (!n)
+		buf_adds(out, "nil");
+	for (size_t i = 0; i < n; i++) {
+		buf_adds(out, i ? ", " : "");
+		print_labels(v[i].labels, out);
+		buf_addc(out, ' ');
+		if (v[i].h) {
+			histogram_print(v[i].h, out);
+			continue;
+		}
+		size_t from = out->n;
+		text_float(v[i].v, 'e', out);
+		for (size_t k = from; k < out->n && isfinite(v[i].v); k++)
+			if (out->p[k] == 'e')
+				out->p[k] = 'E';
+	}
+}
+
+/* False and *ERROR (heap). */
+static bool expected_sample(struct unit_run *r, const struct unit_expected_sample *e, struct sample_text *out, char **error)
+{
+	const char *cause = NULL;
+	struct test_row row;
+	*out = (struct sample_text){.v = e->value};
+	if (!e->labels || !e->labels->len) {
+		out->labels = labels_empty();
+	} else {
+		_cleanup_buf_ struct buf line = BUF_INIT;
+		buf_addf(&line, "%s 0", e->labels->text);
+		char *kept = arena_strndup(&r->arena, buf_str(&line), line.n);
+		if (!test_row_parse(sv_make(kept, line.n), &r->arena, &row, &cause)) {
+			_cleanup_buf_ struct buf q = BUF_INIT;
+			text_go_quote(sv_make(e->labels->text, e->labels->len), &q);
+			*error = xasprintf("labels %s: %s", buf_str(&q), cause ? cause : "cannot be read");
+			return false;
+		}
+		out->labels = row.labels;
+	}
+	if (!e->histogram || !e->histogram->len)
+		return true;
+	if (!test_values_parse(sv_make(e->histogram->text, e->histogram->len), &r->arena, &row, &cause) || row.n != 1 || !row.v[0].h) {
+		*error = xasprintf("invalid histogram in `%s`: %s", e->histogram->text, cause ? cause : "one histogram is expected");
+		labels_unref(out->labels);
+		return false;
+	}
+	out->h = row.v[0].h;
+	return true;
+}
+
+static int eval_expr(struct unit_run *r, const struct unit_expr_test *t, struct promql_value *v, char **error)
+{
+	struct promql_options opt = {.subquery_step_ms = r->file->evaluation_interval, .experimental_functions = true};
+	struct promql_expr *expr;
+	struct sample_source source = memory_source(&r->memory);
+	struct sv text = t->expr ? sv_make(t->expr->text, t->expr->len) : SV("");
+	int rc = promql_parse(text, &expr, error);
+	if (rc < 0)
+		return rc;
+	rc = promql_eval_instant(&opt, expr, &source, r->group->start + t->eval_time, v, error);
+	promql_expr_free(expr);
+	if (rc == 0 && v->type != PROMQL_SCALAR && v->type != PROMQL_VECTOR) {
+		*error = xstrdup("rule result is not a vector or scalar");
+		promql_value_free(v);
+		return -EINVAL;
+	}
+	return rc;
+}
+
+static void check_expr(struct unit_run *r, const struct unit_expr_test *t)
+{
+	struct promql_value v = {0};
+	_cleanup_free_ char *error = NULL;
+	struct sample_text *want = xcalloc(t->n + 1, sizeof(*want)), *got = NULL;
+	size_t n_want = 0, n = 0;
+	int rc = eval_expr(r, t, &v, &error);
+	struct buf b = BUF_INIT;
+	buf_adds(&b, "    expr: ");
+	text_go_quote(t->expr ? sv_make(t->expr->text, t->expr->len) : SV(""), &b);
+	buf_adds(&b, ", time: ");
+	text_duration(t->eval_time, &b);
+	if (rc == 0) {
+		n = v.type == PROMQL_SCALAR ? 1 : v.n;
+		got = xcalloc(n + 1, sizeof(*got));
+		if (v.type == PROMQL_SCALAR)
+			got[0] = (struct sample_text){.labels = labels_empty(), .v = v.scalar};
+		for (size_t i = 0; v.type == PROMQL_VECTOR && i < n; i++)
+			got[i] = (struct sample_text){labels_ref(v.series[i].labels), v.series[i].points[0].v, v.series[i].points[0].h};
+		while (n_want < t->n && expected_sample(r, &t->expected[n_want], &want[n_want], &error))
+			n_want++;
+	}
+	if (error) {
+		buf_addf(&b, ", err: %s", error);
+		strings_take(r->errors, buf_steal(&b));
+	} else {
+		qsort(want, n_want, sizeof(*want), sample_cmp);
+		qsort(got, n, sizeof(*got), sample_cmp);
+		bool same = n == n_want;
+		for (size_t i = 0; same && i < n; i++)
+			same = sample_cmp(&got[i], &want[i]) == 0 && !got[i].h == !want[i].h &&
+			       (got[i].h ? histogram_equal(got[i].h, want[i].h) : same_value(got[i].v, want[i].v, r->file->fuzzy));
+		buf_adds(&b, ",\n        exp: ");
+		print_samples(want, n_want, &b);
+		buf_adds(&b, "\n        got: ");
+		print_samples(got, n, &b);
+		if (!same)
+			strings_take(r->errors, buf_steal(&b));
+	}
+	buf_free(&b);
+	for (size_t i = 0; i < n_want; i++)
+		labels_unref(want[i].labels);
+	for (size_t i = 0; i < n; i++)
+		labels_unref(got[i].labels);
+	free(want);
+	free(got);
+	promql_value_free(&v);
+}
+
+/* Groups */
+
+/* Groups named in the order come in it; the others keep their places before them, as promtool has it. */
+static size_t *group_order(struct unit_run *r, size_t *n)
+{
+	struct rule_group *const *groups = rule_manager_groups(r->rules, n);
+	const struct strings *order = &r->file->group_order;
+	size_t *v = xcalloc(*n + 1, sizeof(*v)), at = 0;
+	for (size_t i = 0; i < *n; i++)
+		if (!strings_has(order, groups[i]->def.name))
+			v[at++] = i;
+	for (size_t k = 0; k < order->n; k++)
+		for (size_t i = 0; i < *n; i++)
+			if (!strcmp(order->v[k], groups[i]->def.name))
+				v[at++] = i;
+	return v;
+}
+
+static int64_t last_time(const struct unit_group *g)
+{
+	int64_t max = 0;
+	for (size_t i = 0; i < g->n_alerts; i++)
+		max = g->alerts[i].eval_time > max ? g->alerts[i].eval_time : max;
+	for (size_t i = 0; i < g->n_exprs; i++)
+		max = g->exprs[i].eval_time > max ? g->exprs[i].eval_time : max;
+	return max;
+}
+
+static bool check_names(struct unit_run *r)
+{
+	bool ok = true;
+	for (size_t i = 0; i < r->group->n_alerts; i++) {
+		const struct unit_alert_test *t = &r->group->alerts[i];
+		if (t->alertname && t->alertname->len)
+			continue;
+		_cleanup_buf_ struct buf b = BUF_INIT;
+		buf_adds(&b, "an item under alert_rule_test misses required attribute alertname at eval_time ");
+		text_duration(t->eval_time, &b);
+		if (r->group->name && r->group->name->len)
+			buf_addf(&b, " (in TestGroup %s)", r->group->name->text);
+		strings_add(r->errors, buf_str(&b));
+		ok = false;
+	}
+	return ok;
+}
+
+static void run_steps(struct unit_run *r)
+{
+	const struct unit_group *g = r->group;
+	int64_t step = r->file->evaluation_interval, end = last_time(g);
+	_cleanup_labels_ struct labels *none = labels_empty();
+	size_t n;
+	_cleanup_free_ size_t *order = group_order(r, &n);
+	if (end / step > STEPS_MAX) {
+		strings_take(r->errors, xasprintf("more than %d evaluations in one test", STEPS_MAX));
+		return;
+	}
+	for (int64_t t = 0; t <= end; t += step) {
+		r->now = g->start + t;
+		feed(r, r->now);
+		for (size_t i = 0; i < n; i++)
+			rule_manager_eval_group(r->rules, order[i], r->now);
+		if (r->eval_failed)
+			return;
+		for (size_t i = 0; i < g->n_alerts; i++)
+			if (g->alerts[i].eval_time >= t && g->alerts[i].eval_time < t + step)
+				check_alerts(r, &g->alerts[i], none);
+	}
+	feed(r, g->start + end);
+	for (size_t i = 0; i < g->n_exprs; i++)
+		check_expr(r, &g->exprs[i]);
+}
+
+static void run_group(const struct unit_file *f, const struct unit_group *g, const struct strings *rule_files, struct strings *errors)
+{
+	struct unit_run r = {.file = f, .group = g, .errors = errors};
+	struct rule_set *set = NULL;
+	if (rule_files_load(rule_files, &set, errors) == 0 && check_names(&r)) {
+		struct rule_manager_options opt = {
+			.source = memory_source(&r.memory),
+			.promql = {.subquery_step_ms = f->evaluation_interval, .experimental_functions = true},
+			.evaluation_interval_ms = f->evaluation_interval,
+			.external_labels = g->external_labels,
+			.external_url = g->external_url,
+			.append = on_append,
+			.failed = on_failed,
+			.self = &r,
+		};
+		r.rules = rule_manager_new(&opt);
+		rule_manager_apply(r.rules, take(set), NULL, g->start);
+		if (load_series(&r))
+			run_steps(&r);
+	}
+	rule_set_free(set);
+	rule_manager_free(r.rules);
+	for (size_t i = 0; i < r.n_rows; i++)
+		labels_unref(r.rows[i].labels);
+	free(r.rows);
+	free(r.next);
+	memory_clear(&r.memory);
+	arena_free(&r.arena);
+}
+
+/* Patterns are relative to the test file. One that matches nothing is told. */
+static void resolve(const char *path, const struct strings *patterns, struct strings *files, struct strings *errors, FILE *err)
+{
+	_cleanup_free_ char *copy = xstrdup(path);
+	const char *dir = dirname(copy);
+	for (size_t i = 0; i < patterns->n; i++) {
+		struct strings one = {0}, found = {0};
+		strings_take(&one, patterns->v[i][0] == '/' ? xstrdup(patterns->v[i]) : !strcmp(dir, ".") ? xstrdup(patterns->v[i]) :
+			     xasprintf("%s/%s", dir, patterns->v[i]));
+		if (rule_files_glob(&one, &found, errors) == 0 && !found.n)
+			fprintf(err, "  WARNING: no file match pattern %s\n", one.v[0]);
+		for (size_t k = 0; k < found.n; k++)
+			strings_add_once(files, found.v[k]);
+		strings_free(&one);
+		strings_free(&found);
+	}
+}
+
+static bool is_wanted(const struct unit_test_options *opt, const struct unit_group *g, struct strings *errors)
+{
+	bool wanted = !opt->run || !opt->run->n;
+	for (size_t i = 0; opt->run && i < opt->run->n && !wanted; i++) {
+		struct regex *re;
+		char *error = NULL;
+		if (regex_new(sv_of(opt->run->v[i]), 0, &re, &error) < 0) {
+			strings_take(errors, error);
+			return false;
+		}
+		wanted = regex_match(re, g->name ? sv_make(g->name->text, g->name->len) : SV("")) == 1;
+		regex_free(re);
+	}
+	return wanted;
+}
+
+static bool run_file(const char *path, const struct unit_test_options *opt, FILE *out, FILE *err)
+{
+	struct unit_file f;
+	struct strings errors = {0}, rule_files = {0};
+	char *error = NULL;
+	fprintf(out, "Unit Testing:  %s\n", path);
+	fflush(out);
+	if (unit_file_load(path, &f, &error) < 0) {
+		strings_take(&errors, error);
+	} else {
+		for (size_t i = 0; i < f.group_order.n; i++)
+			for (size_t k = 0; k < i; k++)
+				if (!strcmp(f.group_order.v[i], f.group_order.v[k]))
+					strings_take(&errors, xasprintf("group name repeated in evaluation order: %s", f.group_order.v[i]));
+		resolve(path, &f.rule_files, &rule_files, &errors, err);
+		bool setup_ok = !errors.n;
+		for (size_t i = 0; setup_ok && i < f.n; i++)
+			if (is_wanted(opt, &f.groups[i], &errors))
+				run_group(&f, &f.groups[i], &rule_files, &errors);
+	}
+	bool ok = !errors.n;
+	if (ok)
+		fprintf(out, "  SUCCESS\n");
+	else
+		fprintf(err, "  FAILED:\n");
+	for (size_t i = 0; i < errors.n; i++) {
+		fprintf(err, "%s\n", errors.v[i]);
+		fputc('\n', out);
+		fflush(out);
+	}
+	fputc('\n', out);
+	unit_file_clear(&f);
+	strings_free(&errors);
+	strings_free(&rule_files);
+	return ok;
+}
+
+int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_options *opt, FILE *out, FILE *err)
+{
+	bool ok = true;
+	for (size_t i = 0; i < n; i++)
+		if (access(files[i], F_OK) < 0) {
+			fprintf(err, "reqtally: error: path '%s' does not exist\n", files[i]);
+			return 1;
+		}
+	for (size_t i = 0; i < n; i++)
+		ok &= run_file(files[i], opt, out, err);
+	return ok ? 0 : 1;
+}

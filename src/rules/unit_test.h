@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unit tests of rules as promtool has them: `reqtally test rules`. */
+#ifndef RT_RULES_UNIT_TEST_H
+#define RT_RULES_UNIT_TEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/strings.h"
+#include "base/yaml.h"
+#include "model/labels.h"
+
+struct unit_test_options {
+	const struct strings *run; /* only test groups whose name one of these regular expressions finds; NULL: all */
+};
+
+/* Runs the test files. Texts to OUT and ERR as promtool writes them. The exit code: 0, or 1 if anything failed. */
+int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_options *opt, FILE *out, FILE *err);
+
+/* A file, decoded. Nodes point into its document. */
+struct unit_series {
+	const struct yaml_node *series, *values;
+};
+
+struct unit_expected_alert {
+	struct labels *labels, *annotations;
+};
+
+struct unit_alert_test {
+	int64_t eval_time;
+	const struct yaml_node *alertname;
+	struct unit_expected_alert *expected;
+	size_t n, cap;
+};
+
+struct unit_expected_sample {
+	const struct yaml_node *labels, *histogram;
+	double value;
+};
+
+struct unit_expr_test {
+	int64_t eval_time;
+	const struct yaml_node *expr;
+	struct unit_expected_sample *expected;
+	size_t n, cap;
+};
+
+struct unit_group {
+	int64_t interval, start;
+	const struct yaml_node *name;
+	char *external_url;
+	struct labels *external_labels; /* NULL: none */
+	struct unit_series *series;
+	size_t n_series, cap_series;
+	struct unit_alert_test *alerts;
+	size_t n_alerts, cap_alerts;
+	struct unit_expr_test *exprs;
+	size_t n_exprs, cap_exprs;
+};
+
+struct unit_file {
+	struct yaml_doc *doc;
+	struct strings rule_files, group_order;
+	int64_t evaluation_interval;
+	bool fuzzy;
+	struct unit_group *groups;
+	size_t n, cap;
+};
+
+/* 0, or a negative errno and *ERROR (heap). unit_file_clear it in both cases. */
+int unit_file_load(const char *path, struct unit_file *f, char **error);
+void unit_file_clear(struct unit_file *f);
+
+#endif
