@@ -74,11 +74,18 @@ class Scrape:
 		return name
 
 	def _check_histograms(self):
+		self._buckets = {}
 		for family, kind in self.types.items():
 			if kind != "histogram":
 				continue
+			by_labels = self._buckets[family] = collections.defaultdict(list)
+			for key, count in self.series[family + "_bucket"].items():
+				le = dict(key)["le"]
+				by_labels[key - {("le", le)}].append((float(le), count))
+			for buckets in by_labels.values():
+				buckets.sort()
 			for key, count in self.series[family + "_count"].items():
-				buckets = self.buckets(family, **dict(key))
+				buckets = by_labels.get(key)
 				if not buckets or buckets[-1][0] != float("inf"):
 					raise FormatError("%s%r has no +Inf bucket" % (family, dict(key)))
 				if buckets[-1][1] != count:
@@ -109,9 +116,7 @@ class Scrape:
 
 	def buckets(self, family, **labels):
 		"""[(le, cumulative count)] of exactly this label set, ascending."""
-		want = set(labels.items())
-		return sorted((float(dict(k)["le"]), v) for k, v in self.series.get(family + "_bucket", {}).items()
-			      if {i for i in k if i[0] != "le"} == want)
+		return self._buckets.get(family, {}).get(frozenset(labels.items()), [])
 
 
 def growth(before, after, name, keys, **labels):

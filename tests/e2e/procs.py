@@ -2,6 +2,7 @@
 """Starting and stopping the processes of the tests: each by its own pid, on free ports of the loopback."""
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -64,6 +65,18 @@ def accepts(host, port):
 def comm(pid):
 	with open("/proc/%d/comm" % pid) as f:
 		return f.read().rstrip("\n")
+
+
+def held_ids(pid, kind):
+	"""Ids of the BPF objects ("prog" or "map") that a process has open, from its fdinfo; links count for their programs."""
+	ids = set()
+	try:
+		for fd in os.listdir("/proc/%d/fdinfo" % pid):
+			with open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
+				ids.update(int(i) for i in re.findall(r"^%s_id:\s*(\d+)" % kind, f.read(), re.M))
+	except OSError:
+		pass  # it has ended, or the descriptor was closed meanwhile
+	return ids
 
 
 class Process:

@@ -9,20 +9,16 @@ import subprocess
 import time
 
 import reqtally
-from procs import Failure, Process, Skip, find_program, free_port
+from procs import Failure, Process, Skip, find_program, free_port, held_ids
 
 NOT_NEWS = re.compile(r"level=(info|debug)|^\s*$")
 
 
 def bpf_objects():
-	"""Programs, links and attachments, but for those held open by a process that lives: those are somebody else's."""
+	"""{(kind, program id, name)} of all programs and attachments."""
 	bpftool = find_program("bpftool", package="bpftool")
-	found = set()
-	for kind in ("prog", "link"):
-		done = subprocess.run([bpftool, "-j", kind, "show"], capture_output=True, text=True)
-		for item in json.loads(done.stdout or "[]"):
-			if not item.get("pids"):
-				found.add((kind, item["id"], item.get("name", item.get("type"))))
+	done = subprocess.run([bpftool, "-j", "prog", "show"], capture_output=True, text=True)
+	found = {("program", item["id"], item.get("name", "?")) for item in json.loads(done.stdout or "[]")}
 	done = subprocess.run([bpftool, "-j", "cgroup", "tree"], capture_output=True, text=True)
 	try:
 		for group in json.loads(done.stdout or "[]"):
@@ -34,9 +30,7 @@ def bpf_objects():
 
 def held_by_others():
 	"""Ids of programs that a living process holds: attached or not, they are not what a failed start left behind."""
-	bpftool = find_program("bpftool", package="bpftool")
-	done = subprocess.run([bpftool, "-j", "prog", "show"], capture_output=True, text=True)
-	return {item["id"] for item in json.loads(done.stdout or "[]") if item.get("pids")}
+	return set().union(*(held_ids(int(p), "prog") for p in os.listdir("/proc") if p.isdigit()))
 
 
 def nothing_left(before):
