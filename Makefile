@@ -92,8 +92,7 @@ $(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$(t))))
 .PHONY: unit unit-bins
 unit-bins: $(UNIT_BINS)
 unit: $(UNIT_BINS) ## build and run the unit tests (SAN=1: under ASan and UBSan)
-	@fail=0; for t in $(UNIT_BINS); do ./$$t > $$t.log 2>&1 && echo "ok    $${t##*/}: $$(grep -c '^\[       OK' $$t.log) tests" || { \
-		fail=1; echo "FAIL  $${t##*/}"; grep -vE '^\[ +(RUN|OK) ' $$t.log | head -60; }; done; exit $$fail
+	@tests/unit/run $(UNIT_BINS)
 
 .PHONY: clean
 clean: ## remove what was built
