@@ -83,6 +83,28 @@ struct eval {
 	unsigned ticks;
 };
 
+/* The value of a result series' points as they come. */
+struct output_series {
+	const struct labels *l;
+	bool drop;
+	struct sample *s;
+	size_t n, cap;
+	struct output_series *next; /* same labels, other mark */
+};
+
+struct output {
+	struct arena *a;
+	struct output_series **v;
+	size_t n, cap;
+	struct output_series **table;
+	size_t table_cap;
+};
+
+/* Appends S to the series of (L, DROP); fails if that has a sample at the same time already. */
+void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bool drop, struct sample s);
+/* Evaluates E at every step of ev->start..end into O. FINAL: names marked for removal are removed. */
+void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool final);
+
 /* Sets the error unless there is one. */
 void ev_fail(struct eval *ev, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* " (line:col)" of E is added. */
@@ -98,6 +120,8 @@ bool ev_alive(struct eval *ev);
 double eval_scalar(struct eval *ev, const struct expr *e);
 struct vec eval_vector(struct eval *ev, const struct expr *e);
 struct sv eval_string(const struct expr *e);
+/* An instant vector selector at the current step. */
+struct vec eval_selector(struct eval *ev, const struct expr *e);
 struct vec eval_binary(struct eval *ev, const struct expr *e);
 struct vec eval_aggregate(struct eval *ev, const struct expr *e);
 struct vec eval_call(struct eval *ev, const struct expr *e);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "promql/eval.h"
+
+void ev_fail(struct eval *ev, int err, const char *fmt, ...)
+{
+	if (ev->err)
+		return;
+	va_list ap;
+	va_start(ap, fmt);
+	ev->error = xvasprintf(fmt, ap);
+	va_end(ap);
+	ev->err = err;
+}
+
+#define ANNOTATIONS_MAX 100
+
+static void annotate(struct eval *ev, struct annotations *a, const struct expr *e, const char *kind, const char *fmt, va_list ap)
+{
+	struct buf b = BUF_INIT;
+	unsigned line, col;
+	buf_addf(&b, "PromQL %s: ", kind);
+	buf_vaddf(&b, fmt, ap);
+	promql_position(ev->p->text, e->pos, &line, &col);
+	buf_addf(&b, " (%u:%u)", line, col);
+	for (size_t i = 0; i < a->n; i++)
+		if (!strcmp(a->v[i], buf_str(&b))) {
+			buf_free(&b);
+			return;
+		}
+	if (a->n < ANNOTATIONS_MAX) {
+		array_grow(a->v, a->n, a->cap);
+		a->v[a->n++] = buf_steal(&b);
+	}
+	buf_free(&b);
+}
+
+void ev_warn(struct eval *ev, const struct expr *e, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	annotate(ev, &ev->warnings, e, "warning", fmt, ap);
+	va_end(ap);
+}
+
+void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	annotate(ev, &ev->infos, e, "info", fmt, ap);
+	va_end(ap);
+}
+
+struct sv ev_name(const struct labels *l)
+{
+	return labels_get(l, SV(LABEL_NAME));
+}
+
+bool ev_charge(struct eval *ev, int64_t n)
+{
+	ev->samples += (uint64_t)n;
+	if (n > 0 && ev->samples > ev->opt.max_samples) {
+		ev_fail(ev, -E2BIG, "query processing would load too many samples into memory in query execution");
+		return false;
+	}
+	return true;
+}
+
+bool ev_alive(struct eval *ev)
+{
+	if (!ev->err && ++ev->ticks % 256 == 0 && clock_mono_ns() > ev->deadline_ns)
+		ev_fail(ev, -ETIME, "query timed out in expression evaluation");
+	return !ev->err;
+}
+
+void vec_add(struct eval *ev, struct vec *v, struct vsample s)
+{
+	arena_grow(ev->tmp, v->s, v->n, v->cap);
+	v->s[v->n++] = s;
+}
+
+const struct labels *ev_intern(struct eval *ev, struct labels *l)
+{
+	return pool_intern(&ev->pool, l);
+}
+
+const struct labels *ev_without_name(struct eval *ev, const struct labels *l)
+{
+	const uintptr_t op = 1;
+	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
+	if (r)
+		return r;
+	struct labels_builder b;
+	labels_builder_init(&b, l);
+	labels_builder_del(&b, SV(LABEL_NAME));
+	labels_builder_del(&b, SV("__type__"));
+	labels_builder_del(&b, SV("__unit__"));
+	r = ev_intern(ev, labels_builder_build(&b));
+	labels_builder_free(&b);
+	pool_remember(&ev->pool, op, l, NULL, r);
+	return r;
+}
+
+const struct labels *ev_drop_name(struct eval *ev, const struct labels *l, bool *drop)
+{
+	if (ev->opt.delayed_name_removal) {
+		*drop = true;
+		return l;
+	}
+	*drop = false;
+	return ev_without_name(ev, l);
+}
+
+struct vsample ev_derived(struct eval *ev, const struct vsample *s, double v)
+{
+	struct vsample r = {.v = v, .t = ev->t};
+	r.l = ev_drop_name(ev, s->l, &r.drop);
+	return r;
+}
+
+void ev_check_unique(struct eval *ev, const struct vec *v)
+{
+	if (v->n < 2 || ev->err)
+		return;
+	struct ptrmap seen;
+	bool is_new;
+	ptrmap_init(&seen, ev->tmp, v->n);
+	for (size_t i = 0; i < v->n; i++) {
+		*ptrmap_slot(&seen, v->s[i].l, &is_new) = 0;
+		if (!is_new) {
+			ev_fail(ev, -EINVAL, "vector cannot contain metrics with the same labelset");
+			return;
+		}
+	}
+}
+
+const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l, const struct name_list *names, bool keep)
+{
+	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
+	if (r)
+		return r;
+	struct label *v = arena_alloc(ev->tmp, (l->n + 1) * sizeof(*v));
+	size_t n = 0;
+	for (uint32_t i = 0; i < l->n; i++) {
+		bool listed = false;
+		for (size_t k = 0; k < names->n && !listed; k++)
+			listed = sv_eq(names->v[k], l->l[i].name);
+		if (keep ? listed : !listed && !sv_eqs(l->l[i].name, LABEL_NAME))
+			v[n++] = l->l[i];
+	}
+	r = ev_intern(ev, labels_new(v, n));
+	pool_remember(&ev->pool, op, l, NULL, r);
+	return r;
+}

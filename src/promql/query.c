@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The two ways in, and how what was evaluated becomes a result. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "promql/eval.h"
+#include "promql/histogram_ops.h"
+
+static void eval_init(struct eval *ev, const struct promql_options *opt, const struct promql_expr *expr,
+		      const struct sample_source *src, int64_t start, int64_t end, int64_t step)
+{
+	*ev = (struct eval){.p = expr, .src = src, .start = start, .end = end, .step = step};
+	if (opt)
+		ev->opt = *opt;
+	if (ev->opt.lookback_ms <= 0)
+		ev->opt.lookback_ms = 300000;
+	if (ev->opt.subquery_step_ms <= 0)
+		ev->opt.subquery_step_ms = 60000;
+	if (ev->opt.timeout_ms <= 0)
+		ev->opt.timeout_ms = 120000;
+	if (!ev->opt.max_samples)
+		ev->opt.max_samples = 50000000;
+	ev->query_start = start;
+	ev->query_end = end;
+	ev->query_step = step;
+	ev->deadline_ns = clock_mono_ns() + (uint64_t)ev->opt.timeout_ms * 1000000;
+	ev->nodes = xcalloc(expr->n_nodes, sizeof(*ev->nodes));
+	pool_init(&ev->pool);
+	const char *flagged = ev->opt.experimental_functions ? NULL : promql_experimental(expr);
+	if (flagged)
+		ev_fail(ev, -EINVAL, "function \"%s\" is not enabled", flagged);
+}
+
+static void annotations_free(struct annotations *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->v[i]);
+	free(a->v);
+}
+
+static void eval_free(struct eval *ev)
+{
+	for (uint32_t i = 0; i < ev->p->n_nodes; i++)
+		if (ev->nodes[i].has_set && ev->nodes[i].set.release)
+			ev->nodes[i].set.release(&ev->nodes[i].set);
+	free(ev->nodes);
+	pool_free(&ev->pool);
+	arena_free(&ev->arena);
+	annotations_free(&ev->warnings);
+	annotations_free(&ev->infos);
+	free(ev->error);
+}
+
+static int by_labels(const void *a, const void *b)
+{
+	return labels_cmp(((const struct promql_series *)a)->labels, ((const struct promql_series *)b)->labels);
+}
+
+static struct promql_series *value_series(struct promql_value *v, size_t n)
+{
+	v->series = xcalloc(n + 1, sizeof(*v->series));
+	v->n = n;
+	return v->series;
+}
+
+static struct promql_point *value_points(struct promql_value *v, const struct sample *s, size_t n)
+{
+	struct promql_point *p = arena_alloc(v->arena, n * sizeof(*p));
+	for (size_t i = 0; i < n; i++)
+		p[i] = (struct promql_point){.t = s[i].t, .v = s[i].v, .h = s[i].h ? histogram_copy_arena(s[i].h, v->arena) : NULL};
+	return p;
+}
+
+static void value_from_output(struct promql_value *v, const struct output *o)
+{
+	struct promql_series *out = value_series(v, o->n);
+	v->type = PROMQL_MATRIX;
+	for (size_t i = 0; i < o->n; i++)
+		out[i] = (struct promql_series){labels_ref(o->v[i]->l), value_points(v, o->v[i]->s, o->v[i]->n), o->v[i]->n};
+	qsort(out, o->n, sizeof(*out), by_labels);
+}
+
+/* A range vector at the top of an instant query: the windows as they are. */
+static void value_from_windows(struct eval *ev, const struct expr *e, struct promql_value *v)
+{
+	const struct node *n = ev_load(ev, e);
+	struct output o = {.a = &ev->arena};
+	for (size_t i = 0; i < n->n && !ev->err; i++) {
+		struct window w;
+		if (!ev_window(ev, e, n, &n->series[i], &w))
+			continue;
+		const struct labels *l = n->series[i].drop ? ev_without_name(ev, w.l) : w.l;
+		for (size_t k = 0; k < w.n; k++)
+			ev_output_add(ev, &o, l, false, w.s[k]);
+	}
+	value_from_output(v, &o);
+}
+
+static void value_from_vector(struct eval *ev, const struct expr *e, struct promql_value *v)
+{
+	struct vec r = eval_vector(ev, e);
+	v->type = PROMQL_VECTOR;
+	for (size_t i = 0; i < r.n; i++)
+		if (r.s[i].drop)
+			r.s[i].l = ev_without_name(ev, r.s[i].l);
+	ev_check_unique(ev, &r);
+	if (ev->err)
+		return;
+	struct promql_series *out = value_series(v, r.n);
+	for (size_t i = 0; i < r.n; i++) {
+		struct sample s = {.t = ev->t, .v = r.s[i].v, .h = r.s[i].h};
+		out[i] = (struct promql_series){labels_ref(r.s[i].l), value_points(v, &s, 1), 1};
+	}
+}
+
+static int finish(struct eval *ev, struct promql_value *v, struct promql_value *out, char **error)
+{
+	int err = ev->err;
+	if (err) {
+		*error = ev->error;
+		ev->error = NULL;
+		promql_value_free(v);
+	} else {
+		v->warnings = ev->warnings.v;
+		v->n_warnings = ev->warnings.n;
+		v->infos = ev->infos.v;
+		v->n_infos = ev->infos.n;
+		ev->warnings = ev->infos = (struct annotations){0};
+		*out = *v;
+	}
+	eval_free(ev);
+	return err;
+}
+
+int promql_eval_instant(const struct promql_options *opt, const struct promql_expr *expr, const struct sample_source *src, int64_t t,
+			struct promql_value *out, char **error)
+{
+	struct eval ev;
+	struct arena tmp = {0};
+	struct promql_value v = {.t = t, .arena = xcalloc(1, sizeof(struct arena))};
+	const struct expr *e = expr_unwrap(expr->root);
+	eval_init(&ev, opt, expr, src, t, t, 0);
+	ev.instant = true;
+	ev.tmp = &tmp;
+	ev.t = t;
+	if (!ev.err) {
+		switch (e->type) {
+		case PROMQL_SCALAR:
+			v.type = PROMQL_SCALAR;
+			v.scalar = eval_scalar(&ev, e);
+			break;
+		case PROMQL_STRING:
+			v.type = PROMQL_STRING;
+			v.string = xmemdup(e->string.p, e->string.n);
+			v.string_len = e->string.n;
+			break;
+		case PROMQL_MATRIX:
+			value_from_windows(&ev, e, &v);
+			break;
+		default:
+			value_from_vector(&ev, e, &v);
+		}
+	}
+	int err = finish(&ev, &v, out, error);
+	arena_free(&tmp);
+	return err;
+}
+
+int promql_eval_range(const struct promql_options *opt, const struct promql_expr *expr, const struct sample_source *src, int64_t start,
+		      int64_t end, int64_t step, struct promql_value *out, char **error)
+{
+	struct eval ev;
+	struct arena tmp = {0};
+	struct promql_value v = {.t = end, .arena = xcalloc(1, sizeof(struct arena))};
+	const struct expr *e = expr_unwrap(expr->root);
+	struct output o = {0};
+	eval_init(&ev, opt, expr, src, start, end, step);
+	ev.tmp = &tmp;
+	o.a = &ev.arena;
+	if (e->type != PROMQL_SCALAR && e->type != PROMQL_VECTOR)
+		ev_fail(&ev, -EINVAL, "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+			promql_type_name(e->type));
+	else if (step <= 0 || end < start)
+		ev_fail(&ev, -EINVAL, "invalid range: the step must be positive and the end not before the start");
+	if (!ev.err)
+		ev_run_steps(&ev, e, &o, true);
+	if (!ev.err)
+		value_from_output(&v, &o);
+	int err = finish(&ev, &v, out, error);
+	arena_free(&tmp);
+	return err;
+}
+
+void promql_value_free(struct promql_value *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->n; i++)
+		labels_unref(v->series[i].labels);
+	free(v->series);
+	annotations_free(&(struct annotations){v->warnings, v->n_warnings, 0});
+	annotations_free(&(struct annotations){v->infos, v->n_infos, 0});
+	free(v->string);
+	if (v->arena)
+		arena_free(v->arena);
+	free(v->arena);
+	*v = (struct promql_value){0};
+}
