@@ -56,7 +56,8 @@ struct node {
 	size_t n;
 	struct vec cached; /* an invariant node's result */
 	double cached_scalar;
-	void *extra; /* a function's own state, in ev->arena */
+	void *extra; /* a function's own state, in ev->arena unless free_extra is set */
+	void (*free_extra)(void *extra);
 };
 
 struct annotations {

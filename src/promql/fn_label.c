@@ -44,24 +44,30 @@ static const struct labels *replace(struct eval *ev, const struct regex *re, str
 	return r;
 }
 
+static void free_regex(void *re)
+{
+	regex_free(re);
+}
+
 VECTOR_FN(fn_label_replace)
 {
 	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
 	struct sv dst = eval_string(call->call.args[1]), template = eval_string(call->call.args[2]);
 	struct sv src = eval_string(call->call.args[3]), pattern = eval_string(call->call.args[4]);
-	struct regex *re = NULL;
+	struct node *state = &ev->nodes[call->id];
+	struct regex *re = state->extra; /* compiled once for all steps */
 	char *error = NULL;
 	if (ev->err)
 		return out;
-	if (regex_new(pattern, REGEX_ANCHORED | REGEX_DOTALL, &re, &error)) {
+	if (!re && regex_new(pattern, REGEX_ANCHORED | REGEX_DOTALL, &re, &error)) {
 		ev_fail(ev, -EINVAL, "invalid regular expression in label_replace(): %.*s", SV_ARG(pattern));
 		free(error);
 		return out;
 	}
-	if (!valid_destination(ev, call, dst)) {
-		regex_free(re);
+	state->extra = re;
+	state->free_extra = free_regex;
+	if (!valid_destination(ev, call, dst))
 		return out;
-	}
 	for (size_t i = 0; i < v.n && !ev->err; i++) {
 		const struct labels *r = pool_recall(&ev->pool, (uintptr_t)call, v.s[i].l, NULL);
 		if (!r) {
@@ -72,7 +78,6 @@ VECTOR_FN(fn_label_replace)
 		bool set = r != v.s[i].l || (sv_eqs(dst, LABEL_NAME) && regex_match(re, labels_get(v.s[i].l, src)) == 1);
 		vec_add(ev, &out, set ? relabelled(v.s[i], r, dst) : v.s[i]);
 	}
-	regex_free(re);
 	ev_check_unique(ev, &out);
 	return out;
 }

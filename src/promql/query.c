@@ -43,9 +43,13 @@ static void annotations_free(struct annotations *a)
 
 static void eval_free(struct eval *ev)
 {
-	for (uint32_t i = 0; i < ev->p->n_nodes; i++)
-		if (ev->nodes[i].has_set && ev->nodes[i].set.release)
-			ev->nodes[i].set.release(&ev->nodes[i].set);
+	for (uint32_t i = 0; i < ev->p->n_nodes; i++) {
+		struct node *n = &ev->nodes[i];
+		if (n->has_set && n->set.release)
+			n->set.release(&n->set);
+		if (n->free_extra)
+			n->free_extra(n->extra);
+	}
 	free(ev->nodes);
 	pool_free(&ev->pool);
 	arena_free(&ev->arena);
