@@ -47,6 +47,25 @@ struct pipeline {
 	struct request slots[RT_PIPELINE_DEPTH];
 };
 
+/* Segments that came before an earlier one are kept, in pieces, until that has come. 16 pieces of 4 KB are the largest packet (GRO). */
+#define HELD_PIECES 16
+#define HELD_BYTES 4096
+
+struct held_key {
+	__u64 cookie; /* of the socket */
+	__u32 seq;
+	__u32 pad;
+};
+
+struct held {
+	__u8 bytes[HELD_BYTES + HTTP1_BLOCK]; /* the block behind is never read as content; it lets the verifier see that a block fits */
+};
+
+struct held_piece {
+	__u32 seq;
+	__u32 length; /* 0: free */
+};
+
 struct connection {
 	/* ingress */
 	struct http1 rx;
@@ -59,7 +78,9 @@ struct connection {
 	__u8 kind;
 	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
 	__u8 rx_lost;	    /* framing lost on this side, waiting for a segment that starts with a request */
-	__u8 pad[5];
+	__u8 n_held;
+	__u8 pad[4];
+	struct held_piece held[HELD_PIECES];
 	char rx_path[RT_ENDPOINT_MAX];
 	/* the socket lock's side */
 	struct http1 tx;
@@ -86,6 +107,12 @@ struct connection {
 	struct request first;
 };
 
+/* A connection whose socket does not exist yet. */
+struct embryo {
+	struct connection connection;
+	struct pipeline pipeline;
+};
+
 /* The ends of a connection as a packet to the server names them. */
 struct tuple {
 	__u32 remote[4], local[4];
@@ -96,12 +123,13 @@ struct scratch {
 	__u8 block[HTTP1_BLOCK];
 	struct endpoint norm;
 	char text[RT_ENDPOINT_MAX];
+	struct held held;
 };
 
 struct zeros {
 	union {
 		struct rt_series series;
-		struct connection connection;
+		struct embryo embryo;
 		struct rt_streams streams;
 	};
 };

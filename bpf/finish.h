@@ -138,13 +138,16 @@ static __always_inline void tuple_of_sock(struct tuple *t, struct sock *sk)
 static __noinline struct connection *connection_take_over(struct sock *sk)
 {
 	struct tuple t = {};
-	struct connection *c;
+	struct embryo *e;
 
 	tuple_of_sock(&t, sk);
-	c = bpf_map_lookup_elem(&carried, &t);
-	if (!c)
+	e = bpf_map_lookup_elem(&carried, &t);
+	if (!e)
 		return 0;
-	c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
+	/* The pipeline first: ingress may run on the new socket as soon as it has a connection. */
+	if (e->connection.rx_pos > 1)
+		bpf_sk_storage_get(&pipelines, sk, &e->pipeline, BPF_SK_STORAGE_GET_F_CREATE);
+	struct connection *c = bpf_sk_storage_get(&connections, sk, &e->connection, BPF_SK_STORAGE_GET_F_CREATE);
 	bpf_map_delete_elem(&carried, &t);
 	return c;
 }

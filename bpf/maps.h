@@ -34,10 +34,18 @@ struct {
  * handshake that never ends leaves nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
+	__uint(max_entries, 512);
 	__type(key, struct tuple);
-	__type(value, struct connection);
+	__type(value, struct embryo);
 } carried SEC(".maps");
+
+/* The pieces' bytes. An LRU, so that a connection that ends with a gap leaves nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 512);
+	__type(key, struct held_key);
+	__type(value, struct held);
+} held_bytes SEC(".maps");
 
 /* Services seen, by the hash of cgroup and name. Never deleted by the kernel. */
 struct {

@@ -37,11 +37,11 @@ static __always_inline int starts_like_request(struct __sk_buff *skb, struct pac
 	return 0;
 }
 
-static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, struct packet *k, __u8 kind)
+static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, __u32 next, __u8 kind)
 {
 	http1_begin(&c->rx, 0);
 	http1_begin(&c->tx, 1);
-	c->rx_next = k->seq;
+	c->rx_next = next;
 	c->kind = kind;
 	c->port = sk->src_port;
 	c->sk_cgroup = bpf_sk_cgroup_id(sk);
@@ -76,10 +76,12 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	tp = bpf_tcp_sock(sk);
 	if (!tp || bpf_skb_load_bytes(skb, k->offset, &first, 1))
 		return 0;
-	if (!tp->bytes_received)
+	__u32 next = k->seq;
+	if (!tp->bytes_received) {
+		/* Nothing has come before, so this is what the connection starts with, unless it overtook its beginning. */
 		kind = CONNECTION_NEW;
-	if (kind == CONNECTION_NEW) {
-		if (!starts_new(first)) {
+		next = tp->rcv_nxt;
+		if (k->seq == next && !starts_new(first)) {
 			ignore(sk);
 			return 0;
 		}
@@ -101,7 +103,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		ignore(sk);
 		return 0;
 	}
-	connection_init(c, sk, k, kind);
+	connection_init(c, sk, next, kind);
 	return c;
 }
 
@@ -132,24 +134,25 @@ static __always_inline int ingress_lock(struct connection *c)
 static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
 {
 	struct tuple t = {};
-	struct connection *c;
+	struct embryo *e;
 	__u32 zero = 0;
 	__u8 first;
 
 	if (ignores_port(sk->src_port) || !tuple_of_packet(&t, skb, k))
 		return 0;
-	c = bpf_map_lookup_elem(&carried, &t);
-	if (!c) {
+	e = bpf_map_lookup_elem(&carried, &t);
+	if (!e) {
 		void *z = bpf_map_lookup_elem(&zeros, &zero);
 		if (!z || bpf_skb_load_bytes(skb, k->offset, &first, 1) || !starts_new(first))
 			return 0;
 		bpf_map_update_elem(&carried, &t, z, BPF_ANY);
-		c = bpf_map_lookup_elem(&carried, &t);
-		if (!c)
+		e = bpf_map_lookup_elem(&carried, &t);
+		if (!e)
 			return 0;
-		connection_init(c, sk, k, CONNECTION_NEW);
+		connection_init(&e->connection, sk, k->seq, CONNECTION_NEW);
 	}
-	struct scan s = {.skb = skb, .c = c, .now = bpf_ktime_get_ns()};
+	struct connection *c = &e->connection;
+	struct scan s = {.skb = skb, .c = c, .embryo = &e->pipeline, .now = bpf_ktime_get_ns()};
 	request_bytes(&s, k);
 	if (c->kind == CONNECTION_DEAD)
 		bpf_map_delete_elem(&carried, &t);
@@ -182,7 +185,12 @@ int ingress(struct __sk_buff *skb)
 	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(c)) {
 		struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
 		__u8 kind = c->kind;
-		request_bytes(&s, &k);
+		if (c->rx_lost && starts_like_request(skb, &k)) {
+			c->rx_lost = 0;
+			c->rx_next = k.seq;
+		}
+		if (!c->rx_lost)
+			request_bytes(&s, &k);
 		if (c->kind == CONNECTION_DEAD) {
 			if (kind == CONNECTION_NEW)
 				ignore(sk);

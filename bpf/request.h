@@ -8,12 +8,14 @@
 
 struct scan {
 	struct __sk_buff *skb;
-	struct bpf_sock *sk; /* null while the connection has no socket of its own */
+	struct bpf_sock *sk; /* null while the connection has no socket of its own: then `embryo` has its pipeline */
+	struct pipeline *embryo;
 	struct connection *c;
 	__u64 now;
 	__u32 off, end; /* in the packet */
 	__u32 next;	/* sequence number at off */
-	__u32 stopped;
+	__u32 pad;
+	struct held *held; /* the bytes are here and not in the packet */
 };
 
 /* A socket to be left alone for good. */
@@ -41,15 +43,15 @@ static __always_inline void request_begin(struct connection *c, struct scan *s)
 }
 
 /* The place in the ring for the request at position POS, or null beyond the depth. */
-static __always_inline struct request *request_place(struct connection *c, struct bpf_sock *sk, __u32 pos)
+static __always_inline struct request *request_place(struct connection *c, struct bpf_sock *sk, struct pipeline *embryo, __u32 pos)
 {
 	__u32 waiting = pos - c->tx_pos;
 
 	if (!waiting)
 		return &c->first;
-	if (waiting >= RT_PIPELINE_DEPTH || !sk)
+	if (waiting >= RT_PIPELINE_DEPTH)
 		return 0;
-	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct pipeline *l = sk ? bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : embryo;
 	return l ? &l->slots[pos & (RT_PIPELINE_DEPTH - 1)] : 0;
 }
 
@@ -92,7 +94,7 @@ static __always_inline void request_normalise(struct connection *c, struct scrat
 }
 
 /* The request line is complete: the request is seen, and waits for its response from now on. */
-static __noinline int request_push(struct connection *c, struct bpf_sock *sk, struct scratch *x)
+static __noinline int request_push(struct connection *c, struct bpf_sock *sk, struct pipeline *embryo, struct scratch *x)
 {
 	struct http1 *p = &c->rx;
 	__u32 pos = c->rx_pos;
@@ -109,7 +111,7 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	} else if ((p->flags & HTTP1_PATH_CUT) || !endpoint_is_plain(p)) {
 		request_normalise(c, x);
 	}
-	struct request *rq = request_place(c, sk, pos);
+	struct request *rq = request_place(c, sk, embryo, pos);
 	if (!rq) {
 		count(RT_LOST_PIPELINE_DEPTH, 1);
 		__u64 bit = 1ull << (pos & 63);
@@ -183,8 +185,14 @@ static __always_inline int block_load(struct scan *s, struct parse *b, __u32 lef
 
 	http1_opaque(n);
 	b->n = n;
-	if (n - 1 >= HTTP1_BLOCK || bpf_skb_load_bytes(s->skb, s->off, b->block->bytes, n))
+	if (n - 1 >= HTTP1_BLOCK)
 		return 0;
+	if (s->held) {
+		if (bpf_probe_read_kernel(b->block->bytes, n, &s->held->bytes[s->off & (HELD_BYTES - 1)]))
+			return 0;
+	} else if (bpf_skb_load_bytes(s->skb, s->off, b->block->bytes, n)) {
+		return 0;
+	}
 	http1_block(b->p);
 	return 1;
 }
@@ -195,7 +203,7 @@ static long request_run(__u32 i, struct parse *b)
 }
 
 /* A stretch of body: counted, not looked at. */
-static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, __u32 left)
+static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, struct pipeline *embryo, __u32 left)
 {
 	__u32 pos = c->rx_pos - 1;
 	__u64 taken = 0;
@@ -207,7 +215,7 @@ static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, 
 			__sync_fetch_and_add(&s->request_bytes, taken);
 		return taken;
 	}
-	struct pipeline *l = c->first.pos == pos || !sk ? 0 : bpf_sk_storage_get(&pipelines, sk, 0, 0);
+	struct pipeline *l = c->first.pos == pos ? 0 : sk ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : embryo;
 	struct request *rq = request_in(c, l, pos);
 	if (rq)
 		rq->body_bytes += taken;
@@ -228,20 +236,18 @@ static long request_step(__u32 i, struct scan *s)
 	if (!x)
 		return 1;
 	if (http1_in_body(p)) {
-		used = request_skip(c, s->sk, left);
+		used = request_skip(c, s->sk, s->embryo, left);
 	} else {
 		struct parse b = {.p = p, .block = (struct block *)x->block, .path = (struct path *)c->rx_path};
 		__u8 before = p->state;
 		if (before == HTTP1_Q_START)
 			request_begin(c, s);
-		if (!block_load(s, &b, left)) {
-			s->stopped = 1;
+		if (!block_load(s, &b, left))
 			return 1;
-		}
 		bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
 		used = p->used;
 		if (p->flags & HTTP1_LINE_DONE) {
-			request_push(c, s->sk, x);
+			request_push(c, s->sk, s->embryo, x);
 			before = HTTP1_H_START;
 		}
 		if (p->event == HTTP1_EV_BAD)
@@ -251,6 +257,92 @@ static long request_step(__u32 i, struct scan *s)
 	s->next += used;
 	if (p->event == HTTP1_EV_DONE)
 		http1_begin(p, 0);
+	return 0;
+}
+
+/* Framing is lost: a request whose line was coming in is, too. Goes on where a segment starts like a request. */
+static __always_inline void request_gap(struct connection *c)
+{
+	if (c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
+		count(RT_SEEN, 1);
+		count(RT_LOST_GAP, 1);
+	}
+	http1_begin(&c->rx, 0);
+	c->rx_lost = 1;
+}
+
+struct hold {
+	struct scan *s;
+	struct packet *k;
+	struct scratch *x;
+	__u32 off; /* in the payload */
+	__u32 ok;
+};
+
+/* Keeps one piece of a packet. */
+static long hold_step(__u32 i, struct hold *h)
+{
+	struct connection *c = h->s->c;
+	__u32 left = h->k->length - h->off, n = left < HELD_BYTES ? left : HELD_BYTES;
+	struct held_key key = {.cookie = bpf_get_socket_cookie(h->s->skb), .seq = h->k->seq + h->off};
+
+	if (h->off >= h->k->length)
+		return 1;
+	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
+	if (p->length)
+		return 0; /* taken: the next one */
+	http1_opaque(n);
+	if (n - 1 >= HELD_BYTES || bpf_skb_load_bytes(h->s->skb, h->k->offset + h->off, h->x->held.bytes, n) ||
+	    bpf_map_update_elem(&held_bytes, &key, &h->x->held, BPF_ANY))
+		return 1;
+	p->seq = key.seq;
+	p->length = n;
+	c->n_held++;
+	h->off += n;
+	h->ok = h->off >= h->k->length;
+	return 0;
+}
+
+/* Keeps a packet that came too early. 0 if there is no room. */
+static __noinline int request_hold(struct scan *s, struct packet *k)
+{
+	__u32 zero = 0;
+	struct hold h = {.s = s, .k = k, .x = bpf_map_lookup_elem(&scratches, &zero)};
+
+	if (!h.x || !s->sk)
+		return 0;
+	bpf_loop(HELD_PIECES, hold_step, &h, 0);
+	if (h.ok)
+		count(RT_REORDERED, 1);
+	return h.ok;
+}
+
+/* Takes a kept piece that is due. Pieces may overlap what has come since. */
+static long held_step(__u32 i, struct scan *s)
+{
+	struct connection *c = s->c;
+	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
+	struct held_key key = {.cookie = bpf_get_socket_cookie(s->skb), .seq = p->seq};
+	__s32 at = (__s32)(c->rx_next - p->seq);
+
+	if (!c->n_held)
+		return 1;
+	if (!p->length || at < 0)
+		return 0;
+	if ((__u32)at < p->length) {
+		s->held = bpf_map_lookup_elem(&held_bytes, &key);
+		s->off = at;
+		s->end = p->length;
+		s->next = c->rx_next;
+		if (s->held)
+			bpf_loop(8192, request_step, s, 0);
+		else
+			request_gap(c);
+		c->rx_next = p->seq + p->length;
+	}
+	bpf_map_delete_elem(&held_bytes, &key);
+	p->length = 0;
+	c->n_held--;
 	return 0;
 }
 
@@ -272,22 +364,25 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 		struct http1 *p = &c->rx;
 		if (p->state == HTTP1_B_LENGTH && (__u64)ahead <= p->length) {
 			/* A hole in a body of known length hides nothing. */
+			__u32 pos = c->rx_pos - 1;
 			p->length -= ahead;
-			if (c->first.pos == c->rx_pos - 1)
+			if (c->first.pos == pos)
 				c->first.body_bytes += ahead;
 			if (!p->length)
 				http1_begin(p, 0);
+		} else if (request_hold(s, k)) {
+			return;
 		} else {
-			if (p->state <= HTTP1_Q_LF && looks_like_http(p)) {
-				count(RT_SEEN, 1);
-				count(RT_LOST_GAP, 1);
-			}
-			http1_begin(p, 0);
-			c->rx_lost = 1;
+			request_gap(c);
 		}
 	}
 	bpf_loop(8192, request_step, s, 0);
 	c->rx_next = k->seq + k->length;
+	if (c->n_held) {
+		/* In any order; two rounds a piece would be the worst case, and four rounds are what reordering needs in practice. */
+		bpf_loop(HELD_PIECES * 4, held_step, s, 0);
+		s->held = 0;
+	}
 }
 
 #endif

@@ -147,10 +147,8 @@ static long response_step(__u32 i, struct scan *s)
 		struct parse b = {.p = p, .block = (struct block *)c->block};
 		if (p->state == HTTP1_S_START)
 			response_begin(c, l, s->now);
-		if (!block_load(s, &b, left)) {
-			s->stopped = 1;
+		if (!block_load(s, &b, left))
 			return 1;
-		}
 		bpf_loop(HTTP1_BLOCK, response_run, &b, 0);
 		used = p->used;
 	}

@@ -63,12 +63,19 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 	};
 }
 
-/* All errors in one line a file, as one message. */
+/* All errors in one line, as one message. */
 static char *join(const struct strings *errors)
 {
 	_cleanup_buf_ struct buf b = BUF_LIMIT(1 << 20);
-	for (size_t i = 0; i < errors->n; i++)
-		buf_addf(&b, "%s%s", i ? "; " : "", errors->v[i]);
+	for (size_t i = 0; i < errors->n; i++) {
+		buf_adds(&b, i ? "; " : "");
+		/* yaml's errors are a heading and indented lines. */
+		for (const char *p = errors->v[i]; *p; p++) {
+			buf_addc(&b, *p == '\n' ? ' ' : *p);
+			if (*p == '\n')
+				p += strspn(p + 1, " ");
+		}
+	}
 	return buf_steal(&b);
 }
 
