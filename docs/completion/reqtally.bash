@@ -7,7 +7,7 @@ _reqtally() {
 	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		run | check | test | query)
+		run | check | test)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -32,19 +32,29 @@ _reqtally() {
 		return
 		;;
 	test)
-		mapfile -t COMPREPLY < <(compgen -W "rules" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "rules promql" -- "$cur")
 		return
 		;;
 	esac
 	case $cur in
 	-*)
+		case $command in
+		check)
+			mapfile -t COMPREPLY < <(compgen -W "--lint= --lint-fatal" -- "$cur")
+			return
+			;;
+		test)
+			mapfile -t COMPREPLY < <(compgen -W "--run=" -- "$cur")
+			return
+			;;
+		esac
 		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
 			--web.external-url= --log.level= --log.format= --version --help" -- "$cur")
 		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*)
 		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "run check test query" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "run check test" -- "$cur")
 		elif [ "$command" = check ] || [ "$command" = test ]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi
