@@ -171,6 +171,8 @@ static inline struct value v_bool(bool b)
 /* The Go type's name. */
 const char *tmpl_type(struct value v);
 bool tmpl_truth(struct value v);
+/* Field, map entry or method without arguments NAME of V. False: there is none. An entry that a map lacks is the zero value. */
+bool tmpl_field(struct tmpl_arena *a, struct value v, struct sv name, struct value *out, bool *is_method);
 
 struct tmpl_exec;
 

@@ -13,6 +13,8 @@ static struct value from_buf(struct tmpl_exec *ex, struct buf *b)
 	return v_string(tmpl_dup(ex->arena, sv_make(buf_str(b), b->n)));
 }
 
+static const struct value missing = {.kind = V_MISSING};
+
 static bool is_none(struct value v)
 {
 	return v.kind == V_MISSING || v.kind == V_NIL;
@@ -42,7 +44,7 @@ static struct value fn_len(struct tmpl_exec *ex, struct value *v, size_t n)
 		return v_int((int64_t)v[0].vec.n);
 	case V_MISSING:
 	case V_NIL:
-		return tmpl_fail(ex, "len of nil pointer");
+		return tmpl_fail(ex, "reflect: call of reflect.Value.Type on zero Value");
 	default:
 		return tmpl_fail(ex, "len of type %s", tmpl_type(v[0]));
 	}
@@ -75,13 +77,17 @@ static struct value fn_index(struct tmpl_exec *ex, struct value *v, size_t n)
 		int64_t k;
 		switch (item.kind) {
 		case V_STRING:
-			if (!get_index(ex, v[i], (int64_t)item.s.n - 1, &k))
-				return v_bool(false);
+			if (!get_index(ex, v[i], (int64_t)item.s.n, &k))
+				return missing;
+			if ((size_t)k == item.s.n)
+				return tmpl_fail(ex, "reflect: string index out of range");
 			item = (struct value){.kind = V_UINT, .u = (unsigned char)item.s.p[k]};
 			break;
 		case V_VECTOR:
-			if (!get_index(ex, v[i], (int64_t)item.vec.n - 1, &k))
-				return v_bool(false);
+			if (!get_index(ex, v[i], (int64_t)item.vec.n, &k))
+				return missing;
+			if ((size_t)k == item.vec.n)
+				return tmpl_fail(ex, "reflect: slice index out of range");
 			item = (struct value){.kind = V_SAMPLE, .sample = &item.vec.v[k]};
 			break;
 		case V_LABELS:
@@ -158,16 +164,23 @@ static struct value fn_printf(struct tmpl_exec *ex, struct value *v, size_t n)
 	return from_buf(ex, &b);
 }
 
-/* What the escapers work on: all arguments printed one after the other. */
-static void print_args(const struct value *v, size_t n, struct buf *b)
+/* What the escapers work on: all arguments printed one after the other, each as an action would print it. */
+static void print_args(struct tmpl_exec *ex, struct value *v, size_t n, struct buf *b)
 {
+	for (size_t i = 0; i < n; i++) {
+		if (!is_none(v[i]) && v[i].kind != V_SAMPLE)
+			continue;
+		_cleanup_buf_ struct buf text = BUF_INIT;
+		tmpl_fmt_value(v[i], &text);
+		v[i] = v_string(tmpl_dup(ex->arena, sv_make(buf_str(&text), text.n)));
+	}
 	tmpl_fmt_print(v, n, false, b);
 }
 
 static struct value fn_html(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	_cleanup_buf_ struct buf in = BUF_LIMIT(TEMPLATE_MAX_OUTPUT), b = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
-	print_args(v, n, &in);
+	print_args(ex, v, n, &in);
 	for (size_t i = 0; i < in.n; i++)
 		switch (in.p[i]) {
 		case 0:
@@ -197,7 +210,7 @@ static struct value fn_html(struct tmpl_exec *ex, struct value *v, size_t n)
 static struct value fn_js(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	_cleanup_buf_ struct buf in = BUF_LIMIT(TEMPLATE_MAX_OUTPUT), b = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
-	print_args(v, n, &in);
+	print_args(ex, v, n, &in);
 	for (size_t i = 0; i < in.n; i++) {
 		unsigned char c = (unsigned char)in.p[i];
 		if (c == '\\' || c == '\'' || c == '"')
@@ -213,7 +226,7 @@ static struct value fn_js(struct tmpl_exec *ex, struct value *v, size_t n)
 static struct value fn_urlquery(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	_cleanup_buf_ struct buf in = BUF_LIMIT(TEMPLATE_MAX_OUTPUT), b = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
-	print_args(v, n, &in);
+	print_args(ex, v, n, &in);
 	url_query_escape(sv_make(buf_str(&in), in.n), &b);
 	return from_buf(ex, &b);
 }

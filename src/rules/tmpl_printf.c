@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "model/text.h"
@@ -16,6 +15,7 @@
 
 struct spec {
 	bool plus, minus, sharp, space, zero, has_width, has_prec;
+	bool plus_v, sharp_v; /* of %+v and %#v, where they mean another thing */
 	int width, prec;
 };
 
@@ -48,7 +48,8 @@ static void pad(const struct spec *f, struct sv s, struct buf *out)
 
 static void format_value(const struct spec *f, uint32_t verb, struct value v, int depth, struct buf *out);
 
-static void bad_verb(uint32_t verb, struct value v, struct buf *out)
+/* The value is shown with the flags of the directive it does not fit. */
+static void bad_verb(const struct spec *f, uint32_t verb, struct value v, struct buf *out)
 {
 	char u[4];
 	buf_adds(out, "%!");
@@ -58,7 +59,7 @@ static void bad_verb(uint32_t verb, struct value v, struct buf *out)
 		buf_adds(out, "<nil>");
 	} else {
 		buf_addf(out, "%s=", tmpl_type(v));
-		format_value(&(struct spec){0}, 'v', v, 0, out);
+		format_value(f, 'v', v, 0, out);
 	}
 	buf_addc(out, ')');
 }
@@ -86,22 +87,22 @@ static void format_int(const struct spec *f, uint32_t verb, bool neg, uint64_t u
 		pad(f, sv_make(utf8, tmpl_utf8_put(u <= 0x10ffff && !neg ? (uint32_t)u : 0xfffd, utf8)), out);
 		return;
 	case 'q': {
-		_cleanup_buf_ struct buf b = BUF_INIT;
+		_cleanup_buf_ struct buf b = BUF_INIT, quoted = BUF_INIT;
 		uint32_t cp = u <= 0x10ffff && !neg ? (uint32_t)u : 0xfffd;
-		buf_adds(&b, cp == '\'' ? "'\\''" : cp == '\n' ? "'\\n'" : cp == '\\' ? "'\\\\'" : "'");
-		if (b.n == 1) {
-			buf_add(&b, utf8, tmpl_utf8_put(cp, utf8));
-			buf_addc(&b, '\'');
-		}
+		text_go_quote(sv_make(utf8, tmpl_utf8_put(cp, utf8)), &quoted);
+		if (cp == '\'' || cp == '"')
+			buf_adds(&b, cp == '"' ? "'\"'" : "'\\''");
+		else
+			buf_addf(&b, "'%.*s'", (int)quoted.n - 2, quoted.p + 1);
 		pad(f, sv_make(b.p, b.n), out);
 		return;
 	}
 	case 'U':
-		snprintf(tmp, sizeof(tmp), "U+%04llX", (unsigned long long)u);
+		snprintf(tmp, sizeof(tmp), "U+%04llX", neg ? 0 - (unsigned long long)u : (unsigned long long)u);
 		pad(f, sv_of(tmp), out);
 		return;
 	default:
-		bad_verb(verb, v, out);
+		bad_verb(f, verb, v, out);
 		return;
 	}
 	const char *digits = verb == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
@@ -138,7 +139,7 @@ static void format_float(const struct spec *f, uint32_t verb, struct value v, st
 	double d = v.f;
 	char c = verb == 'v' ? 'g' : verb == 'F' ? 'f' : (char)verb;
 	if (!strchr("gGeEfxX", c) || verb > 127) {
-		bad_verb(verb, v, out);
+		bad_verb(f, verb, v, out);
 		return;
 	}
 	bool special = isnan(d) || isinf(d);
@@ -199,7 +200,7 @@ static void format_string(const struct spec *f, uint32_t verb, struct value v, s
 		return;
 	}
 	if (verb != 'v' && verb != 's' && verb != 'q') {
-		bad_verb(verb, v, out);
+		bad_verb(f, verb, v, out);
 		return;
 	}
 	if (f->has_prec) {
@@ -208,7 +209,7 @@ static void format_string(const struct spec *f, uint32_t verb, struct value v, s
 			tmpl_utf8_next(s, &i);
 		s.n = i;
 	}
-	if (verb == 'q' || (verb == 'v' && f->sharp)) {
+	if (verb == 'q' || (verb == 'v' && f->sharp_v)) {
 		if (f->sharp && verb == 'q' && !memchr(s.p, '`', s.n))
 			buf_addf(&b, "`%.*s`", SV_ARG(s));
 		else
@@ -233,32 +234,29 @@ static void format_labels(const struct spec *f, uint32_t verb, const struct labe
 
 static void format_sample(const struct spec *f, uint32_t verb, const struct tmpl_sample *s, struct buf *out)
 {
-	buf_adds(out, f->plus && verb == 'v' ? "{Labels:" : "{");
+	buf_adds(out, f->plus_v ? "{Labels:" : "{");
 	format_labels(f, verb, s->labels, out);
-	buf_adds(out, f->plus && verb == 'v' ? " Value:" : " ");
-	struct spec g = *f;
-	g.plus = g.plus && verb != 'v';
-	format_float(&g, verb, v_float(s->value), out);
+	buf_adds(out, f->plus_v ? " Value:" : " ");
+	format_float(f, verb, v_float(s->value), out);
 	buf_addc(out, '}');
 }
 
 static void format_value(const struct spec *f, uint32_t verb, struct value v, int depth, struct buf *out)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	struct spec g = *f;
 	switch (v.kind) {
 	case V_MISSING:
 	case V_NIL:
 		if (verb == 'v')
 			pad(f, SV("<nil>"), out);
 		else
-			bad_verb(verb, v, out);
+			bad_verb(f, verb, v, out);
 		break;
 	case V_BOOL:
 		if (verb == 't' || verb == 'v')
 			pad(f, v.b ? SV("true") : SV("false"), out);
 		else
-			bad_verb(verb, v, out);
+			bad_verb(f, verb, v, out);
 		break;
 	case V_INT:
 		format_int(f, verb, v.i < 0, v.i < 0 ? 0 - (uint64_t)v.i : (uint64_t)v.i, v, out);
@@ -267,8 +265,7 @@ static void format_value(const struct spec *f, uint32_t verb, struct value v, in
 		format_int(f, verb, false, v.u, v, out);
 		break;
 	case V_FLOAT:
-		g.plus = g.plus && verb != 'v';
-		format_float(&g, verb, v, out);
+		format_float(f, verb, v, out);
 		break;
 	case V_STRING:
 		format_string(f, verb, v, out);
@@ -485,8 +482,13 @@ static void format_directive(struct printf_state *s, struct buf *out)
 	} else if (verb == 'T') {
 		pad(&f, sv_of(tmpl_type(s->v[s->arg++])), out);
 	} else if (verb == 'w') {
-		bad_verb(verb, s->v[s->arg++], out);
+		bad_verb(&f, verb, s->v[s->arg++], out);
 	} else {
+		if (verb == 'v') {
+			f.plus_v = f.plus;
+			f.sharp_v = f.sharp;
+			f.plus = f.sharp = false;
+		}
 		format_value(&f, verb, s->v[s->arg++], 0, out);
 	}
 }
@@ -518,89 +520,4 @@ void tmpl_fmt_printf(struct sv format, const struct value *v, size_t n, struct b
 		format_value(&(struct spec){0}, 'v', v[i], 0, out);
 	}
 	buf_addc(out, ')');
-}
-
-/* Time */
-
-static void add_fraction(int64_t ns, size_t digits, bool trim, struct buf *out)
-{
-	char tmp[24];
-	snprintf(tmp, sizeof(tmp), "%09lld", (long long)ns);
-	size_t n = digits > 9 ? 9 : digits;
-	while (trim && n && tmp[n - 1] == '0')
-		n--;
-	if (!n)
-		return;
-	buf_addc(out, '.');
-	buf_add(out, tmp, n);
-}
-
-void tmpl_fmt_time(int64_t ns, struct sv layout, struct buf *out)
-{
-	static const struct {
-		const char *token, *strf;
-	} tokens[] = {{"January", "%B"}, {"Jan", "%b"}, {"Monday", "%A"}, {"Mon", "%a"}, {"MST", "UTC"}, {"2006", "%Y"},
-		      {"-07:00", "+00:00"}, {"-0700", "+0000"}, {"-07", "+00"}, {"Z07:00", "Z"}, {"Z0700", "Z"}, {"002", "%j"},
-		      {"01", "%m"}, {"02", "%d"}, {"03", "%I"}, {"04", "%M"}, {"05", "%S"}, {"06", "%y"}, {"15", "%H"}, {"PM", "%p"},
-		      {"pm", "%P"}, {"_2", "%e"}, {"1", "%-m"}, {"2", "%-d"}, {"3", "%-I"}, {"4", "%-M"}, {"5", "%-S"}};
-	time_t sec = ns / 1000000000;
-	int64_t frac = ns % 1000000000;
-	if (frac < 0) {
-		frac += 1000000000;
-		sec--;
-	}
-	struct tm tm;
-	gmtime_r(&sec, &tm);
-	for (size_t i = 0; i < layout.n;) {
-		struct sv rest = sv_make(layout.p + i, layout.n - i);
-		size_t k = 0;
-		if ((rest.p[0] == '.' || rest.p[0] == ',') && rest.n > 1 && (rest.p[1] == '0' || rest.p[1] == '9')) {
-			size_t d = 1;
-			while (d < rest.n && rest.p[d] == rest.p[1])
-				d++;
-			if (d == rest.n || rest.p[d] < '0' || rest.p[d] > '9') {
-				add_fraction(frac, d - 1, rest.p[1] == '9', out);
-				i += d;
-				continue;
-			}
-		}
-		while (k < ARRAY_SIZE(tokens) && !sv_starts_with(rest, sv_of(tokens[k].token)))
-			k++;
-		if (k == ARRAY_SIZE(tokens)) {
-			buf_addc(out, layout.p[i++]);
-			continue;
-		}
-		char tmp[64];
-		size_t n = strftime(tmp, sizeof(tmp), tokens[k].strf, &tm);
-		buf_add(out, tmp, n);
-		i += strlen(tokens[k].token);
-	}
-}
-
-void tmpl_fmt_duration(int64_t ns, struct buf *out)
-{
-	uint64_t u = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
-	if (!u) {
-		buf_adds(out, "0s");
-		return;
-	}
-	if (ns < 0)
-		buf_addc(out, '-');
-	if (u < 1000000000) {
-		static const char *const units[] = {"ns", "µs", "ms"};
-		static const uint64_t scale[] = {1, 1000, 1000000};
-		int k = u < 1000 ? 0 : u < 1000000 ? 1 : 2;
-		buf_addf(out, "%llu", (unsigned long long)(u / scale[k]));
-		add_fraction((int64_t)(u % scale[k] * (1000000000 / scale[k])), 9, true, out);
-		buf_adds(out, units[k]);
-		return;
-	}
-	uint64_t s = u / 1000000000;
-	if (s >= 3600)
-		buf_addf(out, "%lluh", (unsigned long long)(s / 3600));
-	if (s >= 60)
-		buf_addf(out, "%llum", (unsigned long long)(s / 60 % 60));
-	buf_addf(out, "%llu", (unsigned long long)(s % 60));
-	add_fraction((int64_t)(u % 1000000000), 9, true, out);
-	buf_addc(out, 's');
 }

@@ -71,7 +71,7 @@ const char *tmpl_type(struct value v)
 	case V_INT:
 		return "int";
 	case V_UINT:
-		return "uint";
+		return "uint8"; /* the one kind there is: a byte of a string */
 	case V_FLOAT:
 		return "float64";
 	case V_STRING:
