@@ -242,7 +242,9 @@ int rule_manager_reload(struct rule_manager *m, const struct strings *patterns, 
 static void group_eval(struct rule_manager *m, struct rule_group *g, int64_t ts)
 {
 	uint64_t start = clock_mono_ns();
+	pthread_mutex_lock(&m->state_lock);
 	g->last_samples = 0;
+	pthread_mutex_unlock(&m->state_lock);
 	for (size_t i = 0; i < g->n_rules; i++)
 		rule_eval(m, g, &g->rules[i], ts);
 	for (size_t i = 0; i < g->n_stale; i++) {
@@ -286,6 +288,24 @@ static void end_retired(struct rule_manager *m, int64_t now)
 	label_set_free(&live);
 }
 
+/* Is G due? Then its slot goes to *TS, and the next one is set. Late by whole intervals: those are missed, and the evaluation is
+ * the one of the latest slot. */
+static bool take_slot(struct rule_manager *m, struct rule_group *g, int64_t now_ms, int64_t *ts)
+{
+	pthread_mutex_lock(&m->state_lock);
+	if (g->next_ms > now_ms + g->interval_ms) /* the clock was set back: the slots are elsewhere now */
+		g->next_ms = slot_before(g, now_ms) + g->interval_ms;
+	bool due = g->next_ms <= now_ms;
+	if (due) {
+		int64_t late = (now_ms - g->next_ms) / g->interval_ms;
+		*ts = g->next_ms + late * g->interval_ms;
+		g->missed += (uint64_t)late;
+		g->next_ms = *ts + g->interval_ms;
+	}
+	pthread_mutex_unlock(&m->state_lock);
+	return due;
+}
+
 int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms)
 {
 	int64_t next = INT64_MAX;
@@ -293,18 +313,9 @@ int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms)
 	end_retired(m, now_ms);
 	for (size_t i = 0; i < m->n_groups; i++) {
 		struct rule_group *g = m->groups[i];
-		if (g->next_ms > now_ms + g->interval_ms) /* the clock was set back: its slots are elsewhere now */
-			g->next_ms = slot_before(g, now_ms) + g->interval_ms;
-		if (g->next_ms <= now_ms) {
-			/* Late by whole intervals: those are missed, and the evaluation is the one of the latest slot. */
-			int64_t late = (now_ms - g->next_ms) / g->interval_ms;
-			int64_t ts = g->next_ms + late * g->interval_ms;
-			pthread_mutex_lock(&m->state_lock);
-			g->missed += (uint64_t)late;
-			pthread_mutex_unlock(&m->state_lock);
+		int64_t ts;
+		if (take_slot(m, g, now_ms, &ts))
 			group_eval(m, g, ts);
-			g->next_ms = ts + g->interval_ms;
-		}
 		if (g->next_ms < next)
 			next = g->next_ms;
 	}
