@@ -1,0 +1,584 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* bpf/http1.h on the host. Every block lies flush against a page that cannot be touched, so that reading one
+ * byte too many is a crash; so does the buffer of the path. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "http1_corpus.h"
+#include "http1_feed.h"
+
+static struct feed *whole, *parts; /* too big for a stack */
+
+/* The last byte of a page in front of one that is not there, plus one. */
+static uint8_t *guarded_end(void)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	uint8_t *m = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (m == MAP_FAILED || mprotect(m + page, page, PROT_NONE))
+		return NULL;
+	return m + page;
+}
+
+static int setup(void **state)
+{
+	whole = calloc(1, sizeof(*whole));
+	parts = calloc(1, sizeof(*parts));
+	whole->guard = guarded_end();
+	uint8_t *path = guarded_end();
+	if (!whole->guard || !path)
+		return -1;
+	whole->path = (char *)path - RT_ENDPOINT_MAX;
+	parts->guard = whole->guard;
+	parts->path = whole->path;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(whole);
+	free(parts);
+	return 0;
+}
+
+/* Without this the tests below could not fail for reading too far. */
+static void test_guard_is_one(void **state)
+{
+	int status;
+	pid_t child = fork();
+	if (!child) {
+		signal(SIGSEGV, SIG_DFL); /* cmocka and ASan have handlers */
+		signal(SIGBUS, SIG_DFL);
+		_exit(*(volatile uint8_t *)whole->guard & 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+}
+
+static void feed_parts(const uint8_t *m, size_t n, int response, const char *methods, size_t first,
+		       size_t second)
+{
+	feed_begin(parts, response, methods);
+	feed_segment(parts, m, first);
+	feed_segment(parts, m + first, second - first);
+	feed_segment(parts, m + second, n - second);
+	feed_end(parts);
+}
+
+static void same_as_whole(const char *how, size_t first, size_t second)
+{
+	char a[4096], b[4096];
+
+	if (feed_same(whole, parts))
+		return;
+	feed_text(whole, 0, a, sizeof(a));
+	feed_text(parts, 0, b, sizeof(b));
+	fail_msg("%s %zu %zu: whole: %s\nin parts: %s", how, first, second, a, b);
+}
+
+/* Whole, byte by byte, in two parts and (short ones) in three parts at all places: the same events, which
+ * stay in WHOLE. */
+static void feed_all_ways(const uint8_t *m, size_t n, int response, const char *methods)
+{
+	feed_begin(whole, response, methods);
+	feed_segment(whole, m, n);
+	feed_end(whole);
+
+	feed_begin(parts, response, methods);
+	for (size_t i = 0; i < n; i++)
+		feed_segment(parts, m + i, 1);
+	feed_end(parts);
+	same_as_whole("byte by byte", 0, 0);
+
+	size_t step = n < 2000 ? 1 : 61;
+	for (size_t i = 0; i <= n; i += step) {
+		feed_parts(m, n, response, methods, i, i);
+		same_as_whole("at", i, i);
+		for (size_t j = i; n <= 180 && j <= n; j++) {
+			feed_parts(m, n, response, methods, i, j);
+			same_as_whole("at", i, j);
+		}
+	}
+}
+
+struct message {
+	const char *text, *events;
+};
+
+static void run_messages(const struct message *m, size_t n, int response, const char *methods)
+{
+	char got[4096];
+	int wrong = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		feed_all_ways((const uint8_t *)m[i].text, strlen(m[i].text), response, methods);
+		feed_text(whole, 0, got, sizeof(got));
+		if (strcmp(got, m[i].events) && ++wrong)
+			print_error("%s\n     got: %s\nexpected: %s\n", m[i].text, got, m[i].events);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define H " HTTP/1.1\r\n"
+#define X50 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static void test_requests(void **state)
+{
+	static const struct message m[] = {
+	    {"", ""},
+	    {"GET / HTTP/1.1\r\n\r\n", "GET / done@18"},
+	    {"GET / HTTP/1.0\r\n\r\n", "GET / done@18"},
+	    {"GET / HTTP/1.9\r\n\r\n", "GET / done@18"},
+	    {"GET /a/b?x=1&y=/z HTTP/1.1\r\nHost: h\r\n\r\n", "GET /a/b done@39"},
+	    {"GET /a#frag?x HTTP/1.1\r\n\r\n", "GET /a done@26"},
+	    {"GET /? HTTP/1.1\r\n\r\n", "GET / done@19"},
+	    {"HEAD /h" H "\r\n", "HEAD /h done@20"},
+	    {"DELETE /d" H "\r\n", "DELETE /d done@22"},
+	    {"OPTIONS *" H "\r\n", "OPTIONS * done@22"},
+	    {"OPTIONS /o" H "\r\n", "OPTIONS /o done@23"},
+	    {"TRACE /t" H "\r\n", "TRACE /t done@21"},
+	    {"CONNECT example.org:443" H "\r\n", "CONNECT  done@36"},
+	    {"CONNECT [2001:db8::1]:443" H "\r\n", "CONNECT  done@38"},
+	    /* RFC 9110 9.1: methods are case-sensitive, and others may come. */
+	    {"get /" H "\r\n", "_OTHER / done@18"},
+	    {"PROPFIND /" H "\r\n", "_OTHER / done@23"},
+	    {"GETT /" H "\r\n", "_OTHER / done@19"},
+	    {"XGET /" H "\r\n", "_OTHER / done@19"},
+	    {"AAAAAGET /" H "\r\n", "_OTHER / done@23"},
+	    {"AAAAAAAAGET /" H "\r\n", "_OTHER / done@26"},
+	    {"UPDATEREDIRECTREF /" H "\r\n", "_OTHER / done@32"},
+	    {"!#$%&'*+-.^_`|~09azAZ /" H "\r\n", "_OTHER / done@36"},
+	    {"ABCDEFGHIJKLMNOPQRSTUVWX /" H "\r\n", "_OTHER / done@39"},
+	    {"ABCDEFGHIJKLMNOPQRSTUVWXY /" H "\r\n", "bad@25"},
+	    /* RFC 9112 3.2.2: absolute form */
+	    {"GET http://example.org" H "\r\n", "GET / done@35"},
+	    {"GET http://example.org/" H "\r\n", "GET / done@36"},
+	    {"GET http://example.org?q" H "\r\n", "GET / done@37"},
+	    {"GET HTTPS://u:p@example.org:8443/a/b?q#f" H "\r\n", "GET /a/b done@53"},
+	    {"GET a+b-c.1://h/x" H "\r\n", "GET /x done@30"},
+	    {"GET http:/x" H "\r\n", "bad@11"},
+	    {"GET x" H "\r\n", "bad@6"},
+	    /* RFC 9112 2.2: blank lines before, bare LF */
+	    {"\r\n\r\nGET /" H "\r\n", "GET / done@22"},
+	    {"\nGET / HTTP/1.1\n\n", "GET / done@17"},
+	    {"POST / HTTP/1.1\nContent-Length: 2\n\nab", "POST / @35 +2 done@37"},
+	    {"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\na\n0\n\n", "POST / @44 +1 done@51"},
+	    /* RFC 9112 3: a recipient may take several blanks */
+	    {"GET  /  HTTP/1.1  \r\n\r\n", "GET / done@22"},
+	    {"GET /a b HTTP/1.1\r\n\r\n", "bad@8"},
+	    {" GET / HTTP/1.1\r\n\r\n", "bad@1"},
+	    {"GET\t/ HTTP/1.1\r\n\r\n", "bad@4"},
+	    {"GET /\r\n\r\n", "bad@6"},
+	    {"GET /\n", "bad@6"},
+	    {"GET /a\x01 HTTP/1.1\r\n\r\n", "bad@7"},
+	    {"GET /a\x7f HTTP/1.1\r\n\r\n", "bad@7"},
+	    {"GET /?\x7f HTTP/1.1\r\n\r\n", "bad@7"},
+	    {"GET / HTTP/1.1\rX", "bad@16"},
+	    {"GET / HTTP/2.0\r\n\r\n", "bad@12"},
+	    {"GET / HTTP/1.\r\n\r\n", "bad@14"},
+	    {"GET / HTTP/1.10\r\n\r\n", "bad@15"},
+	    {"GET / http/1.1\r\n\r\n", "bad@7"},
+	    {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad@12"},
+	    {"\x16\x03\x01\x02", "bad@1"},
+	    {"SSH-2.0-OpenSSH_9.2\r\n", "bad@20"},
+	    {"*1\r\n$4\r\nPING\r\n", "bad@3"},
+	    {"GET / HTTP/1.1\r\nHost: h\r", "GET / partial"},
+	    {"GET / HTTP/1.1\r\nHost: h\r\n\r", "GET / partial"},
+	    {"GET / HTTP/1.1\r\n\rX", "GET / bad@18"},
+	    {"GET /path", "partial"},
+	    {"G", "partial"},
+	    {"GET / HTTP/1.1\r\n\r\n\r\n", "GET / done@18"},
+	    /* Bodies. */
+	    {"POST /p" H "Content-Length: 5\r\n\r\nhello", "POST /p @39 +5 done@44"},
+	    {"PUT /p" H "content-LENGTH:5\r\n\r\nhello", "PUT /p @37 +5 done@42"},
+	    {"PATCH /p" H "Content-Length: \t 005 \t\r\n\r\nhello", "PATCH /p @46 +5 done@51"},
+	    {"POST /p" H "Content-Length: 0\r\n\r\n", "POST /p done@39"},
+	    {"POST /p" H "Content-Length: 5\r\n\r\nhe", "POST /p @39 +2 open"},
+	    {"POST /p" H "Content-Length: 5\r\n\r\n", "POST /p @39 open"},
+	    {"POST /p" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "POST /p @58 +5 done@63"},
+	    {"POST /p" H "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello", "POST /p bad@56"},
+	    {"POST /p" H "Content-Length: 0\r\nContent-Length: 6\r\n\r\nhello", "POST /p bad@56"},
+	    {"POST /p" H "Content-Length: 6\r\nContent-Length: 0\r\n\r\nhello", "POST /p bad@56"},
+	    {"POST /p" H "Content-Length:\r\n\r\n", "POST /p bad@35"},
+	    {"POST /p" H "Content-Length: -1\r\n\r\n", "POST /p bad@35"},
+	    {"POST /p" H "Content-Length: +1\r\n\r\n", "POST /p bad@35"},
+	    {"POST /p" H "Content-Length: 0x10\r\n\r\n", "POST /p bad@36"},
+	    {"POST /p" H "Content-Length: 1 2\r\n\r\n", "POST /p bad@37"},
+	    {"POST /p" H "Content-Length: 1,1\r\n\r\n", "POST /p bad@36"},
+	    {"POST /p" H "Content-Length: 18446744073709551617\r\n\r\n", "POST /p bad@54"},
+	    /* Names that begin alike decide nothing. */
+	    {"GET /" H "Content-Lengt: 5\r\nContent-Lengthy: 5\r\nC: 5\r\nX-Content-Length: 5\r\n\r\n",
+	     "GET / done@83"},
+	    {"GET /" H "Transfer-Encodin: chunked\r\nTransfer-Encodings: chunked\r\nTE: chunked\r\nT\r\n\r\n",
+	     "GET / done@90"},
+	    {"GET /" H "Content-Type: text/event-stream\r\n\r\n", "GET / done@51"},
+	    {"GET /" H "X: Content-Length: 5\r\n\r\n", "GET / done@40"},
+	    {"GET /" H "X: 1\r\n Content-Length: 5\r\n\r\n", "GET / done@44"},
+	    {"GET /" H "\tContent-Length: 5\r\n\r\n", "GET / done@38"},
+	    /* Chunks. RFC 9112 6.3: Transfer-Encoding overrides Content-Length. */
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "POST / @47 done@52"},
+	    {"POST /" H "transfer-encoding:CHUNKED\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "POST / @46 +3 done@59"},
+	    {"POST /" H "Transfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+	     "POST / @53 +1 done@64"},
+	    {"POST /" H "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+	     "POST / @72 +1 done@83"},
+	    {"POST /" H "Transfer-Encoding: chunked \t\r\n\r\n0\r\n\r\n", "POST / @49 done@54"},
+	    {"POST /" H "Content-Length: 100\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+	     "POST / @68 +1 done@79"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\nContent-Length: 100\r\n\r\n1\r\na\r\n0\r\n\r\n",
+	     "POST / @68 +1 done@79"},
+	    {"POST /" H "Transfer-Encoding: chunked, gzip\r\n\r\n", "POST / bad@53"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", "POST / bad@72"},
+	    {"POST /" H "Transfer-Encoding: xchunked\r\n\r\n", "POST / bad@48"},
+	    {"POST /" H "Transfer-Encoding: chunkedx\r\n\r\n", "POST / bad@48"},
+	    {"POST /" H "Transfer-Encoding: chunkedchunked\r\n\r\n", "POST / bad@54"},
+	    {"POST /" H "Transfer-Encoding: chun ked\r\n\r\n", "POST / bad@48"},
+	    {"POST /" H "Transfer-Encoding: chunked x\r\n\r\n", "POST / bad@49"},
+	    {"POST /" H "Transfer-Encoding: identity\r\nContent-Length: 1\r\n\r\na", "POST / bad@67"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\nA;x=\"a;b\"\r\n0123456789\r\n00b "
+			"\r\n0123456789x\r\n0000\r\n\r\n",
+	     "POST / @47 +21 done@97"},
+	    {"POST /" H
+	     "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: 1\r\nContent-Length: 7\r\n\r\nGET /b" H
+	     "\r\n",
+	     "POST / @47 +2 done@84; GET /b done@103"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\nx\r\n", "POST / @47 bad@48"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n\r\n", "POST / @47 bad@48"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "POST / @47 bad@48"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1x\r\n", "POST / @47 bad@49"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1\r\nabc", "POST / @47 +1 bad@52"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n11112222333344445\r\n", "POST / @47 bad@64"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\rx", "POST / @47 +1 bad@58"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", "POST / @47 +1 partial"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n5\r\na", "POST / @47 +1 open"},
+	    /* Pipelining. */
+	    {"GET /a" H "\r\nPOST /b" H "Content-Length: 1\r\n\r\nx\r\nGET /c" H "\r\nGET /d",
+	     "GET /a done@19; POST /b @58 +1 done@59; GET /c done@80; partial"},
+	    {"GET /long?" X50 X50 X50 H "X: " X50 X50 "\r\nCookie: " X50 X50 X50 "\r\n\r\n",
+	     "GET /long done@438"},
+	};
+	run_messages(m, COUNT(m), 0, NULL);
+}
+
+static void test_responses(void **state)
+{
+	static const struct message m[] = {
+	    {"", ""},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "200 @38 +3 done@41"},
+	    {"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nab", "200 @38 +2 open"},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "200 done@38"},
+	    {"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "200 done@35"},
+	    {"HTTP/1.1 200 \r\nContent-Length: 0\r\n\r\n", "200 done@36"},
+	    {"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "200 done@35"},
+	    {"HTTP/1.1 404 Not \xc3\xa4 Found\r\nContent-Length: 0\r\n\r\n", "404 done@48"},
+	    {"HTTP/1.1 999 ?\r\nContent-Length: 0\r\n\r\n", "999 done@37"},
+	    /* No framing: until the connection ends. */
+	    {"HTTP/1.1 200 OK\r\n\r\n", "200 @19 open"},
+	    {"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", "200 @19 +19 open"},
+	    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nabc", "200 @63 +3 open"},
+	    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", "200 @53 +5 open"},
+	    /* RFC 9112 6.3: statuses and methods without a body */
+	    {"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\nHTTP/1.1 204 N\r\n\r\n",
+	     "204 done@46; 204 done@64"},
+	    {"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 304 N\r\n\r\n",
+	     "304 done@57; 304 done@75"},
+	    {"HTTP/1.1 205 Reset\r\nContent-Length: 0\r\n\r\n", "205 done@41"},
+	    /* Interim responses are no responses; one to HEAD still has none. */
+	    {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+	     "100 interim@25; 200 @63 +1 done@64"},
+	    {"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nContent-Length: 5\r\n\r\n\x81\x05hello",
+	     "101 upgrade@57"},
+	    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nT: "
+	     "v\r\n\r\n",
+	     "200 @47 +11 done@83"},
+	    /* Event streams. */
+	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n", "200 @52 sse +9 open"},
+	    {"HTTP/1.1 200 OK\r\ncontent-type:Text/Event-Stream;charset=utf-8\r\nTransfer-Encoding: "
+	     "chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+	     "200 @93 sse +1 done@104"},
+	    {"HTTP/1.1 200 OK\nContent-Type: \ttext/event-stream\n\n", "200 @50 sse open"},
+	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\n\r\n", "200 @53 open"},
+	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stre\r\n\r\n", "200 @50 open"},
+	    {"HTTP/1.1 200 OK\r\nContent-Type: a, text/event-stream\r\n\r\n", "200 @55 open"},
+	    {"HTTP/1.1 200 OK\r\nX-Content-Type: text/event-stream\r\n\r\n", "200 @54 open"},
+	    /* What is no response. */
+	    {"HTTP/2 200 \r\n\r\n", "bad@6"},
+	    {"HTTP/1.1  200 OK\r\n\r\n", "bad@10"},
+	    {"HTTP/1.1 20 OK\r\n\r\n", "bad@12"},
+	    {"HTTP/1.1 2000 OK\r\n\r\n", "bad@13"},
+	    {"HTTP/1.1 099 ?\r\n\r\n", "bad@13"},
+	    {"HTTP/1.1 -10 ?\r\n\r\n", "bad@10"},
+	    {"http/1.1 200 OK\r\n\r\n", "bad@1"},
+	    {"\r\nHTTP/1.1 200 OK\r\n\r\n", "bad@1"},
+	    {"<html>", "bad@1"},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "bad@55"},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "bad@34"},
+	    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc", "200 @47 +1 bad@52"},
+	    {"HTTP/1.1 200", "partial"},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcx", "200 @38 +3 done@41; bad@42"},
+	};
+	static const struct message to_head[] = {
+	    {"HTTP/1.1 200 OK\r\n\r\n", "200 done@19"},
+	    {"HTTP/1.1 103 Hints\r\nLink: </a>\r\nContent-Length: 5\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 "
+	     "200 OK\r\n\r\n",
+	     "103 interim@53; 100 interim@71; 200 done@90"},
+	};
+	static const struct message to_head_and_get[] = {
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+	     "200 done@38; 200 @76 +1 done@77"},
+	    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nHTTP/1.1 200 OK\r\n\r\nx",
+	     "200 done@47; 200 @66 +1 open"},
+	};
+	static const struct message to_connect[] = {
+	    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nGET", "200 upgrade@47"},
+	    {"HTTP/1.1 407 Auth\r\nContent-Length: 2\r\n\r\nno", "407 @40 +2 done@42"},
+	};
+	run_messages(m, COUNT(m), 1, "G");
+	run_messages(to_head, COUNT(to_head), 1, "H");
+	run_messages(to_head_and_get, COUNT(to_head_and_get), 1, "HG");
+	run_messages(to_connect, COUNT(to_connect), 1, "C");
+}
+
+static void test_paths(void **state)
+{
+	char m[1024], expected[1024], got[1024];
+
+	/* A path of each length: kept whole up to RT_ENDPOINT_MAX bytes, cut beyond. */
+	for (int n = 1; n <= RT_ENDPOINT_MAX + 130; n++) {
+		int at = snprintf(m, sizeof(m), "GET /");
+		for (int i = 1; i < n; i++)
+			m[at++] = i % 10 ? 'a' + i % 26 : '/';
+		snprintf(m + at, sizeof(m) - at, "?q" H "\r\n");
+		int kept = n < RT_ENDPOINT_MAX ? n : RT_ENDPOINT_MAX;
+		snprintf(expected, sizeof(expected), "GET %.*s%s done@%zu", kept, m + 4,
+			 n > RT_ENDPOINT_MAX ? "~" : "", strlen(m));
+		feed_begin(whole, 0, NULL);
+		feed_segment(whole, (uint8_t *)m, strlen(m));
+		feed_end(whole);
+		feed_text(whole, 0, got, sizeof(got));
+		assert_string_equal(got, expected);
+		feed_begin(parts, 0, NULL);
+		for (size_t i = 0; i < strlen(m); i++)
+			feed_segment(parts, (uint8_t *)m + i, 1);
+		feed_end(parts);
+		same_as_whole("path of", n, 0);
+	}
+	/* A path after a longer one has nothing of it (feed_note looks behind its end). */
+	snprintf(m, sizeof(m), "GET /long/" X50 H "\r\nGET /s" H "\r\n");
+	feed_all_ways((uint8_t *)m, strlen(m), 0, NULL);
+	assert_int_equal(whole->events[2].path_len, 2);
+	/* Every byte that is not a control character or a blank may be in a path; '?' and '#' end it. */
+	for (int c = 1; c < 256; c++) {
+		snprintf(m, sizeof(m), "GET /a%cb" H "\r\n", c);
+		feed_all_ways((uint8_t *)m, strlen(m), 0, NULL);
+		feed_text(whole, 0, got, sizeof(got));
+		if (c <= ' ' || c == 0x7f)
+			assert_non_null(strstr(got, "bad@"));
+		else
+			assert_int_equal(whole->events[0].path_len, c == '?' || c == '#' ? 2 : 4);
+	}
+}
+
+/* RFC 9110 5.6.2: any byte in a method that is no tchar makes it bad. */
+static void test_method_bytes(void **state)
+{
+	char m[64];
+
+	for (int c = 1; c < 256; c++) {
+		int token = c < 128 && (strchr("!#$%&'*+-.^_`|~", c) || (c >= '0' && c <= '9') ||
+					(c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'));
+		snprintf(m, sizeof(m), "A%cB /" H "\r\n", c);
+		feed_all_ways((uint8_t *)m, strlen(m), 0, NULL);
+		assert_int_equal(whole->events[0].kind, token ? FEED_LINE : FEED_BAD);
+	}
+	feed_begin(whole, 0, NULL);
+	feed_segment(whole, (const uint8_t *)"A\0B / HTTP/1.1\r\n\r\n", 18);
+	assert_int_equal(whole->events[0].kind, FEED_BAD);
+}
+
+/* Heads of many blocks, with framing headers at every place relative to a block's border. */
+static void test_long_heads(void **state)
+{
+	static char m[40000];
+	char expected[128], got[128];
+
+	for (int fill = 0; fill <= HTTP1_BLOCK + 8; fill++) {
+		int n = snprintf(m, sizeof(m), "POST /x" H "X: %.*s\r\nContent-Length: 12\r\nY: %.*s\r\n\r\n",
+				 fill, X50 X50 X50, 40, X50);
+		snprintf(expected, sizeof(expected), "POST /x @%d +12 done@%d", n, n + 12);
+		n += snprintf(m + n, sizeof(m) - n, "hello, world");
+		feed_all_ways((uint8_t *)m, n, 0, NULL);
+		feed_text(whole, 0, got, sizeof(got));
+		assert_string_equal(got, expected);
+	}
+	int n = snprintf(m, sizeof(m), "HTTP/1.1 200 OK\r\n");
+	for (int i = 0; i < 200; i++)
+		n += snprintf(m + n, sizeof(m) - n, "X-Header-%d: %.*s\r\n", i, i % 150, X50 X50 X50);
+	n += snprintf(m + n, sizeof(m) - n, "Transfer-Encoding: chunked\r\n\r\n");
+	int head = n;
+	for (int i = 1; i < 140; i++)
+		n += snprintf(m + n, sizeof(m) - n, "%x;ext\r\n%.*s\r\n", i, i, X50 X50 X50);
+	n += snprintf(m + n, sizeof(m) - n, "0\r\nTrailer: %s\r\n\r\n", X50 X50 X50);
+	snprintf(expected, sizeof(expected), "200 @%d +%d done@%d", head, 139 * 140 / 2, n);
+	feed_all_ways((uint8_t *)m, n, 1, NULL);
+	feed_text(whole, 0, got, sizeof(got));
+	assert_string_equal(got, expected);
+}
+
+/* A body costs one call a packet, however long it is. */
+static void test_huge_bodies(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 8000000000000000000\r\n\r\n";
+	static const char chunk[] =
+	    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3fffffffffffffff\r\n";
+	__u64 taken;
+
+	feed_begin(whole, 1, NULL);
+	feed_segment(whole, (const uint8_t *)head, strlen(head));
+	assert_true(http1_in_body(&whole->p));
+	assert_int_equal(http1_skip(&whole->p, 7999999999999999999ull, &taken), HTTP1_EV_NONE);
+	assert_true(taken == 7999999999999999999ull && whole->p.length == 1);
+	assert_int_equal(http1_skip(&whole->p, 5, &taken), HTTP1_EV_DONE);
+	assert_int_equal(taken, 1);
+
+	feed_begin(whole, 1, NULL);
+	feed_segment(whole, (const uint8_t *)chunk, strlen(chunk));
+	assert_true(http1_in_body(&whole->p));
+	assert_int_equal(http1_skip(&whole->p, ~0ull, &taken), HTTP1_EV_NONE);
+	assert_true(taken == 0x3fffffffffffffffull);
+	assert_false(http1_in_body(&whole->p));
+}
+
+/* Nothing leads out of a message that was bad. */
+static void test_dead_stays_dead(void **state)
+{
+	struct http1 p = {0};
+	char path[RT_ENDPOINT_MAX] = "";
+
+	for (int response = 0; response < 2; response++) {
+		http1_begin(&p, response);
+		http1_block(&p);
+		http1_run(&p, path, (const __u8 *)"\x01", 1, response);
+		assert_int_equal(p.event, HTTP1_EV_BAD);
+		for (int c = 0; c < 256; c++) {
+			__u8 b = c;
+			http1_block(&p);
+			http1_run(&p, path, &b, 1, response);
+			assert_int_equal(p.event, HTTP1_EV_BAD);
+			assert_int_equal(p.state, HTTP1_DEAD);
+		}
+	}
+}
+
+static unsigned rnd(unsigned k)
+{
+	static uint64_t seed = 88172645463325252ull;
+	seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+	return (seed >> 11) % k;
+}
+
+/* Messages made of pieces that matter, cut at places of a fixed pseudo-random sequence. */
+static void test_random_messages(void **state)
+{
+	static const char *const pieces[] = {
+	    "GET /",
+	    "POST /a/1",
+	    " HTTP/1.1\r\n",
+	    " HTTP/1.0\n",
+	    "HTTP/1.1 200 OK\r\n",
+	    "HTTP/1.1 304 N\r\n",
+	    "HTTP/1.1 100 C\r\n",
+	    "Content-Length: 7\r\n",
+	    "Content-Length: 0\r\n",
+	    "Transfer-Encoding: chunked\r\n",
+	    "Transfer-Encoding: gzip\r\n",
+	    "Content-Type: text/event-stream\r\n",
+	    "Connection: close\r\n",
+	    "\r\n",
+	    "\r\n\r\n",
+	    "\n",
+	    "\r",
+	    " ",
+	    "?",
+	    "0\r\n\r\n",
+	    "3\r\nabc\r\n",
+	    "5;x\r\n",
+	    "1234567",
+	    "c",
+	    "T",
+	    "X: " X50 "\r\n",
+	    "\xff",
+	    "http://h",
+	    ":",
+	    "\t",
+	};
+	char m[4096];
+
+	for (int round = 0; round < 20000; round++) {
+		size_t n = 0, off = 0;
+		int response;
+		response = rnd(2);
+		n += sprintf(m + n, "%s", response ? "HTTP/1.1 200 OK\r\n" : "POST /x HTTP/1.1\r\n");
+		for (int k = rnd(20); k > 0; k--)
+			n += sprintf(m + n, "%s", pieces[rnd(COUNT(pieces))]);
+		feed_begin(whole, response, "GHG");
+		feed_segment(whole, (uint8_t *)m, n);
+		feed_end(whole);
+		feed_begin(parts, response, "GHG");
+		while (off < n) {
+			size_t k = 1 + rnd(rnd(2) ? 3 : 60);
+			k = k < n - off ? k : n - off;
+			feed_segment(parts, (uint8_t *)m + off, k);
+			off += k;
+		}
+		feed_end(parts);
+		same_as_whole("round", round, 0);
+	}
+}
+
+static int run_corpus_case(const uint8_t *m, size_t n, int response, const char *methods, char *got,
+			   size_t size)
+{
+	feed_all_ways(m, n, response, methods);
+	feed_text(whole, 1, got, size);
+	return 0;
+}
+
+static void test_corpus(void **state)
+{
+	struct corpus_counts counts = {0};
+	int r = corpus_run(run_corpus_case, &counts);
+
+	if (r == -ENOENT) {
+		printf("SKIP there is no corpus of HTTP messages (RT_SHARED)\n");
+		skip();
+	}
+	assert_int_equal(r, 0);
+	printf("corpus: %d messages, %d as expected, %d different by design, %d known defects, %d wrong, %d "
+	       "entries of the table unused\n",
+	       counts.messages, counts.same, counts.by_design, counts.defects, counts.wrong, counts.unused);
+	assert_int_equal(counts.wrong, 0);
+	assert_int_equal(counts.unused, 0);
+	assert_true(counts.same > counts.by_design);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_guard_is_one),    cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_responses),	    cmocka_unit_test(test_paths),
+	    cmocka_unit_test(test_method_bytes),    cmocka_unit_test(test_long_heads),
+	    cmocka_unit_test(test_huge_bodies),	    cmocka_unit_test(test_dead_stays_dead),
+	    cmocka_unit_test(test_random_messages), cmocka_unit_test(test_corpus),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
