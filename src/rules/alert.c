@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The life of a rule's alerts: pending, firing, inactive; what is written about them, and when they are sent. */
+/* The life of a rule's alerts: pending, firing, inactive; what is written about them, and when they are sent.
+ */
 #include "rules/manager_impl.h"
 
 #include <errno.h>
@@ -21,14 +22,23 @@ static struct rule_active *active_new(const struct alert_candidate *c, int64_t t
 {
 	struct rule_active *a = xmalloc(sizeof(*a));
 	*a = (struct rule_active){
-		.state = RULE_PENDING, .labels = c->labels, .annotations = c->annotations, .value = c->value, .active_at = ts,
-		.fired_at = RULE_NEVER, .resolved_at = RULE_NEVER, .last_sent_at = RULE_NEVER, .valid_until = RULE_NEVER,
-		.keep_firing_since = RULE_NEVER, .in_result = true,
+	    .state = RULE_PENDING,
+	    .labels = c->labels,
+	    .annotations = c->annotations,
+	    .value = c->value,
+	    .active_at = ts,
+	    .fired_at = RULE_NEVER,
+	    .resolved_at = RULE_NEVER,
+	    .last_sent_at = RULE_NEVER,
+	    .valid_until = RULE_NEVER,
+	    .keep_firing_since = RULE_NEVER,
+	    .in_result = true,
 	};
 	return a;
 }
 
-/* Puts the results in: a new identity, or one that was resolved, starts afresh; a known one gets the new value and texts. */
+/* Puts the results in: a new identity, or one that was resolved, starts afresh; a known one gets the new
+ * value and texts. */
 static void take_results(struct rule *r, struct alert_candidate *c, size_t n, int64_t ts)
 {
 	struct label_set known = {0};
@@ -58,8 +68,8 @@ static void take_results(struct rule *r, struct alert_candidate *c, size_t n, in
 	label_set_free(&known);
 }
 
-/* ALERTS and ALERTS_FOR_STATE. They start from the rule's labels as written and are overlaid with the alert's, so a label that
- * expanded to nothing shows up here with its template: Prometheus' quirk, kept. */
+/* ALERTS and ALERTS_FOR_STATE. They start from the rule's labels as written and are overlaid with the
+ * alert's, so a label that expanded to nothing shows up here with its template: Prometheus' quirk, kept. */
 static void write_series(const struct rule *r, const struct rule_active *a, struct produced *out)
 {
 	for (int for_state = 0; for_state < 2; for_state++) {
@@ -72,7 +82,8 @@ static void write_series(const struct rule *r, const struct rule_active *a, stru
 		labels_builder_set(&b, SV(LABEL_NAME), for_state ? SV("ALERTS_FOR_STATE") : SV("ALERTS"));
 		labels_builder_set(&b, SV("alertname"), sv_of(r->def->name));
 		if (!for_state)
-			labels_builder_set(&b, SV("alertstate"), a->state == RULE_FIRING ? SV("firing") : SV("pending"));
+			labels_builder_set(&b, SV("alertstate"),
+					   a->state == RULE_FIRING ? SV("firing") : SV("pending"));
 		/* Whole seconds, rounded down as Time.Unix does. */
 		int64_t s = a->active_at / 1000 - (a->active_at % 1000 < 0);
 		produced_add(out, labels_builder_build(&b), for_state ? (double)s : 1);
@@ -87,7 +98,8 @@ static bool step_one(const struct rule *r, struct rule_active *a, int64_t ts, bo
 	*counts = true;
 	if (a->in_result) {
 		a->keep_firing_since = RULE_NEVER;
-		if (a->state == RULE_FIRING && ts - a->active_at < def->for_ms) { /* a reload made `for` longer */
+		if (a->state == RULE_FIRING &&
+		    ts - a->active_at < def->for_ms) { /* a reload made `for` longer */
 			a->state = RULE_PENDING;
 			a->fired_at = a->last_sent_at = RULE_NEVER;
 		}
@@ -104,7 +116,8 @@ static bool step_one(const struct rule *r, struct rule_active *a, int64_t ts, bo
 			return true;
 	}
 	*counts = false;
-	if (a->state == RULE_PENDING || (a->state == RULE_INACTIVE && ts - a->resolved_at > RULE_RESOLVED_RETENTION_MS))
+	if (a->state == RULE_PENDING ||
+	    (a->state == RULE_INACTIVE && ts - a->resolved_at > RULE_RESOLVED_RETENTION_MS))
 		return false;
 	if (a->state == RULE_FIRING) {
 		a->state = RULE_INACTIVE;
@@ -113,8 +126,8 @@ static bool step_one(const struct rule *r, struct rule_active *a, int64_t ts, bo
 	return true;
 }
 
-int alerts_step(struct rule *r, const struct rule_group *g, struct alert_candidate *c, size_t n, int64_t ts, struct produced *out,
-		char **error)
+int alerts_step(struct rule *r, const struct rule_group *g, struct alert_candidate *c, size_t n, int64_t ts,
+		struct produced *out, char **error)
 {
 	size_t kept = 0, count = 0;
 	take_results(r, c, n, ts);
@@ -144,13 +157,15 @@ static bool needs_sending(const struct rule_active *a, int64_t ts, int64_t resen
 {
 	if (a->state == RULE_PENDING)
 		return false;
-	/* Resolved since the last time? RULE_NEVER is before every time, so one that was never resolved is not. */
+	/* Resolved since the last time? RULE_NEVER is before every time, so one that was never resolved is
+	 * not. */
 	if (a->resolved_at > a->last_sent_at)
 		return true;
 	return a->last_sent_at == RULE_NEVER || a->last_sent_at + resend_delay < ts;
 }
 
-size_t alerts_to_send(const struct rule_manager *m, struct rule *r, const struct rule_group *g, int64_t ts, struct rule_alert *out)
+size_t alerts_to_send(const struct rule_manager *m, struct rule *r, const struct rule_group *g, int64_t ts,
+		      struct rule_alert *out)
 {
 	size_t n = 0;
 	int64_t delay = m->opt.resend_delay_ms;
@@ -161,10 +176,10 @@ size_t alerts_to_send(const struct rule_manager *m, struct rule *r, const struct
 		a->last_sent_at = ts;
 		a->valid_until = ts + 4 * (g->interval_ms > delay ? g->interval_ms : delay);
 		out[n++] = (struct rule_alert){
-			.labels = labels_ref(a->labels),
-			.annotations = labels_ref(a->annotations),
-			.starts_at = a->fired_at,
-			.ends_at = a->resolved_at != RULE_NEVER ? a->resolved_at : a->valid_until,
+		    .labels = labels_ref(a->labels),
+		    .annotations = labels_ref(a->annotations),
+		    .starts_at = a->fired_at,
+		    .ends_at = a->resolved_at != RULE_NEVER ? a->resolved_at : a->valid_until,
 		};
 	}
 	return n;

@@ -24,7 +24,8 @@ static int texts_cmp(const struct rule_def *a, const struct rule_def *b)
 
 static int rule_cmp(const void *a, const void *b)
 {
-	const struct rule_def *x = *(const struct rule_def *const *)a, *y = *(const struct rule_def *const *)b;
+	const struct rule_def *x = *(const struct rule_def *const *)a,
+			      *y = *(const struct rule_def *const *)b;
 	int c = strcmp(x->name, y->name);
 	return c ? c : texts_cmp(x, y);
 }
@@ -70,7 +71,8 @@ static int read_stdin(struct rule_set *set, struct strings *errors)
 	while ((n = fread(chunk, 1, sizeof(chunk), stdin)) > 0)
 		buf_add(&text, chunk, n);
 	if (ferror(stdin) || text.failed) {
-		strings_take(errors, xasprintf("standard input: %s", text.failed ? "too large" : "cannot be read"));
+		strings_take(errors,
+			     xasprintf("standard input: %s", text.failed ? "too large" : "cannot be read"));
 		return -EIO;
 	}
 	return rule_file_parse("standard input", buf_str(&text), text.n, set, errors);

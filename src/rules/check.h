@@ -14,8 +14,9 @@ struct rule_check_options {
 #define RULE_CHECK_EXIT_ERROR 1
 #define RULE_CHECK_EXIT_LINT 3
 
-/* Checks FILES, or standard input if N is 0. Returns the exit code: 0, 1 for an error in any, 3 for duplicate rules if those
- * are fatal. */
-int rule_check_files(char *const *files, size_t n, const struct rule_check_options *opt, FILE *out, FILE *err);
+/* Checks FILES, or standard input if N is 0. Returns the exit code: 0, 1 for an error in any, 3 for duplicate
+ * rules if those are fatal. */
+int rule_check_files(char *const *files, size_t n, const struct rule_check_options *opt, FILE *out,
+		     FILE *err);
 
 #endif

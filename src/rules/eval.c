@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* One evaluation of one rule: query, then record, or expand the texts and move the alerts. A failure stores and sends nothing and
- * leaves the alerts alone (but for the limit). */
+/* One evaluation of one rule: query, then record, or expand the texts and move the alerts. A failure stores
+ * and sends nothing and leaves the alerts alone (but for the limit). */
 #include "rules/manager_impl.h"
 
 #include <errno.h>
@@ -27,7 +27,6 @@ void produced_free(struct produced *p)
 	*p = (struct produced){0};
 }
 
-
 /* `query` in a template: at the rule's time, without the group's offset. */
 static int template_query(void *arg, struct sv text, int64_t t, struct promql_value *out, char **error)
 {
@@ -42,7 +41,8 @@ static int template_query(void *arg, struct sv text, int64_t t, struct promql_va
 }
 
 /* The text of a label or annotation. A failure becomes the text, and the evaluation goes on. */
-static void expand(const struct rule_def *def, const struct rule_text *t, const struct template_env *env, struct buf *out)
+static void expand(const struct rule_def *def, const struct rule_text *t, const struct template_env *env,
+		   struct buf *out)
 {
 	struct template *parsed = NULL;
 	const struct template *use = t->template;
@@ -79,7 +79,8 @@ static struct labels *build_annotations(const struct rule_def *def, const struct
 	return ls;
 }
 
-static struct labels *build_alert_labels(const struct rule_def *def, const struct labels *sample, const struct template_env *env)
+static struct labels *build_alert_labels(const struct rule_def *def, const struct labels *sample,
+					 const struct template_env *env)
 {
 	struct labels_builder b;
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -118,20 +119,20 @@ static struct labels *produced_labels(void *v, size_t i)
 	return ((struct produced *)v)->v[i].labels;
 }
 
-static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts, const struct promql_value *v,
-		      struct produced *out, char **error)
+static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts,
+		      const struct promql_value *v, struct produced *out, char **error)
 {
 	const struct rule_def *def = r->def;
 	struct alert_candidate *c = xcalloc(v->n + 1, sizeof(*c));
 	for (size_t i = 0; i < v->n; i++) {
 		struct template_env env = {
-			.labels = v->series[i].labels,
-			.external_labels = m->opt.external_labels,
-			.external_url = m->opt.external_url,
-			.value = v->series[i].points[0].v,
-			.now_ms = ts,
-			.query = template_query,
-			.query_arg = m,
+		    .labels = v->series[i].labels,
+		    .external_labels = m->opt.external_labels,
+		    .external_url = m->opt.external_url,
+		    .value = v->series[i].points[0].v,
+		    .now_ms = ts,
+		    .query = template_query,
+		    .query_arg = m,
 		};
 		c[i].value = env.value;
 		c[i].labels = build_alert_labels(def, env.labels, &env);
@@ -139,7 +140,8 @@ static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule 
 	}
 	int rc = 0;
 	if (have_duplicates(c, v->n, candidate_labels)) {
-		*error = xstrdup("vector contains metrics with the same labelset after applying alert labels");
+		*error =
+		    xstrdup("vector contains metrics with the same labelset after applying alert labels");
 		rc = -EINVAL;
 		for (size_t i = 0; i < v->n; i++) {
 			labels_unref(c[i].labels);
@@ -154,7 +156,8 @@ static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule 
 	return rc;
 }
 
-static int eval_record(struct rule_group *g, struct rule *r, const struct promql_value *v, struct produced *out, char **error)
+static int eval_record(struct rule_group *g, struct rule *r, const struct promql_value *v,
+		       struct produced *out, char **error)
 {
 	for (size_t i = 0; i < v->n; i++) {
 		struct labels_builder b;
@@ -178,10 +181,12 @@ static int eval_record(struct rule_group *g, struct rule *r, const struct promql
 	return 0;
 }
 
-static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts, struct produced *out, char **error)
+static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts,
+		      struct produced *out, char **error)
 {
 	struct promql_value v = {0};
-	int rc = promql_eval_instant(&m->opt.promql, r->def->expr, &m->opt.source, ts - g->query_offset_ms, &v, error);
+	int rc = promql_eval_instant(&m->opt.promql, r->def->expr, &m->opt.source, ts - g->query_offset_ms,
+				     &v, error);
 	if (rc < 0)
 		return rc;
 	/* A scalar is one sample without labels. */
@@ -197,7 +202,8 @@ static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule 
 		*error = xstrdup("rule result is not a vector or scalar");
 		rc = -EINVAL;
 	} else {
-		rc = r->def->is_alert ? eval_alert(m, g, r, ts, &vector, out, error) : eval_record(g, r, &vector, out, error);
+		rc = r->def->is_alert ? eval_alert(m, g, r, ts, &vector, out, error)
+				      : eval_record(g, r, &vector, out, error);
 	}
 	labels_unref(series.labels);
 	promql_value_free(&v);
@@ -211,7 +217,8 @@ static void append(struct rule_manager *m, struct labels *labels, int64_t t, dou
 }
 
 /* Appends what was produced, then ends the series that the evaluation before had and this one has not. */
-static void store(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t t, struct produced *out)
+static void store(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t t,
+		  struct produced *out)
 {
 	struct label_set now = {0};
 	size_t at, n_old = r->n_produced;

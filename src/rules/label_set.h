@@ -19,7 +19,8 @@ bool label_set_add(struct label_set *s, const struct labels *ls, size_t value, s
 bool label_set_find(const struct label_set *s, const struct labels *ls, size_t *at);
 void label_set_free(struct label_set *s);
 
-/* Annotations in the shape of a label set, sorted, but with those that are empty. Of equal names the last is kept. */
+/* Annotations in the shape of a label set, sorted, but with those that are empty. Of equal names the last is
+ * kept. */
 struct labels *annotations_new(const struct label *pairs, size_t n);
 
 #endif

@@ -81,17 +81,19 @@ void rule_manager_free(struct rule_manager *m)
 	free(m);
 }
 
-/* Groups of one interval are spread over it, each always at the same place: k * interval + offset. This is the last such time
- * that is not after NOW. */
+/* Groups of one interval are spread over it, each always at the same place: k * interval + offset. This is
+ * the last such time that is not after NOW. */
 static int64_t slot_before(const struct rule_group *g, int64_t now)
 {
-	uint64_t h = hash_bytes(g->def.name, strlen(g->def.name), hash_bytes(g->def.file, strlen(g->def.file), 0));
+	uint64_t h =
+	    hash_bytes(g->def.name, strlen(g->def.name), hash_bytes(g->def.file, strlen(g->def.file), 0));
 	int64_t offset = (int64_t)(h % (uint64_t)g->interval_ms), rest = (now - offset) % g->interval_ms;
 	return now - (rest < 0 ? rest + g->interval_ms : rest);
 }
 
 /* Takes the definition. */
-static struct rule_group *group_new(const struct rule_manager_options *opt, struct rule_group_def *def, int64_t now)
+static struct rule_group *group_new(const struct rule_manager_options *opt, struct rule_group_def *def,
+				    int64_t now)
 {
 	struct rule_group *g = xcalloc(1, sizeof(*g));
 	g->def = *def;
@@ -112,11 +114,12 @@ static struct rule_group *group_new(const struct rule_manager_options *opt, stru
 
 static bool same_rule(const struct rule_def *a, const struct rule_def *b)
 {
-	return a->is_alert == b->is_alert && !strcmp(a->name, b->name) && rule_texts_equal(a->labels, a->n_labels, b->labels, b->n_labels);
+	return a->is_alert == b->is_alert && !strcmp(a->name, b->name) &&
+	       rule_texts_equal(a->labels, a->n_labels, b->labels, b->n_labels);
 }
 
-/* Moves the state of FROM's rules to those of TO with the same name and labels, duplicates in order. What is left over are
- * series that end at the next evaluation. */
+/* Moves the state of FROM's rules to those of TO with the same name and labels, duplicates in order. What is
+ * left over are series that end at the next evaluation. */
 static void copy_state(struct rule_group *to, struct rule_group *from)
 {
 	bool *used = xcalloc(from->n_rules + 1, sizeof(*used));
@@ -182,12 +185,14 @@ static int group_cmp(const void *a, const void *b)
 static struct rule_group **find_group(struct rule_manager *m, const struct rule_group_def *def)
 {
 	for (size_t i = 0; i < m->n_groups; i++)
-		if (m->groups[i] && !strcmp(m->groups[i]->def.file, def->file) && !strcmp(m->groups[i]->def.name, def->name))
+		if (m->groups[i] && !strcmp(m->groups[i]->def.file, def->file) &&
+		    !strcmp(m->groups[i]->def.name, def->name))
 			return &m->groups[i];
 	return NULL;
 }
 
-void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const struct rule_manager_options *opt, int64_t now_ms)
+void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const struct rule_manager_options *opt,
+			int64_t now_ms)
 {
 	pthread_mutex_lock(&m->eval_lock);
 	pthread_mutex_lock(&m->state_lock);
@@ -201,8 +206,8 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 	for (size_t i = 0; i < set->n; i++) {
 		struct rule_group **old = find_group(m, &set->groups[i]);
 		struct rule_group *g = group_new(&m->opt, &set->groups[i], now_ms);
-		if (old && rule_group_def_equal(&(*old)->def, &g->def) && (*old)->interval_ms == g->interval_ms &&
-		    (*old)->query_offset_ms == g->query_offset_ms) {
+		if (old && rule_group_def_equal(&(*old)->def, &g->def) &&
+		    (*old)->interval_ms == g->interval_ms && (*old)->query_offset_ms == g->query_offset_ms) {
 			group_free(g);
 			groups[i] = *old;
 			*old = NULL;
@@ -229,8 +234,8 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 	rule_set_free(set);
 }
 
-int rule_manager_reload(struct rule_manager *m, const struct strings *patterns, const struct rule_manager_options *opt, int64_t now_ms,
-			struct strings *errors)
+int rule_manager_reload(struct rule_manager *m, const struct strings *patterns,
+			const struct rule_manager_options *opt, int64_t now_ms, struct strings *errors)
 {
 	struct rule_set *set;
 	int rc = rule_files_load(patterns, &set, errors);
@@ -249,7 +254,8 @@ static void group_eval(struct rule_manager *m, struct rule_group *g, int64_t ts)
 		rule_eval(m, g, &g->rules[i], ts);
 	for (size_t i = 0; i < g->n_stale; i++) {
 		if (m->opt.append)
-			m->opt.append(m->opt.self, g->stale[i], ts - g->query_offset_ms, sample_stale_marker());
+			m->opt.append(m->opt.self, g->stale[i], ts - g->query_offset_ms,
+				      sample_stale_marker());
 		labels_unref(g->stale[i]);
 	}
 	g->n_stale = 0;
@@ -288,8 +294,8 @@ static void end_retired(struct rule_manager *m, int64_t now)
 	label_set_free(&live);
 }
 
-/* Is G due? Then its slot goes to *TS, and the next one is set. Late by whole intervals: those are missed, and the evaluation is
- * the one of the latest slot. */
+/* Is G due? Then its slot goes to *TS, and the next one is set. Late by whole intervals: those are missed,
+ * and the evaluation is the one of the latest slot. */
 static bool take_slot(struct rule_manager *m, struct rule_group *g, int64_t now_ms, int64_t *ts)
 {
 	pthread_mutex_lock(&m->state_lock);

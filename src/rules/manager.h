@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Groups of rules over time: when each is due, what its evaluation records and which alerts it raises. The manager has
- * neither thread nor clock: its owner calls rule_manager_run with the time and sleeps until the time it returns.
+/* Groups of rules over time: when each is due, what its evaluation records and which alerts it raises. The
+ * manager has neither thread nor clock: its owner calls rule_manager_run with the time and sleeps until the
+ * time it returns.
  *
- * Two locks keep it simple. The evaluation lock is held by run and apply, so definitions do not change under a query; the
- * state lock guards what readers see and is held only for moments, never during a query or a callback. */
+ * Two locks keep it simple. The evaluation lock is held by run and apply, so definitions do not change under
+ * a query; the state lock guards what readers see and is held only for moments, never during a query or a
+ * callback. */
 #ifndef RT_RULES_MANAGER_H
 #define RT_RULES_MANAGER_H
 
@@ -46,21 +48,27 @@ struct rule_manager_options {
 };
 
 enum rule_health { RULE_UNKNOWN, RULE_OK, RULE_ERR };
-enum rule_alert_state { RULE_STATE_UNKNOWN, RULE_INACTIVE, RULE_PENDING, RULE_FIRING }; /* in order of weight */
+enum rule_alert_state {
+	RULE_STATE_UNKNOWN,
+	RULE_INACTIVE,
+	RULE_PENDING,
+	RULE_FIRING
+}; /* in order of weight */
 
 struct rule_active {
 	enum rule_alert_state state;
 	struct labels *labels;
 	struct labels *annotations; /* may hold empty values */
 	double value;
-	int64_t active_at, fired_at, resolved_at, last_sent_at, valid_until, keep_firing_since; /* or RULE_NEVER */
-	bool in_result; /* of the running evaluation */
+	int64_t active_at, fired_at, resolved_at, last_sent_at, valid_until,
+	    keep_firing_since; /* or RULE_NEVER */
+	bool in_result;	       /* of the running evaluation */
 };
 
 struct rule {
 	const struct rule_def *def;
 	enum rule_health health;
-	char *last_error; /* NULL: none */
+	char *last_error;	 /* NULL: none */
 	int64_t last_evaluation; /* or RULE_NEVER */
 	uint64_t duration_ns;
 	/* May ALERTS be written? At once as long as nothing restores the `for` state of a former process. */
@@ -74,11 +82,11 @@ struct rule {
 struct rule_group {
 	struct rule_group_def def;
 	struct rule *rules;
-	size_t n_rules; /* in def order */
+	size_t n_rules;			      /* in def order */
 	int64_t interval_ms, query_offset_ms; /* in force */
-	int64_t next_ms; /* slot of the next evaluation */
-	int64_t last_evaluation; /* slot of the last one, or RULE_NEVER */
-	struct labels **stale; /* series of rules that a reload took away */
+	int64_t next_ms;		      /* slot of the next evaluation */
+	int64_t last_evaluation;	      /* slot of the last one, or RULE_NEVER */
+	struct labels **stale;		      /* series of rules that a reload took away */
 	size_t n_stale, cap_stale;
 	/* Counters since the group was first loaded. */
 	uint64_t evaluations, failures; /* of rules */
@@ -90,15 +98,19 @@ struct rule_manager;
 
 struct rule_manager *rule_manager_new(const struct rule_manager_options *opt);
 void rule_manager_free(struct rule_manager *m);
-/* From now on these rules, which the manager takes. A group that is the same goes on as it was; the others start at their next
- * slot with the alerts and series of the rules of the same name and labels. With OPT the options too change (NULL: they stay). */
-void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const struct rule_manager_options *opt, int64_t now_ms);
-/* Loads the files behind PATTERNS and applies them. On failure nothing changes: a negative errno and all errors in ERRORS. */
-int rule_manager_reload(struct rule_manager *m, const struct strings *patterns, const struct rule_manager_options *opt,
-			int64_t now_ms, struct strings *errors);
+/* From now on these rules, which the manager takes. A group that is the same goes on as it was; the others
+ * start at their next slot with the alerts and series of the rules of the same name and labels. With OPT the
+ * options too change (NULL: they stay). */
+void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const struct rule_manager_options *opt,
+			int64_t now_ms);
+/* Loads the files behind PATTERNS and applies them. On failure nothing changes: a negative errno and all
+ * errors in ERRORS. */
+int rule_manager_reload(struct rule_manager *m, const struct strings *patterns,
+			const struct rule_manager_options *opt, int64_t now_ms, struct strings *errors);
 /* Evaluates what is due at NOW_MS. Returns the time when something is due next; INT64_MAX: nothing ever. */
 int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms);
-/* Evaluates one group now, whatever its slot: for tests of rules. Index in the order of rule_manager_groups. */
+/* Evaluates one group now, whatever its slot: for tests of rules. Index in the order of rule_manager_groups.
+ */
 void rule_manager_eval_group(struct rule_manager *m, size_t group, int64_t ts_ms);
 
 /* Reading: between lock and unlock everything stays as it is. Groups sorted by file, then name. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of the manager. manager.c: groups, slots, reload; eval.c: one rule; alert.c: the life of its alerts. */
+/* Inside of the manager. manager.c: groups, slots, reload; eval.c: one rule; alert.c: the life of its alerts.
+ */
 #ifndef RT_RULES_MANAGER_IMPL_H
 #define RT_RULES_MANAGER_IMPL_H
 
@@ -7,7 +8,8 @@
 
 #include "rules/manager.h"
 
-/* Series of groups that are gone: they end two intervals later, if no other rule has taken them over by then. */
+/* Series of groups that are gone: they end two intervals later, if no other rule has taken them over by then.
+ */
 struct retired_series {
 	struct labels *labels;
 	int64_t t, due;
@@ -28,7 +30,7 @@ struct produced {
 	struct {
 		struct labels *labels; /* a reference */
 		double v;
-	} *v;
+	} * v;
 	size_t n, cap;
 };
 
@@ -36,7 +38,8 @@ struct produced {
 void produced_add(struct produced *p, struct labels *labels, double v);
 void produced_free(struct produced *p);
 
-/* Runs RULE at TS with its query at TS - the group's offset; with the evaluation lock, without the state lock. */
+/* Runs RULE at TS with its query at TS - the group's offset; with the evaluation lock, without the state
+ * lock. */
 void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts);
 
 /* A query's sample as an alert, its labels and annotations expanded. */
@@ -45,12 +48,15 @@ struct alert_candidate {
 	double value;
 };
 
-/* One step of 4.2 of the state machine with the candidates of TS; with the state lock. What the alerts write goes to OUT. 0, or -E2BIG with
- * all alerts gone and *ERROR (heap). Takes the references of the candidates. */
-int alerts_step(struct rule *r, const struct rule_group *g, struct alert_candidate *c, size_t n, int64_t ts, struct produced *out,
-		char **error);
-/* Which alerts are to be sent at TS; marks them as sent. With the state lock. OUT has room for n_active; takes references. */
-size_t alerts_to_send(const struct rule_manager *m, struct rule *r, const struct rule_group *g, int64_t ts, struct rule_alert *out);
+/* One step of 4.2 of the state machine with the candidates of TS; with the state lock. What the alerts write
+ * goes to OUT. 0, or -E2BIG with all alerts gone and *ERROR (heap). Takes the references of the candidates.
+ */
+int alerts_step(struct rule *r, const struct rule_group *g, struct alert_candidate *c, size_t n, int64_t ts,
+		struct produced *out, char **error);
+/* Which alerts are to be sent at TS; marks them as sent. With the state lock. OUT has room for n_active;
+ * takes references. */
+size_t alerts_to_send(const struct rule_manager *m, struct rule *r, const struct rule_group *g, int64_t ts,
+		      struct rule_alert *out);
 void active_free(struct rule_active *a);
 
 #endif

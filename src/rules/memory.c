@@ -5,7 +5,8 @@
 
 #include "base/alloc.h"
 
-void memory_append(struct memory_source *s, const struct labels *labels, int64_t t, double v, const struct histogram *h)
+void memory_append(struct memory_source *s, const struct labels *labels, int64_t t, double v,
+		   const struct histogram *h)
 {
 	size_t at;
 	if (!label_set_find(&s->index, labels, &at)) {
@@ -60,18 +61,20 @@ static size_t first_from(const struct series *se, int64_t t)
 }
 
 /* The set points into the source, which stays as it is while a query runs. */
-static int memory_select(void *self, const struct matcher *m, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error)
+static int memory_select(void *self, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
+			 struct series_set *out, char **error)
 {
 	struct memory_source *s = self;
 	*out = (struct series_set){.series = xcalloc(s->n + 1, sizeof(*out->series)), .release = release};
 	for (size_t i = 0; i < s->n; i++) {
 		if (!matchers_match(m, n, s->series[i].labels))
 			continue;
-		size_t from = first_from(&s->series[i], mint), to = first_from(&s->series[i], maxt == INT64_MAX ? maxt : maxt + 1);
+		size_t from = first_from(&s->series[i], mint),
+		       to = first_from(&s->series[i], maxt == INT64_MAX ? maxt : maxt + 1);
 		if (from == to)
 			continue;
 		out->series[out->n++] = (struct series){
-			.labels = s->series[i].labels, .samples = s->series[i].samples + from, .n = to - from};
+		    .labels = s->series[i].labels, .samples = s->series[i].samples + from, .n = to - from};
 	}
 	return 0;
 }

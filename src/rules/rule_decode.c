@@ -23,7 +23,8 @@ static void problem(struct decoder *d, char *s)
 static bool is_int(const struct yaml_node *n, int64_t *out)
 {
 	char tmp[64], *p = tmp, *end;
-	if (n->kind != YAML_SCALAR || !n->plain || !n->len || n->len >= sizeof(tmp) || strlen(n->text) != n->len)
+	if (n->kind != YAML_SCALAR || !n->plain || !n->len || n->len >= sizeof(tmp) ||
+	    strlen(n->text) != n->len)
 		return false;
 	for (const char *s = n->text; *s; s++)
 		if (*s != '_')
@@ -56,9 +57,9 @@ static bool is_float(const struct yaml_node *n, double *f)
 	static const struct {
 		const char *text;
 		double v;
-	} words[] = {{".inf", INFINITY}, {".Inf", INFINITY}, {".INF", INFINITY}, {"+.inf", INFINITY}, {"+.Inf", INFINITY},
-		     {"+.INF", INFINITY}, {"-.inf", -INFINITY}, {"-.Inf", -INFINITY}, {"-.INF", -INFINITY}, {".nan", NAN},
-		     {".NaN", NAN}, {".NAN", NAN}};
+	} words[] = {{".inf", INFINITY},   {".Inf", INFINITY},	{".INF", INFINITY},   {"+.inf", INFINITY},
+		     {"+.Inf", INFINITY},  {"+.INF", INFINITY}, {"-.inf", -INFINITY}, {"-.Inf", -INFINITY},
+		     {"-.INF", -INFINITY}, {".nan", NAN},	{".NaN", NAN},	      {".NAN", NAN}};
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (sv_eqs(s, words[i].text)) {
 			*f = words[i].v;
@@ -82,7 +83,10 @@ static const char *tag_of(const struct yaml_node *n)
 	case YAML_SCALAR:
 		break;
 	}
-	return is_int(n, &i) ? "!!int" : is_float(n, &f) ? "!!float" : n->plain && yaml_bool(n, &b) ? "!!bool" : "!!str";
+	return is_int(n, &i)		      ? "!!int"
+	       : is_float(n, &f)	      ? "!!float"
+	       : n->plain && yaml_bool(n, &b) ? "!!bool"
+					      : "!!str";
 }
 
 void rule_decode_mismatch(struct decoder *d, const struct yaml_node *n, const char *type)
@@ -92,11 +96,12 @@ void rule_decode_mismatch(struct decoder *d, const struct yaml_node *n, const ch
 		return;
 	}
 	bool longer = n->len > 10;
-	problem(d, xasprintf("line %d: cannot unmarshal %s `%.*s%s` into %s", n->line, tag_of(n), longer ? 7 : (int)n->len, n->text,
-			     longer ? "..." : "", type));
+	problem(d, xasprintf("line %d: cannot unmarshal %s `%.*s%s` into %s", n->line, tag_of(n),
+			     longer ? 7 : (int)n->len, n->text, longer ? "..." : "", type));
 }
 
-bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type, const struct decode_field *fields, void *out)
+bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type,
+			const struct decode_field *fields, void *out)
 {
 	if (node->kind == YAML_NULL)
 		return true;
@@ -116,13 +121,14 @@ bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const c
 		if (f->key)
 			f->decode(d, node->values[i], (char *)out + f->offset);
 		else
-			problem(d, xasprintf("line %d: field %s not found in type %s", key->line, key->text, type));
+			problem(d, xasprintf("line %d: field %s not found in type %s", key->line, key->text,
+					     type));
 	}
 	return true;
 }
 
 void rule_decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
-		 void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg)
+		      void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg)
 {
 	if (node->kind == YAML_NULL)
 		return;
@@ -173,7 +179,8 @@ void rule_decode_duration(struct decoder *d, const struct yaml_node *value, void
 	_cleanup_buf_ struct buf q = BUF_INIT;
 	text_go_quote(sv_make(n->text, n->len), &q);
 	if (!d->fatal)
-		d->fatal = n->len ? xasprintf("not a valid duration string: %s", buf_str(&q)) : xstrdup("empty duration string");
+		d->fatal = n->len ? xasprintf("not a valid duration string: %s", buf_str(&q))
+				  : xstrdup("empty duration string");
 }
 
 void rule_decode_int(struct decoder *d, const struct yaml_node *value, void *out)

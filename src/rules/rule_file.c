@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From text to definitions: decode strictly, then check each group and rule, collecting every error, and only then build. */
+/* From text to definitions: decode strictly, then check each group and rule, collecting every error, and only
+ * then build. */
 #include "rules/rule_file.h"
 
 #include <errno.h>
@@ -59,14 +60,14 @@ static void decode_texts(struct decoder *d, const struct yaml_node *value, void 
 static void decode_rule(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"record", rule_decode_string, offsetof(struct raw_rule, record)},
-		{"alert", rule_decode_string, offsetof(struct raw_rule, alert)},
-		{"expr", rule_decode_string, offsetof(struct raw_rule, expr)},
-		{"for", rule_decode_duration, offsetof(struct raw_rule, for_ms)},
-		{"keep_firing_for", rule_decode_duration, offsetof(struct raw_rule, keep_firing_ms)},
-		{"labels", decode_texts, offsetof(struct raw_rule, labels)},
-		{"annotations", decode_texts, offsetof(struct raw_rule, annotations)},
-		{0},
+	    {"record", rule_decode_string, offsetof(struct raw_rule, record)},
+	    {"alert", rule_decode_string, offsetof(struct raw_rule, alert)},
+	    {"expr", rule_decode_string, offsetof(struct raw_rule, expr)},
+	    {"for", rule_decode_duration, offsetof(struct raw_rule, for_ms)},
+	    {"keep_firing_for", rule_decode_duration, offsetof(struct raw_rule, keep_firing_ms)},
+	    {"labels", decode_texts, offsetof(struct raw_rule, labels)},
+	    {"annotations", decode_texts, offsetof(struct raw_rule, annotations)},
+	    {0},
 	};
 	struct raw_group *g = arg;
 	struct raw_rule r = {.node = item};
@@ -84,13 +85,13 @@ static void decode_rules(struct decoder *d, const struct yaml_node *value, void 
 static void decode_group(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"name", rule_decode_string, offsetof(struct raw_group, name)},
-		{"interval", rule_decode_duration, offsetof(struct raw_group, interval_ms)},
-		{"query_offset", rule_decode_duration, offsetof(struct raw_group, query_offset_ms)},
-		{"limit", rule_decode_int, offsetof(struct raw_group, limit)},
-		{"labels", decode_texts, offsetof(struct raw_group, labels)},
-		{"rules", decode_rules, 0},
-		{0},
+	    {"name", rule_decode_string, offsetof(struct raw_group, name)},
+	    {"interval", rule_decode_duration, offsetof(struct raw_group, interval_ms)},
+	    {"query_offset", rule_decode_duration, offsetof(struct raw_group, query_offset_ms)},
+	    {"limit", rule_decode_int, offsetof(struct raw_group, limit)},
+	    {"labels", decode_texts, offsetof(struct raw_group, labels)},
+	    {"rules", decode_rules, 0},
+	    {0},
 	};
 	struct raw_file *f = arg;
 	struct raw_group g = {.node = item, .query_offset_ms = -1};
@@ -120,9 +121,10 @@ static void check_fail(struct checker *c, const char *fmt, ...)
 	c->n_errors++;
 }
 
-/* POS and the rule in front of the message; AT NULL with a position wanted is 0:0, as a missing node has none. */
+/* POS and the rule in front of the message; AT NULL with a position wanted is 0:0, as a missing node has
+ * none. */
 static void rule_fail(struct checker *c, bool has_pos, const struct yaml_node *at, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 static void rule_fail(struct checker *c, bool has_pos, const struct yaml_node *at, const char *fmt, ...)
 {
 	_cleanup_buf_ struct buf pos = BUF_INIT, name = BUF_INIT, group = BUF_INIT;
@@ -134,7 +136,8 @@ static void rule_fail(struct checker *c, bool has_pos, const struct yaml_node *a
 		buf_addf(&pos, "%d:%d: ", at ? at->line : 0, at ? at->col : 0);
 	text_go_quote(sv_of(text_of(c->group->name)), &group);
 	text_go_quote(sv_of(c->rule_name), &name);
-	check_fail(c, "%sgroup %s, rule %zu, %s: %s", buf_str(&pos), buf_str(&group), c->rule_no, buf_str(&name), msg);
+	check_fail(c, "%sgroup %s, rule %zu, %s: %s", buf_str(&pos), buf_str(&group), c->rule_no,
+		   buf_str(&name), msg);
 }
 
 static bool is_label_name(const struct yaml_node *key)
@@ -147,8 +150,8 @@ static bool has_template(const struct yaml_node *value)
 	return memmem(value->text, value->len, "{{", 2) != NULL;
 }
 
-static void check_template(struct checker *c, const char *alert, const char *what, const struct yaml_node *key,
-			   const struct yaml_node *value)
+static void check_template(struct checker *c, const char *alert, const char *what,
+			   const struct yaml_node *key, const struct yaml_node *value)
 {
 	_cleanup_free_ char *name = xasprintf("__alert_%s", alert), *error = NULL;
 	_cleanup_buf_ struct buf q = BUF_INIT;
@@ -175,7 +178,9 @@ static void check_record(struct checker *c, const struct raw_rule *r)
 	if (!text_is_utf8(name))
 		rule_fail(c, true, r->record, "invalid recording rule name: %s", r->record->text);
 	else if (memchr(name.p, '{', name.n) || memchr(name.p, '}', name.n))
-		rule_fail(c, true, r->record, "braces present in the recording rule name; should it be in expr?: %s", r->record->text);
+		rule_fail(c, true, r->record,
+			  "braces present in the recording rule name; should it be in expr?: %s",
+			  r->record->text);
 }
 
 /* NULL, or the parsed expression. */
@@ -201,13 +206,15 @@ static void check_texts(struct checker *c, const struct raw_rule *r)
 	}
 	for (size_t i = 0; r->annotations && i < r->annotations->n; i++)
 		if (!is_label_name(r->annotations->keys[i]))
-			rule_fail(c, false, NULL, "invalid annotation name: %s", r->annotations->keys[i]->text);
+			rule_fail(c, false, NULL, "invalid annotation name: %s",
+				  r->annotations->keys[i]->text);
 	if (!r->alert || !r->alert->len)
 		return;
 	for (size_t i = 0; r->labels && i < r->labels->n; i++)
 		check_template(c, r->alert->text, "label", r->labels->keys[i], r->labels->values[i]);
 	for (size_t i = 0; r->annotations && i < r->annotations->n; i++)
-		check_template(c, r->alert->text, "annotation", r->annotations->keys[i], r->annotations->values[i]);
+		check_template(c, r->alert->text, "annotation", r->annotations->keys[i],
+			       r->annotations->values[i]);
 }
 
 static void check_rule(struct checker *c, const struct raw_rule *r)
@@ -219,8 +226,9 @@ static void check_rule(struct checker *c, const struct raw_rule *r)
 		_cleanup_buf_ struct buf group = BUF_INIT, name = BUF_INIT;
 		text_go_quote(sv_of(text_of(c->group->name)), &group);
 		text_go_quote(sv_of(c->rule_name), &name);
-		check_fail(c, "%d:%d: %sgroup %s, rule %zu, %s: only one of 'record' and 'alert' must be set", r->record->line,
-			   r->record->col, second, buf_str(&group), c->rule_no, buf_str(&name));
+		check_fail(c, "%d:%d: %sgroup %s, rule %zu, %s: only one of 'record' and 'alert' must be set",
+			   r->record->line, r->record->col, second, buf_str(&group), c->rule_no,
+			   buf_str(&name));
 	}
 	if (!record && !alert)
 		rule_fail(c, true, r->record, "one of 'record' or 'alert' must be set");
@@ -240,7 +248,8 @@ static void check_group(struct checker *c, const struct raw_file *f, size_t i)
 		if (f->groups[k].name && !strcmp(f->groups[k].name->text, g->name->text)) {
 			_cleanup_buf_ struct buf q = BUF_INIT;
 			text_go_quote(sv_of(g->name->text), &q);
-			check_fail(c, "%d:%d: groupname: %s is repeated in the same file", g->node->line, g->node->col, buf_str(&q));
+			check_fail(c, "%d:%d: groupname: %s is repeated in the same file", g->node->line,
+				   g->node->col, buf_str(&q));
 			break;
 		}
 	for (size_t k = 0; g->labels && k < g->labels->n; k++) {
@@ -267,7 +276,8 @@ static struct sv dup_sv(const struct yaml_node *n)
 }
 
 /* Pairs of OVER and those of BASE that OVER has not, sorted. ALERT: values may be templates. */
-static struct rule_text *build_texts(const char *alert, const struct yaml_node *base, const struct yaml_node *over, size_t *n)
+static struct rule_text *build_texts(const char *alert, const struct yaml_node *base,
+				     const struct yaml_node *over, size_t *n)
 {
 	size_t max = (base ? base->n : 0) + (over ? over->n : 0);
 	struct rule_text *v = xcalloc(max + 1, sizeof(*v));
@@ -284,7 +294,8 @@ static struct rule_text *build_texts(const char *alert, const struct yaml_node *
 			t->value = value->kind == YAML_NULL ? sv_make(xstrdup(""), 0) : dup_sv(value);
 			_cleanup_free_ char *error = NULL;
 			if (alert && has_template(value))
-				/* The rule's own were checked; a broken one of the group shows at its expansion as text. */
+				/* The rule's own were checked; a broken one of the group shows at its
+				 * expansion as text. */
 				template_parse(name, t->value, &t->template, &error);
 		}
 	}
@@ -309,7 +320,8 @@ static struct rule_def build_rule(const struct raw_group *g, const struct raw_ru
 
 static void build_group(const char *file, const struct raw_group *g, struct rule_set *set)
 {
-	struct rule_group_def d = {.interval_ms = g->interval_ms, .query_offset_ms = g->query_offset_ms, .limit = g->limit};
+	struct rule_group_def d = {
+	    .interval_ms = g->interval_ms, .query_offset_ms = g->query_offset_ms, .limit = g->limit};
 	d.name = xstrdup(g->name->text);
 	d.file = xstrdup(file);
 	d.rules = xcalloc(g->n + 1, sizeof(*d.rules));
@@ -319,7 +331,8 @@ static void build_group(const char *file, const struct raw_group *g, struct rule
 	set->groups[set->n++] = d;
 }
 
-int rule_file_parse(const char *file, const char *text, size_t len, struct rule_set *set, struct strings *errors)
+int rule_file_parse(const char *file, const char *text, size_t len, struct rule_set *set,
+		    struct strings *errors)
 {
 	static const struct decode_field fields[] = {{"groups", decode_groups, 0}, {0}};
 	struct yaml_doc *doc = NULL;
@@ -473,8 +486,9 @@ bool rule_texts_equal(const struct rule_text *a, size_t n_a, const struct rule_t
 
 static bool rule_equal(const struct rule_def *a, const struct rule_def *b)
 {
-	return a->is_alert == b->is_alert && !strcmp(a->name, b->name) && !strcmp(a->query, b->query) && a->for_ms == b->for_ms &&
-	       a->keep_firing_ms == b->keep_firing_ms && rule_texts_equal(a->labels, a->n_labels, b->labels, b->n_labels) &&
+	return a->is_alert == b->is_alert && !strcmp(a->name, b->name) && !strcmp(a->query, b->query) &&
+	       a->for_ms == b->for_ms && a->keep_firing_ms == b->keep_firing_ms &&
+	       rule_texts_equal(a->labels, a->n_labels, b->labels, b->n_labels) &&
 	       rule_texts_equal(a->annotations, a->n_annotations, b->annotations, b->n_annotations);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Prometheus rule files: read, checked, and as plain definitions. What a group does over time is manager.h's. */
+/* Prometheus rule files: read, checked, and as plain definitions. What a group does over time is manager.h's.
+ */
 #ifndef RT_RULES_RULE_FILE_H
 #define RT_RULES_RULE_FILE_H
 
@@ -51,13 +52,14 @@ struct rule_set *rule_set_new(void);
 void rule_set_free(struct rule_set *set);
 size_t rule_set_count(const struct rule_set *set); /* rules in all groups */
 
-/* Adds the groups of TEXT to SET. 0, or -EINVAL with all of its errors added to ERRORS, each as Prometheus words it:
- * `FILE: LINE:COL: group "g", rule 1, "name": ...`; SET is then unchanged. */
-int rule_file_parse(const char *file, const char *text, size_t len, struct rule_set *set, struct strings *errors);
+/* Adds the groups of TEXT to SET. 0, or -EINVAL with all of its errors added to ERRORS, each as Prometheus
+ * words it: `FILE: LINE:COL: group "g", rule 1, "name": ...`; SET is then unchanged. */
+int rule_file_parse(const char *file, const char *text, size_t len, struct rule_set *set,
+		    struct strings *errors);
 /* The same from the file itself: -errno if it cannot be read. */
 int rule_file_load(const char *file, struct rule_set *set, struct strings *errors);
-/* Loads the files that match PATTERNS (shell globs; a pattern that matches nothing is none), each file once. 0 and *SET, or
- * a negative errno, the errors of all files in ERRORS and no set. */
+/* Loads the files that match PATTERNS (shell globs; a pattern that matches nothing is none), each file once.
+ * 0 and *SET, or a negative errno, the errors of all files in ERRORS and no set. */
 int rule_files_load(const struct strings *patterns, struct rule_set **set, struct strings *errors);
 /* The files that match PATTERNS, in order, each once. -EINVAL for a pattern that cannot be read. */
 int rule_files_glob(const struct strings *patterns, struct strings *files, struct strings *errors);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The template language of rule labels and annotations: Go's text/template (option missingkey=zero) with Prometheus'
- * functions. A template is parsed once, at load, and expanded at each evaluation; both are bounded. */
+/* The template language of rule labels and annotations: Go's text/template (option missingkey=zero) with
+ * Prometheus' functions. A template is parsed once, at load, and expanded at each evaluation; both are
+ * bounded. */
 #ifndef RT_RULES_TEMPLATE_H
 #define RT_RULES_TEMPLATE_H
 
@@ -25,18 +26,21 @@ struct template_env {
 	const struct labels *external_labels; /* $externalLabels; NULL: none */
 	const char *external_url;	      /* $externalURL; NULL: empty */
 	double value;			      /* $value */
-	int64_t now_ms;			      /* the rule's evaluation time: what `query` evaluates at, and `now` */
-	/* Runs an instant query for `query`: 0 and *OUT, or a negative errno and *ERROR (heap). NULL: no queries. */
+	int64_t now_ms; /* the rule's evaluation time: what `query` evaluates at, and `now` */
+	/* Runs an instant query for `query`: 0 and *OUT, or a negative errno and *ERROR (heap). NULL: no
+	 * queries. */
 	int (*query)(void *arg, struct sv expr, int64_t t, struct promql_value *out, char **error);
 	void *query_arg;
 };
 
-/* Parses TEXT under NAME with the preamble that defines $labels, $externalLabels, $externalURL and $value. 0 and *T
- * (template_free it), or -EINVAL and *ERROR (heap) in Go's wording: `template: NAME:1: unclosed action`. */
+/* Parses TEXT under NAME with the preamble that defines $labels, $externalLabels, $externalURL and $value. 0
+ * and *T (template_free it), or -EINVAL and *ERROR (heap) in Go's wording: `template: NAME:1: unclosed
+ * action`. */
 int template_parse(const char *name, struct sv text, struct template **t, char **error);
 void template_free(struct template *t);
-/* Appends the expansion to OUT. On failure -EINVAL and *ERROR (heap), e.g. `error executing template NAME: template:
- * NAME:1:115: executing "NAME" at <.Nope>: ...`; OUT is then as it was. Thread-safe on one template. */
+/* Appends the expansion to OUT. On failure -EINVAL and *ERROR (heap), e.g. `error executing template NAME:
+ * template: NAME:1:115: executing "NAME" at <.Nope>: ...`; OUT is then as it was. Thread-safe on one
+ * template. */
 int template_expand(const struct template *t, const struct template_env *env, struct buf *out, char **error);
 
 #endif

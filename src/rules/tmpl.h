@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of the template language. tmpl_lex.c cuts the text into tokens, tmpl_parse.c builds the tree, tmpl_exec.c walks it
- * with values of tmpl_value.c, calling the functions of tmpl_builtin.c (Go's) and tmpl_prom.c (Prometheus'); tmpl_printf.c is
- * Go's fmt. Tree and values live in arenas that go at once, so nothing in here is freed singly. */
+/* Inside of the template language. tmpl_lex.c cuts the text into tokens, tmpl_parse.c builds the tree,
+ * tmpl_exec.c walks it with values of tmpl_value.c, calling the functions of tmpl_builtin.c (Go's) and
+ * tmpl_prom.c (Prometheus'); tmpl_printf.c is Go's fmt. Tree and values live in arenas that go at once, so
+ * nothing in here is freed singly. */
 #ifndef RT_RULES_TMPL_H
 #define RT_RULES_TMPL_H
 
 #include "base/cleanup.h"
 #include "rules/template.h"
 
-/* Arena with a ceiling: past it allocations come from the same arena, but `full` is set and the walk stops. */
+/* Arena with a ceiling: past it allocations come from the same arena, but `full` is set and the walk stops.
+ */
 struct tmpl_arena {
 	struct tmpl_chunk *chunks;
 	size_t used, max;
@@ -35,10 +37,39 @@ void tmpl_arena_free(struct tmpl_arena *a);
 
 /* Tokens */
 enum tok {
-	TOK_ERROR, TOK_BOOL, TOK_CHAR, TOK_CHAR_CONSTANT, TOK_ASSIGN, TOK_DECLARE, TOK_EOF, TOK_FIELD, TOK_IDENT, TOK_LEFT, TOK_LPAREN,
-	TOK_NUMBER, TOK_PIPE, TOK_RAW_STRING, TOK_RIGHT, TOK_RPAREN, TOK_SPACE, TOK_STRING, TOK_TEXT, TOK_VARIABLE,
+	TOK_ERROR,
+	TOK_BOOL,
+	TOK_CHAR,
+	TOK_CHAR_CONSTANT,
+	TOK_ASSIGN,
+	TOK_DECLARE,
+	TOK_EOF,
+	TOK_FIELD,
+	TOK_IDENT,
+	TOK_LEFT,
+	TOK_LPAREN,
+	TOK_NUMBER,
+	TOK_PIPE,
+	TOK_RAW_STRING,
+	TOK_RIGHT,
+	TOK_RPAREN,
+	TOK_SPACE,
+	TOK_STRING,
+	TOK_TEXT,
+	TOK_VARIABLE,
 	TOK_KEYWORD, /* only a mark: keywords follow */
-	TOK_BLOCK, TOK_BREAK, TOK_CONTINUE, TOK_DOT, TOK_DEFINE, TOK_ELSE, TOK_END, TOK_IF, TOK_NIL, TOK_RANGE, TOK_TEMPLATE, TOK_WITH,
+	TOK_BLOCK,
+	TOK_BREAK,
+	TOK_CONTINUE,
+	TOK_DOT,
+	TOK_DEFINE,
+	TOK_ELSE,
+	TOK_END,
+	TOK_IF,
+	TOK_NIL,
+	TOK_RANGE,
+	TOK_TEMPLATE,
+	TOK_WITH,
 };
 
 struct tmpl_token {
@@ -58,8 +89,27 @@ size_t tmpl_utf8_put(uint32_t cp, char out[4]);
 
 /* Tree */
 enum node_type {
-	NODE_LIST, NODE_TEXT, NODE_ACTION, NODE_PIPE, NODE_COMMAND, NODE_FIELD, NODE_CHAIN, NODE_VARIABLE, NODE_IDENT, NODE_DOT, NODE_NIL,
-	NODE_BOOL, NODE_NUMBER, NODE_STRING, NODE_IF, NODE_WITH, NODE_RANGE, NODE_TEMPLATE, NODE_BREAK, NODE_CONTINUE, NODE_END,
+	NODE_LIST,
+	NODE_TEXT,
+	NODE_ACTION,
+	NODE_PIPE,
+	NODE_COMMAND,
+	NODE_FIELD,
+	NODE_CHAIN,
+	NODE_VARIABLE,
+	NODE_IDENT,
+	NODE_DOT,
+	NODE_NIL,
+	NODE_BOOL,
+	NODE_NUMBER,
+	NODE_STRING,
+	NODE_IF,
+	NODE_WITH,
+	NODE_RANGE,
+	NODE_TEMPLATE,
+	NODE_BREAK,
+	NODE_CONTINUE,
+	NODE_END,
 	NODE_ELSE,
 };
 
@@ -75,8 +125,8 @@ struct tmpl_node {
 	struct tmpl_node *decl[2]; /* pipe: variables */
 	size_t n_decl;
 	bool is_assign;
-	struct tmpl_node *pipe;		   /* action, if, with, range, template; chain: what it starts from */
-	struct tmpl_node *list, *otherwise; /* control structures */
+	struct tmpl_node *pipe; /* action, if, with, range, template; chain: what it starts from */
+	struct tmpl_node *list, *otherwise;    /* control structures */
 	bool is_int, is_uint, is_float, truth; /* number; bool's value */
 	int64_t i;
 	uint64_t u;
@@ -88,10 +138,11 @@ struct tmpl_define {
 	struct tmpl_node *root;
 };
 
-struct template {
+struct template
+{
 	struct tmpl_arena arena;
 	struct sv name;
-	struct sv text; /* with the preamble */
+	struct sv text;		  /* with the preamble */
 	struct tmpl_define *defs; /* the first is the template itself */
 	size_t n_defs, cap_defs;
 };
@@ -108,12 +159,12 @@ enum vkind {
 	V_UINT,
 	V_FLOAT,
 	V_STRING,
-	V_LABELS, /* map[string]string */
-	V_MAP,	  /* map[string]interface {} */
-	V_VECTOR, /* template.queryResult */
-	V_SAMPLE, /* *template.sample */
-	V_DATA,	  /* the root: a struct */
-	V_TIME,	  /* *time.Time, in ns since the epoch: i */
+	V_LABELS,   /* map[string]string */
+	V_MAP,	    /* map[string]interface {} */
+	V_VECTOR,   /* template.queryResult */
+	V_SAMPLE,   /* *template.sample */
+	V_DATA,	    /* the root: a struct */
+	V_TIME,	    /* *time.Time, in ns since the epoch: i */
 	V_DURATION, /* *time.Duration, in ns: i */
 };
 
@@ -171,7 +222,8 @@ static inline struct value v_bool(bool b)
 /* The Go type's name. */
 const char *tmpl_type(struct value v);
 bool tmpl_truth(struct value v);
-/* Field, map entry or method without arguments NAME of V. False: there is none. An entry that a map lacks is the zero value. */
+/* Field, map entry or method without arguments NAME of V. False: there is none. An entry that a map lacks is
+ * the zero value. */
 bool tmpl_field(struct tmpl_arena *a, struct value v, struct sv name, struct value *out, bool *is_method);
 
 struct tmpl_exec;
@@ -181,7 +233,7 @@ enum ptype { P_ANY, P_STRING, P_VECTOR, P_SAMPLE, P_VALUE /* reflect.Value: anyt
 
 struct tmpl_func {
 	const char *name;
-	int n_fixed;	 /* parameters, without the variadic one */
+	int n_fixed; /* parameters, without the variadic one */
 	bool variadic;
 	enum ptype p[3]; /* the last holds for the variadic ones */
 	/* ARGV are checked. Returns the value, or tmpl_fail()s. */
@@ -206,8 +258,8 @@ struct tmpl_exec {
 	const struct tmpl_node *at;
 	uint64_t steps;
 	int depth;
-	char *error;	  /* the first one; heap */
-	char *call_error; /* set by a function: heap */
+	char *error;		      /* the first one; heap */
+	char *call_error;	      /* set by a function: heap */
 	struct promql_value *queries; /* results that samples point into */
 	size_t n_queries, cap_queries;
 };
@@ -218,7 +270,7 @@ struct value tmpl_fail(struct tmpl_exec *ex, const char *fmt, ...) __attribute__
 bool tmpl_to_float(struct tmpl_exec *ex, struct value v, double *f);
 
 /* Go's fmt */
-void tmpl_fmt_value(struct value v, struct buf *out); /* %v */
+void tmpl_fmt_value(struct value v, struct buf *out);				  /* %v */
 void tmpl_fmt_print(const struct value *v, size_t n, bool line, struct buf *out); /* Sprint, Sprintln */
 void tmpl_fmt_printf(struct sv format, const struct value *v, size_t n, struct buf *out);
 /* time.Time.String() and Format(LAYOUT), UTC; time.Duration.String(). */

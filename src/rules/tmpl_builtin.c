@@ -132,9 +132,11 @@ static struct value fn_slice(struct tmpl_exec *ex, struct value *v, size_t n)
 		if (!get_index(ex, v[i], len, &idx[i - 1]))
 			return item;
 	if (idx[0] > idx[1])
-		return tmpl_fail(ex, "invalid slice index: %lld > %lld", (long long)idx[0], (long long)idx[1]);
+		return tmpl_fail(ex, "invalid slice index: %lld > %lld", (long long)idx[0],
+				 (long long)idx[1]);
 	if (idx[1] > idx[2])
-		return tmpl_fail(ex, "invalid slice index: %lld > %lld", (long long)idx[1], (long long)idx[2]);
+		return tmpl_fail(ex, "invalid slice index: %lld > %lld", (long long)idx[1],
+				 (long long)idx[2]);
 	if (item.kind == V_STRING)
 		return v_string(sv_make(item.s.p + idx[0], (size_t)(idx[1] - idx[0])));
 	if (item.vec.n)
@@ -234,7 +236,8 @@ static struct value fn_urlquery(struct tmpl_exec *ex, struct value *v, size_t n)
 static struct value fn_call(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	/* No value of ours is a function. */
-	return is_none(v[0]) ? tmpl_fail(ex, "call of nil") : tmpl_fail(ex, "non-function of type %s", tmpl_type(v[0]));
+	return is_none(v[0]) ? tmpl_fail(ex, "call of nil")
+			     : tmpl_fail(ex, "non-function of type %s", tmpl_type(v[0]));
 }
 
 static bool is_basic(struct value v)
@@ -264,10 +267,12 @@ static int equal(struct tmpl_exec *ex, struct value a, struct value b)
 	case V_LABELS:
 	case V_MAP:
 	case V_VECTOR: {
-		_cleanup_buf_ struct buf x = BUF_LIMIT(TEMPLATE_MAX_OUTPUT), y = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
+		_cleanup_buf_ struct buf x = BUF_LIMIT(TEMPLATE_MAX_OUTPUT),
+					 y = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
 		tmpl_fmt_value(a, &x);
 		tmpl_fmt_value(b, &y);
-		tmpl_fail(ex, "non-comparable types %s: %s, %s: %s", buf_str(&x), tmpl_type(a), tmpl_type(b), buf_str(&y));
+		tmpl_fail(ex, "non-comparable types %s: %s, %s: %s", buf_str(&x), tmpl_type(a), tmpl_type(b),
+			  buf_str(&y));
 		return -1;
 	}
 	case V_SAMPLE:
@@ -335,7 +340,8 @@ static struct value fn_le(struct tmpl_exec *ex, struct value *v, size_t n)
 	return v_bool(l || (!ex->call_error && equal(ex, v[0], v[1]) == 1));
 }
 
-/* gt and ge are the negations of le and lt, so that every comparison with NaN but != is as in Go's templates. */
+/* gt and ge are the negations of le and lt, so that every comparison with NaN but != is as in Go's templates.
+ */
 static struct value fn_gt(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	struct value r = fn_le(ex, v, n);
@@ -348,24 +354,24 @@ static struct value fn_ge(struct tmpl_exec *ex, struct value *v, size_t n)
 }
 
 const struct tmpl_func tmpl_builtins[] = {
-	{"and", 1, true, {P_VALUE, P_VALUE}, fn_and_or},
-	{"or", 1, true, {P_VALUE, P_VALUE}, fn_and_or},
-	{"not", 1, false, {P_VALUE}, fn_not},
-	{"len", 1, false, {P_VALUE}, fn_len},
-	{"index", 1, true, {P_VALUE, P_VALUE}, fn_index},
-	{"slice", 1, true, {P_VALUE, P_VALUE}, fn_slice},
-	{"print", 0, true, {P_ANY}, fn_print},
-	{"println", 0, true, {P_ANY}, fn_println},
-	{"printf", 1, true, {P_STRING, P_ANY}, fn_printf},
-	{"html", 0, true, {P_ANY}, fn_html},
-	{"js", 0, true, {P_ANY}, fn_js},
-	{"urlquery", 0, true, {P_ANY}, fn_urlquery},
-	{"call", 1, true, {P_VALUE, P_VALUE}, fn_call},
-	{"eq", 1, true, {P_VALUE, P_VALUE}, fn_eq},
-	{"ne", 2, false, {P_VALUE, P_VALUE}, fn_ne},
-	{"lt", 2, false, {P_VALUE, P_VALUE}, fn_lt},
-	{"le", 2, false, {P_VALUE, P_VALUE}, fn_le},
-	{"gt", 2, false, {P_VALUE, P_VALUE}, fn_gt},
-	{"ge", 2, false, {P_VALUE, P_VALUE}, fn_ge},
-	{0},
+    {"and", 1, true, {P_VALUE, P_VALUE}, fn_and_or},
+    {"or", 1, true, {P_VALUE, P_VALUE}, fn_and_or},
+    {"not", 1, false, {P_VALUE}, fn_not},
+    {"len", 1, false, {P_VALUE}, fn_len},
+    {"index", 1, true, {P_VALUE, P_VALUE}, fn_index},
+    {"slice", 1, true, {P_VALUE, P_VALUE}, fn_slice},
+    {"print", 0, true, {P_ANY}, fn_print},
+    {"println", 0, true, {P_ANY}, fn_println},
+    {"printf", 1, true, {P_STRING, P_ANY}, fn_printf},
+    {"html", 0, true, {P_ANY}, fn_html},
+    {"js", 0, true, {P_ANY}, fn_js},
+    {"urlquery", 0, true, {P_ANY}, fn_urlquery},
+    {"call", 1, true, {P_VALUE, P_VALUE}, fn_call},
+    {"eq", 1, true, {P_VALUE, P_VALUE}, fn_eq},
+    {"ne", 2, false, {P_VALUE, P_VALUE}, fn_ne},
+    {"lt", 2, false, {P_VALUE, P_VALUE}, fn_lt},
+    {"le", 2, false, {P_VALUE, P_VALUE}, fn_le},
+    {"gt", 2, false, {P_VALUE, P_VALUE}, fn_gt},
+    {"ge", 2, false, {P_VALUE, P_VALUE}, fn_ge},
+    {0},
 };

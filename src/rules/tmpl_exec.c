@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The walk over the tree. Every step is counted, every failure names the node it happened at; after a failure all
- * functions return at once with V_MISSING. */
+/* The walk over the tree. Every step is counted, every failure names the node it happened at; after a failure
+ * all functions return at once with V_MISSING. */
 #include "rules/tmpl.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@ enum flow { FLOW_NEXT, FLOW_BREAK, FLOW_CONTINUE };
 
 static const struct value missing = {.kind = V_MISSING};
 
-static struct value exec_fail(struct tmpl_exec *ex, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static struct value exec_fail(struct tmpl_exec *ex, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static struct value exec_fail(struct tmpl_exec *ex, const char *fmt, ...)
 {
 	if (ex->error)
@@ -36,8 +37,8 @@ static struct value exec_fail(struct tmpl_exec *ex, const char *fmt, ...)
 	for (size_t i = 0; i < before.n; i++)
 		line += before.p[i] == '\n';
 	tmpl_node_print(ex->at, &context);
-	ex->error = xasprintf("template: %.*s:%zu:%zu: executing %s at <%s>: %s", SV_ARG(ex->t->name), line, col, buf_str(&name),
-			      buf_str(&context), msg);
+	ex->error = xasprintf("template: %.*s:%zu:%zu: executing %s at <%s>: %s", SV_ARG(ex->t->name), line,
+			      col, buf_str(&name), buf_str(&context), msg);
 	return missing;
 }
 
@@ -65,7 +66,8 @@ static bool step(struct tmpl_exec *ex)
 	return !ex->error;
 }
 
-/* Trees nest no deeper than TEMPLATE_MAX_DEPTH, but templates call each other: what is bounded is the C stack. */
+/* Trees nest no deeper than TEMPLATE_MAX_DEPTH, but templates call each other: what is bounded is the C
+ * stack. */
 #define EXEC_MAX_DEPTH 1000
 
 static void enter(struct tmpl_exec *ex)
@@ -112,32 +114,39 @@ static struct value eval_field(struct tmpl_exec *ex, struct value dot, struct sv
 		return exec_fail(ex, "nil pointer evaluating *template.sample.%.*s", SV_ARG(name));
 	if (receiver.kind == V_TIME && sv_eqs(name, "Format")) {
 		if (n_args + (final != NULL) != 2)
-			return exec_fail(ex, "wrong number of args for Format: want 1 got %zu", n_args - 1 + (final != NULL));
+			return exec_fail(ex, "wrong number of args for Format: want 1 got %zu",
+					 n_args - 1 + (final != NULL));
 		struct value layout = final ? *final : eval_arg(ex, dot, P_STRING, args[1]);
 		if (ex->error || layout.kind != V_STRING)
-			return exec_fail(ex, "wrong type for value; expected string; got %s", tmpl_type(layout));
+			return exec_fail(ex, "wrong type for value; expected string; got %s",
+					 tmpl_type(layout));
 		_cleanup_buf_ struct buf b = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
 		tmpl_fmt_time(receiver.i, layout.s, &b);
 		return v_string(tmpl_dup(ex->arena, sv_make(buf_str(&b), b.n)));
 	}
 	bool has_args = n_args > 1 || final;
 	if (!tmpl_field(ex->arena, receiver, name, &out, &is_method))
-		return exec_fail(ex, "can't evaluate field %.*s in type %s", SV_ARG(name), tmpl_type(receiver));
+		return exec_fail(ex, "can't evaluate field %.*s in type %s", SV_ARG(name),
+				 tmpl_type(receiver));
 	if (has_args && is_method)
-		return exec_fail(ex, "wrong number of args for %.*s: want 0 got %zu", SV_ARG(name), n_args - (n_args > 0) + (final != NULL));
+		return exec_fail(ex, "wrong number of args for %.*s: want 0 got %zu", SV_ARG(name),
+				 n_args - (n_args > 0) + (final != NULL));
 	if (has_args)
-		return receiver.kind == V_LABELS || receiver.kind == V_MAP ?
-			       exec_fail(ex, "%.*s is not a method but has arguments", SV_ARG(name)) :
-			       exec_fail(ex, "%.*s has arguments but cannot be invoked as function", SV_ARG(name));
+		return receiver.kind == V_LABELS || receiver.kind == V_MAP
+			   ? exec_fail(ex, "%.*s is not a method but has arguments", SV_ARG(name))
+			   : exec_fail(ex, "%.*s has arguments but cannot be invoked as function",
+				       SV_ARG(name));
 	return out;
 }
 
-static struct value eval_chain(struct tmpl_exec *ex, struct value dot, struct value receiver, const struct tmpl_node *n, size_t from,
-			       const struct tmpl_node *const *args, size_t n_args, const struct value *final)
+static struct value eval_chain(struct tmpl_exec *ex, struct value dot, struct value receiver,
+			       const struct tmpl_node *n, size_t from, const struct tmpl_node *const *args,
+			       size_t n_args, const struct value *final)
 {
 	for (size_t i = from; i < n->n_ident && !ex->error; i++) {
 		bool last = i + 1 == n->n_ident;
-		receiver = eval_field(ex, dot, n->ident[i], receiver, last ? args : NULL, last ? n_args : 0, last ? final : NULL);
+		receiver = eval_field(ex, dot, n->ident[i], receiver, last ? args : NULL, last ? n_args : 0,
+				      last ? final : NULL);
 	}
 	return receiver;
 }
@@ -192,16 +201,18 @@ static struct value validate(struct tmpl_exec *ex, struct value v, enum ptype p)
 		default:
 			return (struct value){.kind = V_NIL};
 		}
-	if ((p == P_STRING && v.kind != V_STRING) || (p == P_VECTOR && v.kind != V_VECTOR) || (p == P_SAMPLE && v.kind != V_SAMPLE))
-		return exec_fail(ex, "wrong type for value; expected %s; got %s", ptype_name(p), tmpl_type(v));
+	if ((p == P_STRING && v.kind != V_STRING) || (p == P_VECTOR && v.kind != V_VECTOR) ||
+	    (p == P_SAMPLE && v.kind != V_SAMPLE))
+		return exec_fail(ex, "wrong type for value; expected %s; got %s", ptype_name(p),
+				 tmpl_type(v));
 	return v;
 }
 
 static struct value ideal_constant(struct tmpl_exec *ex, const struct tmpl_node *n)
 {
 	ex->at = n;
-	bool hex = n->text.n > 2 && n->text.p[0] == '0' && (n->text.p[1] | 0x20) == 'x' && !memchr(n->text.p, 'p', n->text.n) &&
-		   !memchr(n->text.p, 'P', n->text.n);
+	bool hex = n->text.n > 2 && n->text.p[0] == '0' && (n->text.p[1] | 0x20) == 'x' &&
+		   !memchr(n->text.p, 'p', n->text.n) && !memchr(n->text.p, 'P', n->text.n);
 	bool floating = false;
 	for (size_t i = 0; i < n->text.n && n->text.p[0] != '\''; i++)
 		floating |= n->text.p[i] && strchr(".eEpP", n->text.p[i]);
@@ -212,14 +223,17 @@ static struct value ideal_constant(struct tmpl_exec *ex, const struct tmpl_node 
 	return exec_fail(ex, "%.*s overflows int", SV_ARG(n->text));
 }
 
-static struct value eval_call(struct tmpl_exec *ex, struct value dot, const struct tmpl_func *f, const struct tmpl_node *node,
-			      const struct tmpl_node *const *args, size_t n_args, const struct value *final)
+static struct value eval_call(struct tmpl_exec *ex, struct value dot, const struct tmpl_func *f,
+			      const struct tmpl_node *node, const struct tmpl_node *const *args,
+			      size_t n_args, const struct value *final)
 {
 	size_t given = n_args ? n_args - 1 : 0, n_in = given + (final != NULL);
 	if (f->variadic && n_in < (size_t)f->n_fixed)
-		return exec_fail(ex, "wrong number of args for %s: want at least %d got %zu", f->name, f->n_fixed, n_in);
+		return exec_fail(ex, "wrong number of args for %s: want at least %d got %zu", f->name,
+				 f->n_fixed, n_in);
 	if (!f->variadic && n_in != (size_t)f->n_fixed)
-		return exec_fail(ex, "wrong number of args for %s: want %d got %zu", f->name, f->n_fixed, n_in);
+		return exec_fail(ex, "wrong number of args for %s: want %d got %zu", f->name, f->n_fixed,
+				 n_in);
 	struct value *argv = tmpl_alloc(ex->arena, (n_in + 1) * sizeof(*argv));
 	bool is_and = !strcmp(f->name, "and"), is_or = !strcmp(f->name, "or");
 	for (size_t i = 0; i < n_in && !ex->error; i++) {
@@ -242,15 +256,17 @@ static struct value eval_call(struct tmpl_exec *ex, struct value dot, const stru
 	return v;
 }
 
-static struct value eval_function(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *ident, const struct tmpl_node *cmd,
-				  const struct tmpl_node *const *args, size_t n_args, const struct value *final)
+static struct value eval_function(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *ident,
+				  const struct tmpl_node *cmd, const struct tmpl_node *const *args,
+				  size_t n_args, const struct value *final)
 {
 	ex->at = ident;
 	return eval_call(ex, dot, find_function(ident->text), cmd, args, n_args, final);
 }
 
-static struct value eval_variable(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *n, const struct tmpl_node *const *args,
-				  size_t n_args, const struct value *final)
+static struct value eval_variable(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *n,
+				  const struct tmpl_node *const *args, size_t n_args,
+				  const struct value *final)
 {
 	ex->at = n;
 	struct tmpl_variable *var = find_var(ex, n->ident[0]);
@@ -261,8 +277,9 @@ static struct value eval_variable(struct tmpl_exec *ex, struct value dot, const 
 	return eval_chain(ex, dot, var->v, n, 1, args, n_args, final);
 }
 
-static struct value eval_chain_node(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *n, const struct tmpl_node *const *args,
-				    size_t n_args, const struct value *final)
+static struct value eval_chain_node(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *n,
+				    const struct tmpl_node *const *args, size_t n_args,
+				    const struct value *final)
 {
 	ex->at = n;
 	struct value start = eval_arg(ex, dot, P_VALUE, n->pipe);
@@ -309,7 +326,8 @@ static struct value eval_arg(struct tmpl_exec *ex, struct value dot, enum ptype 
 	return ideal_constant(ex, n);
 }
 
-static struct value eval_command(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *cmd, const struct value *final)
+static struct value eval_command(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *cmd,
+				 const struct value *final)
 {
 	const struct tmpl_node *const *args = (const struct tmpl_node *const *)cmd->kids;
 	const struct tmpl_node *first = args[0];
@@ -372,11 +390,13 @@ static struct value eval_pipe(struct tmpl_exec *ex, struct value dot, const stru
 
 static enum flow walk(struct tmpl_exec *ex, struct value dot, const struct tmpl_node *n);
 
-static enum flow range_once(struct tmpl_exec *ex, const struct tmpl_node *n, struct value index, struct value elem)
+static enum flow range_once(struct tmpl_exec *ex, const struct tmpl_node *n, struct value index,
+			    struct value elem)
 {
 	size_t mark = ex->n_vars;
 	const struct tmpl_node *pipe = n->pipe;
-	/* With two variables the first is the index; with one it is the element. The declared ones are on top already. */
+	/* With two variables the first is the index; with one it is the element. The declared ones are on top
+	 * already. */
 	for (size_t i = 0; i < pipe->n_decl; i++) {
 		struct tmpl_variable *var = find_var(ex, pipe->decl[i]->ident[0]);
 		if (var)
@@ -397,11 +417,13 @@ static void walk_range(struct tmpl_exec *ex, struct value dot, const struct tmpl
 	switch (v.kind) {
 	case V_VECTOR:
 		for (; i < v.vec.n && flow != FLOW_BREAK; i++)
-			flow = range_once(ex, n, v_int((int64_t)i), (struct value){.kind = V_SAMPLE, .sample = &v.vec.v[i]});
+			flow = range_once(ex, n, v_int((int64_t)i),
+					  (struct value){.kind = V_SAMPLE, .sample = &v.vec.v[i]});
 		break;
 	case V_LABELS:
 		for (; v.labels && i < v.labels->n && flow != FLOW_BREAK; i++)
-			flow = range_once(ex, n, v_string(v.labels->l[i].name), v_string(v.labels->l[i].value));
+			flow =
+			    range_once(ex, n, v_string(v.labels->l[i].name), v_string(v.labels->l[i].value));
 		break;
 	case V_MAP:
 		for (; i < v.map.n && flow != FLOW_BREAK; i++)

@@ -46,12 +46,22 @@ bool tmpl_field(struct tmpl_arena *a, struct value v, struct sv name, struct val
 			enum vkind kind;
 			const char *name, *layout;
 			int64_t div;
-		} methods[] = {{V_TIME, "Unix", NULL, 1000000000}, {V_TIME, "UnixMilli", NULL, 1000000}, {V_TIME, "UnixNano", NULL, 1},
-			       {V_TIME, "Year", "2006", 0}, {V_TIME, "Day", "2", 0}, {V_TIME, "Hour", "15", 0}, {V_TIME, "Minute", "4", 0},
-			       {V_TIME, "Second", "5", 0}, {V_TIME, "YearDay", "002", 0}, {V_TIME, "Month", "January", -1},
-			       {V_TIME, "Weekday", "Monday", -1}, {V_DURATION, "Milliseconds", NULL, 1000000},
-			       {V_DURATION, "Nanoseconds", NULL, 1}, {V_DURATION, "Seconds", "f", 1000000000},
-			       {V_DURATION, "Minutes", "f", 60000000000}, {V_DURATION, "Hours", "f", 3600000000000}};
+		} methods[] = {{V_TIME, "Unix", NULL, 1000000000},
+			       {V_TIME, "UnixMilli", NULL, 1000000},
+			       {V_TIME, "UnixNano", NULL, 1},
+			       {V_TIME, "Year", "2006", 0},
+			       {V_TIME, "Day", "2", 0},
+			       {V_TIME, "Hour", "15", 0},
+			       {V_TIME, "Minute", "4", 0},
+			       {V_TIME, "Second", "5", 0},
+			       {V_TIME, "YearDay", "002", 0},
+			       {V_TIME, "Month", "January", -1},
+			       {V_TIME, "Weekday", "Monday", -1},
+			       {V_DURATION, "Milliseconds", NULL, 1000000},
+			       {V_DURATION, "Nanoseconds", NULL, 1},
+			       {V_DURATION, "Seconds", "f", 1000000000},
+			       {V_DURATION, "Minutes", "f", 60000000000},
+			       {V_DURATION, "Hours", "f", 3600000000000}};
 		*is_method = true;
 		if (v.kind == V_TIME && sv_eqs(name, "UTC")) {
 			*out = v;
@@ -67,13 +77,14 @@ bool tmpl_field(struct tmpl_arena *a, struct value v, struct sv name, struct val
 			if (methods[i].kind != v.kind || !sv_eqs(name, methods[i].name))
 				continue;
 			if (!methods[i].layout) { /* towards minus infinity, as Time.Unix does */
-				*out = v_int(v.i / methods[i].div - (v.kind == V_TIME && v.i % methods[i].div < 0));
+				*out = v_int(v.i / methods[i].div -
+					     (v.kind == V_TIME && v.i % methods[i].div < 0));
 			} else if (v.kind == V_DURATION) {
 				*out = v_float((double)v.i / (double)methods[i].div);
 			} else {
 				tmpl_fmt_time(v.i, sv_of(methods[i].layout), &b);
-				*out = methods[i].div ? v_string(tmpl_dup(a, sv_make(buf_str(&b), b.n))) :
-							v_int(strtol(buf_str(&b), NULL, 10));
+				*out = methods[i].div ? v_string(tmpl_dup(a, sv_make(buf_str(&b), b.n)))
+						      : v_int(strtol(buf_str(&b), NULL, 10));
 			}
 			return true;
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Text to tokens, as Go's text/template cuts it: an action is `{{ ... }}`, a `- ` or ` -` inside the delimiters trims the
- * blanks of the text outside, a comment is an action of its own. */
+/* Text to tokens, as Go's text/template cuts it: an action is `{{ ... }}`, a `- ` or ` -` inside the
+ * delimiters trims the blanks of the text outside, a comment is an action of its own. */
 #include "rules/tmpl.h"
 
 #include <stdarg.h>
@@ -26,7 +26,8 @@ static bool is_space(int c)
 static bool is_alnum(uint32_t c)
 {
 	/* Letters beyond ASCII are letters here: Go asks unicode.IsLetter. */
-	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= 0x80 && c != 0xfffd);
+	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= 0x80 && c != 0xfffd);
 }
 
 static int peek_at(const struct lexer *l, size_t i)
@@ -42,7 +43,8 @@ static bool has(const struct lexer *l, const char *s)
 static void emit(struct lexer *l, enum tok type)
 {
 	tmpl_grow(l->a, l->t, l->n, l->cap);
-	l->t[l->n++] = (struct tmpl_token){type, l->start, l->start_line, sv_make(l->in.p + l->start, l->pos - l->start)};
+	l->t[l->n++] = (struct tmpl_token){type, l->start, l->start_line,
+					   sv_make(l->in.p + l->start, l->pos - l->start)};
 	l->start = l->pos;
 	l->start_line = l->line;
 }
@@ -89,8 +91,8 @@ static void fail_char(struct lexer *l, const char *what)
 /* ` -}}` or `}}` at the position: the length up to behind the braces, or 0. */
 static size_t at_right(const struct lexer *l, bool *trim)
 {
-	*trim = is_space(peek_at(l, l->pos)) && peek_at(l, l->pos + 1) == '-' && peek_at(l, l->pos + 2) == '}' &&
-		peek_at(l, l->pos + 3) == '}';
+	*trim = is_space(peek_at(l, l->pos)) && peek_at(l, l->pos + 1) == '-' &&
+		peek_at(l, l->pos + 2) == '}' && peek_at(l, l->pos + 3) == '}';
 	if (*trim)
 		return 4;
 	return has(l, "}}") ? 2 : 0;
@@ -170,9 +172,10 @@ static void lex_identifier(struct lexer *l)
 	static const struct {
 		const char *word;
 		enum tok type;
-	} words[] = {{"block", TOK_BLOCK},   {"break", TOK_BREAK}, {"continue", TOK_CONTINUE}, {"define", TOK_DEFINE},
-		     {"else", TOK_ELSE},     {"end", TOK_END},	   {"if", TOK_IF},	       {"nil", TOK_NIL},
-		     {"range", TOK_RANGE},   {"with", TOK_WITH},   {"template", TOK_TEMPLATE}, {"true", TOK_BOOL},
+	} words[] = {{"block", TOK_BLOCK},   {"break", TOK_BREAK},	 {"continue", TOK_CONTINUE},
+		     {"define", TOK_DEFINE}, {"else", TOK_ELSE},	 {"end", TOK_END},
+		     {"if", TOK_IF},	     {"nil", TOK_NIL},		 {"range", TOK_RANGE},
+		     {"with", TOK_WITH},     {"template", TOK_TEMPLATE}, {"true", TOK_BOOL},
 		     {"false", TOK_BOOL}};
 	lex_word(l);
 	if (!at_terminator(l)) {
@@ -255,13 +258,15 @@ static void lex_quoted(struct lexer *l, char quote)
 {
 	for (;;) {
 		int c = peek_at(l, l->pos);
-		if (c == '\\' && quote != '`' && peek_at(l, l->pos + 1) >= 0 && peek_at(l, l->pos + 1) != '\n') {
+		if (c == '\\' && quote != '`' && peek_at(l, l->pos + 1) >= 0 &&
+		    peek_at(l, l->pos + 1) != '\n') {
 			skip(l, 2);
 			continue;
 		}
 		if (c < 0 || (c == '\n' && quote != '`')) {
-			fail(l, quote == '"' ? "unterminated quoted string" : quote == '`' ? "unterminated raw quoted string" :
-											     "unterminated character constant");
+			fail(l, quote == '"'   ? "unterminated quoted string"
+				: quote == '`' ? "unterminated raw quoted string"
+					       : "unterminated character constant");
 			return;
 		}
 		skip(l, 1);
@@ -365,7 +370,8 @@ struct tmpl_token *tmpl_lex(struct tmpl_arena *a, struct sv text, size_t *n)
 	struct lexer l = {.a = a, .in = text, .line = 1, .start_line = 1};
 	lex_text(&l);
 	while (!l.done) {
-		/* Outside an action the position is at `{{`; inside anywhere else, for `{{` is two characters no action has. */
+		/* Outside an action the position is at `{{`; inside anywhere else, for `{{` is two characters
+		 * no action has. */
 		bool inside = l.n && l.t[l.n - 1].type != TOK_RIGHT && l.t[l.n - 1].type != TOK_TEXT;
 		if (inside) {
 			lex_inside(&l);
@@ -373,7 +379,8 @@ struct tmpl_token *tmpl_lex(struct tmpl_arena *a, struct sv text, size_t *n)
 		}
 		bool trim = peek_at(&l, l.pos + 2) == '-' && is_space(peek_at(&l, l.pos + 3));
 		size_t skip_marker = trim ? 2 : 0;
-		if (peek_at(&l, l.pos + 2 + skip_marker) == '/' && peek_at(&l, l.pos + 3 + skip_marker) == '*') {
+		if (peek_at(&l, l.pos + 2 + skip_marker) == '/' &&
+		    peek_at(&l, l.pos + 3 + skip_marker) == '*') {
 			skip(&l, 2 + skip_marker);
 			lex_comment(&l);
 			if (!l.done)

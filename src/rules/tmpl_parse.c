@@ -100,7 +100,8 @@ static struct tmpl_node *unexpected(struct parser *p, const struct tmpl_token *t
 		return fail(p, "unexpected %s in %s", buf_str(&b), context);
 	if (p->action_line && p->action_line != t->line) {
 		bool is_action = b.n > 7 && !strcmp(b.p + b.n - 7, " action");
-		buf_addf(&b, "%s started at %.*s:%d", is_action ? "" : " in action", SV_ARG(p->t->name), p->action_line);
+		buf_addf(&b, "%s started at %.*s:%d", is_action ? "" : " in action", SV_ARG(p->t->name),
+			 p->action_line);
 	}
 	return fail(p, "%s", buf_str(&b));
 }
@@ -212,12 +213,14 @@ static struct tmpl_node *parse_number(struct parser *p, const struct tmpl_token 
 			return n;
 	}
 	if (!strpbrk(s, ".eEpP") && strspn(digits, "0123456789abcdefABCDEFxXoO") == strlen(digits) && *digits)
-		return strspn(digits, "0123456789") == strlen(digits) ? fail(p, "integer overflow: \"%.*s\"", SV_ARG(t->val)) :
-									fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
+		return strspn(digits, "0123456789") == strlen(digits)
+			   ? fail(p, "integer overflow: \"%.*s\"", SV_ARG(t->val))
+			   : fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
 	if (!text_parse_float(sv_of(s), &n->f) || isinf(n->f))
 		return fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
 	n->is_float = true;
-	if (n->f == (double)(int64_t)n->f && n->f > -9e18 && n->f < 9e18) { /* 1e3 may stand where an int is wanted */
+	if (n->f == (double)(int64_t)n->f && n->f > -9e18 &&
+	    n->f < 9e18) { /* 1e3 may stand where an int is wanted */
 		n->is_int = true;
 		n->i = (int64_t)n->f;
 	}
@@ -288,7 +291,8 @@ static struct tmpl_node *parse_operand(struct parser *p)
 	if (!n || peek(p)->type != TOK_FIELD)
 		return n;
 	struct tmpl_node *chain = n;
-	if (n->type == NODE_BOOL || n->type == NODE_STRING || n->type == NODE_NUMBER || n->type == NODE_NIL || n->type == NODE_DOT) {
+	if (n->type == NODE_BOOL || n->type == NODE_STRING || n->type == NODE_NUMBER || n->type == NODE_NIL ||
+	    n->type == NODE_DOT) {
 		_cleanup_buf_ struct buf b = BUF_INIT, q = BUF_INIT;
 		next(p);
 		tmpl_node_print(n, &b);
@@ -399,7 +403,8 @@ static struct tmpl_node *parse_pipeline(struct parser *p, const char *context, e
 				return fail(p, "missing value for %s", context);
 			for (size_t i = 1; i < pipe->n_kids; i++) {
 				enum node_type k = pipe->kids[i]->kids[0]->type;
-				if (k == NODE_BOOL || k == NODE_DOT || k == NODE_NIL || k == NODE_NUMBER || k == NODE_STRING)
+				if (k == NODE_BOOL || k == NODE_DOT || k == NODE_NIL || k == NODE_NUMBER ||
+				    k == NODE_STRING)
 					return fail(p, "non executable command in pipeline stage %zu", i + 1);
 			}
 			return pipe;
@@ -426,7 +431,8 @@ static struct tmpl_node *parse_list(struct parser *p, struct tmpl_node **end)
 	return fail(p, "unexpected EOF");
 }
 
-static struct tmpl_node *parse_control(struct parser *p, enum node_type type, const struct tmpl_token *word, const char *context)
+static struct tmpl_node *parse_control(struct parser *p, enum node_type type, const struct tmpl_token *word,
+				       const char *context)
 {
 	struct tmpl_node *n = node_new(p, type, word), *end = NULL;
 	size_t vars = p->n_vars;
@@ -628,7 +634,8 @@ static void parse_top(struct parser *p)
 			next(p);
 			if (next_nonspace(p)->type == TOK_DEFINE) {
 				struct sv name;
-				if (!parse_name(p, "define clause", &name, NULL) || !expect(p, TOK_RIGHT, "define clause") ||
+				if (!parse_name(p, "define clause", &name, NULL) ||
+				    !expect(p, TOK_RIGHT, "define clause") ||
 				    !parse_body(p, name, "define clause"))
 					return;
 				continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Go's fmt for the few types a template knows: %v of everything, Printf with flags, width, precision, argument indexes and
- * the inline complaints (`%!d(float64=3)`). */
+/* Go's fmt for the few types a template knows: %v of everything, Printf with flags, width, precision,
+ * argument indexes and the inline complaints (`%!d(float64=3)`). */
 #include "rules/tmpl.h"
 
 #include <math.h>
@@ -64,7 +64,8 @@ static void bad_verb(const struct spec *f, uint32_t verb, struct value v, struct
 	buf_addc(out, ')');
 }
 
-static void format_int(const struct spec *f, uint32_t verb, bool neg, uint64_t u, struct value v, struct buf *out)
+static void format_int(const struct spec *f, uint32_t verb, bool neg, uint64_t u, struct value v,
+		       struct buf *out)
 {
 	unsigned base = 10;
 	char tmp[80], *p = tmp + sizeof(tmp), utf8[4];
@@ -98,7 +99,8 @@ static void format_int(const struct spec *f, uint32_t verb, bool neg, uint64_t u
 		return;
 	}
 	case 'U':
-		snprintf(tmp, sizeof(tmp), "U+%04llX", neg ? 0 - (unsigned long long)u : (unsigned long long)u);
+		snprintf(tmp, sizeof(tmp), "U+%04llX",
+			 neg ? 0 - (unsigned long long)u : (unsigned long long)u);
 		pad(f, sv_of(tmp), out);
 		return;
 	default:
@@ -112,8 +114,11 @@ static void format_int(const struct spec *f, uint32_t verb, bool neg, uint64_t u
 		rest /= base;
 	} while (rest);
 	size_t n = (size_t)(tmp + sizeof(tmp) - p), want = 0;
-	const char *prefix = f->sharp && base == 16 ? (verb == 'X' ? "0X" : "0x") : f->sharp && base == 2 ? "0b" : verb == 'O' ? "0o" :
-			     f->sharp && base == 8 && *p != '0' ? "0" : "";
+	const char *prefix = f->sharp && base == 16		  ? (verb == 'X' ? "0X" : "0x")
+			     : f->sharp && base == 2		  ? "0b"
+			     : verb == 'O'			  ? "0o"
+			     : f->sharp && base == 8 && *p != '0' ? "0"
+								  : "";
 	const char *sign = neg ? "-" : f->plus ? "+" : f->space ? " " : "";
 	if (f->has_prec) {
 		want = (size_t)f->prec;

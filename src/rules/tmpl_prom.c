@@ -86,7 +86,8 @@ static int by_label(const void *a, const void *b, void *name)
 {
 	const struct tmpl_sample *x = a, *y = b;
 	struct sv l = *(struct sv *)name;
-	return sv_cmp(x->labels ? labels_get(x->labels, l) : SV(""), y->labels ? labels_get(y->labels, l) : SV(""));
+	return sv_cmp(x->labels ? labels_get(x->labels, l) : SV(""),
+		      y->labels ? labels_get(y->labels, l) : SV(""));
 }
 
 static struct value fn_sort_by_label(struct tmpl_exec *ex, struct value *v, size_t n)
@@ -148,19 +149,22 @@ enum letter_case { CASE_UPPER, CASE_LOWER, CASE_TITLE };
 static bool is_separator(uint32_t c)
 {
 	if (c < 0x80)
-		return !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_');
-	return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
-	       c == 0x205f || c == 0x3000;
+		return !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			 c == '_');
+	return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 ||
+	       c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
 static struct value change_case(struct tmpl_exec *ex, struct sv s, enum letter_case to)
 {
-	/* Unicode letters need a locale that knows them; without one only ASCII changes. Created once, kept for good. */
+	/* Unicode letters need a locale that knows them; without one only ASCII changes. Created once, kept
+	 * for good. */
 	static locale_t utf8;
 	locale_t l = __atomic_load_n(&utf8, __ATOMIC_ACQUIRE);
 	if (!l) {
 		locale_t fresh = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-		if (fresh && !__atomic_compare_exchange_n(&utf8, &l, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		if (fresh &&
+		    !__atomic_compare_exchange_n(&utf8, &l, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			freelocale(fresh);
 		else
 			l = fresh;
@@ -283,7 +287,9 @@ static void add_g4(double v, struct buf *b)
 
 static struct value fn_humanize(struct tmpl_exec *ex, struct value *argv, size_t n)
 {
-	static const char *const up[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"}, *const down[] = {"m", "u", "n", "p", "f", "a", "z", "y"};
+	static const char *const up[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"}, *const down[] = {
+										      "m", "u", "n", "p",
+										      "f", "a", "z", "y"};
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	const char *prefix = "";
 	double v;
@@ -340,7 +346,8 @@ static struct value fn_humanize_duration(struct tmpl_exec *ex, struct value *arg
 		/* Beyond int64 there is no sensible text; this one is at least defined. */
 		unsigned long long s = fabs(v) < 9.2e18 ? (unsigned long long)fabs(v) : INT64_MAX;
 		if (s >= 86400)
-			buf_addf(&b, "%s%llud %lluh %llum %llus", sign, s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+			buf_addf(&b, "%s%llud %lluh %llum %llus", sign, s / 86400, s / 3600 % 24, s / 60 % 60,
+				 s % 60);
 		else if (s >= 3600)
 			buf_addf(&b, "%s%lluh %llum %llus", sign, s / 3600, s / 60 % 60, s % 60);
 		else
@@ -373,7 +380,8 @@ static bool to_time(struct tmpl_exec *ex, double v, struct value *out)
 	if (ns >= 9223372036854775808.0 || ns < -9223372036854775808.0) {
 		_cleanup_buf_ struct buf b = BUF_INIT;
 		text_float(v, 'g', &b);
-		tmpl_fail(ex, "%s cannot be represented as a nanoseconds timestamp since it overflows int64", buf_str(&b));
+		tmpl_fail(ex, "%s cannot be represented as a nanoseconds timestamp since it overflows int64",
+			  buf_str(&b));
 		return false;
 	}
 	/* Prometheus' times have milliseconds, cut towards zero. */
@@ -418,7 +426,9 @@ static struct value fn_to_duration(struct tmpl_exec *ex, struct value *argv, siz
 	if (ns >= 9223372036854775808.0 || ns < -9223372036854775808.0) {
 		_cleanup_buf_ struct buf b = BUF_INIT;
 		text_float(v, 'g', &b);
-		return tmpl_fail(ex, "%s cannot be represented as a nanoseconds duration since it overflows int64", buf_str(&b));
+		return tmpl_fail(
+		    ex, "%s cannot be represented as a nanoseconds duration since it overflows int64",
+		    buf_str(&b));
 	}
 	return (struct value){.kind = V_DURATION, .i = (int64_t)ns};
 }
@@ -435,7 +445,8 @@ static struct value fn_parse_duration(struct tmpl_exec *ex, struct value *v, siz
 		return v_float((double)ms / 1000);
 	_cleanup_buf_ struct buf q = BUF_INIT;
 	text_go_quote(v[0].s, &q);
-	return v[0].s.n ? tmpl_fail(ex, "not a valid duration string: %s", buf_str(&q)) : tmpl_fail(ex, "empty duration string");
+	return v[0].s.n ? tmpl_fail(ex, "not a valid duration string: %s", buf_str(&q))
+			: tmpl_fail(ex, "empty duration string");
 }
 
 static struct sv external_url(const struct tmpl_exec *ex)
@@ -466,34 +477,34 @@ static struct value fn_url_query_escape(struct tmpl_exec *ex, struct value *v, s
 }
 
 const struct tmpl_func tmpl_prom_funcs[] = {
-	{"query", 1, false, {P_STRING}, fn_query},
-	{"first", 1, false, {P_VECTOR}, fn_first},
-	{"label", 2, false, {P_STRING, P_SAMPLE}, fn_label},
-	{"value", 1, false, {P_SAMPLE}, fn_value},
-	{"strvalue", 1, false, {P_SAMPLE}, fn_strvalue},
-	{"sortByLabel", 2, false, {P_STRING, P_VECTOR}, fn_sort_by_label},
-	{"args", 0, true, {P_ANY}, fn_args},
-	{"reReplaceAll", 3, false, {P_STRING, P_STRING, P_STRING}, fn_re_replace_all},
-	{"match", 2, false, {P_STRING, P_STRING}, fn_match},
-	{"title", 1, false, {P_STRING}, fn_title},
-	{"toUpper", 1, false, {P_STRING}, fn_to_upper},
-	{"toLower", 1, false, {P_STRING}, fn_to_lower},
-	{"graphLink", 1, false, {P_STRING}, fn_graph_link},
-	{"tableLink", 1, false, {P_STRING}, fn_table_link},
-	{"stripPort", 1, false, {P_STRING}, fn_strip_port},
-	{"stripDomain", 1, false, {P_STRING}, fn_strip_domain},
-	{"humanize", 1, false, {P_ANY}, fn_humanize},
-	{"humanize1024", 1, false, {P_ANY}, fn_humanize1024},
-	{"humanizeDuration", 1, false, {P_ANY}, fn_humanize_duration},
-	{"humanizePercentage", 1, false, {P_ANY}, fn_humanize_percentage},
-	{"humanizeTimestamp", 1, false, {P_ANY}, fn_humanize_timestamp},
-	{"toTime", 1, false, {P_ANY}, fn_to_time},
-	{"toDuration", 1, false, {P_ANY}, fn_to_duration},
-	{"now", 0, false, {P_ANY}, fn_now},
-	{"parseDuration", 1, false, {P_STRING}, fn_parse_duration},
-	{"externalURL", 0, false, {P_ANY}, fn_external_url},
-	{"pathPrefix", 0, false, {P_ANY}, fn_path_prefix},
-	{"safeHtml", 1, false, {P_STRING}, fn_safe_html},
-	{"urlQueryEscape", 1, false, {P_STRING}, fn_url_query_escape},
-	{0},
+    {"query", 1, false, {P_STRING}, fn_query},
+    {"first", 1, false, {P_VECTOR}, fn_first},
+    {"label", 2, false, {P_STRING, P_SAMPLE}, fn_label},
+    {"value", 1, false, {P_SAMPLE}, fn_value},
+    {"strvalue", 1, false, {P_SAMPLE}, fn_strvalue},
+    {"sortByLabel", 2, false, {P_STRING, P_VECTOR}, fn_sort_by_label},
+    {"args", 0, true, {P_ANY}, fn_args},
+    {"reReplaceAll", 3, false, {P_STRING, P_STRING, P_STRING}, fn_re_replace_all},
+    {"match", 2, false, {P_STRING, P_STRING}, fn_match},
+    {"title", 1, false, {P_STRING}, fn_title},
+    {"toUpper", 1, false, {P_STRING}, fn_to_upper},
+    {"toLower", 1, false, {P_STRING}, fn_to_lower},
+    {"graphLink", 1, false, {P_STRING}, fn_graph_link},
+    {"tableLink", 1, false, {P_STRING}, fn_table_link},
+    {"stripPort", 1, false, {P_STRING}, fn_strip_port},
+    {"stripDomain", 1, false, {P_STRING}, fn_strip_domain},
+    {"humanize", 1, false, {P_ANY}, fn_humanize},
+    {"humanize1024", 1, false, {P_ANY}, fn_humanize1024},
+    {"humanizeDuration", 1, false, {P_ANY}, fn_humanize_duration},
+    {"humanizePercentage", 1, false, {P_ANY}, fn_humanize_percentage},
+    {"humanizeTimestamp", 1, false, {P_ANY}, fn_humanize_timestamp},
+    {"toTime", 1, false, {P_ANY}, fn_to_time},
+    {"toDuration", 1, false, {P_ANY}, fn_to_duration},
+    {"now", 0, false, {P_ANY}, fn_now},
+    {"parseDuration", 1, false, {P_STRING}, fn_parse_duration},
+    {"externalURL", 0, false, {P_ANY}, fn_external_url},
+    {"pathPrefix", 0, false, {P_ANY}, fn_path_prefix},
+    {"safeHtml", 1, false, {P_STRING}, fn_safe_html},
+    {"urlQueryEscape", 1, false, {P_STRING}, fn_url_query_escape},
+    {0},
 };

@@ -25,10 +25,13 @@ void tmpl_fmt_time(int64_t ns, struct sv layout, struct buf *out)
 {
 	static const struct {
 		const char *token, *strf;
-	} tokens[] = {{"January", "%B"}, {"Jan", "%b"}, {"Monday", "%A"}, {"Mon", "%a"}, {"MST", "UTC"}, {"2006", "%Y"},
-		      {"-07:00", "+00:00"}, {"-0700", "+0000"}, {"-07", "+00"}, {"Z07:00", "Z"}, {"Z0700", "Z"}, {"002", "%j"},
-		      {"01", "%m"}, {"02", "%d"}, {"03", "%I"}, {"04", "%M"}, {"05", "%S"}, {"06", "%y"}, {"15", "%H"}, {"PM", "%p"},
-		      {"pm", "%P"}, {"_2", "%e"}, {"1", "%-m"}, {"2", "%-d"}, {"3", "%-I"}, {"4", "%-M"}, {"5", "%-S"}};
+	} tokens[] = {{"January", "%B"}, {"Jan", "%b"},	  {"Monday", "%A"},	{"Mon", "%a"},
+		      {"MST", "UTC"},	 {"2006", "%Y"},  {"-07:00", "+00:00"}, {"-0700", "+0000"},
+		      {"-07", "+00"},	 {"Z07:00", "Z"}, {"Z0700", "Z"},	{"002", "%j"},
+		      {"01", "%m"},	 {"02", "%d"},	  {"03", "%I"},		{"04", "%M"},
+		      {"05", "%S"},	 {"06", "%y"},	  {"15", "%H"},		{"PM", "%p"},
+		      {"pm", "%P"},	 {"_2", "%e"},	  {"1", "%-m"},		{"2", "%-d"},
+		      {"3", "%-I"},	 {"4", "%-M"},	  {"5", "%-S"}};
 	time_t sec = ns / 1000000000;
 	int64_t frac = ns % 1000000000;
 	if (frac < 0) {
@@ -40,7 +43,8 @@ void tmpl_fmt_time(int64_t ns, struct sv layout, struct buf *out)
 	for (size_t i = 0; i < layout.n;) {
 		struct sv rest = sv_make(layout.p + i, layout.n - i);
 		size_t k = 0;
-		if ((rest.p[0] == '.' || rest.p[0] == ',') && rest.n > 1 && (rest.p[1] == '0' || rest.p[1] == '9')) {
+		if ((rest.p[0] == '.' || rest.p[0] == ',') && rest.n > 1 &&
+		    (rest.p[1] == '0' || rest.p[1] == '9')) {
 			size_t d = 1;
 			while (d < rest.n && rest.p[d] == rest.p[1])
 				d++;

@@ -85,7 +85,8 @@ const char *tmpl_type(struct value v)
 	case V_SAMPLE:
 		return "*template.sample";
 	case V_DATA:
-		return "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }";
+		return "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL "
+		       "string; Value interface {} }";
 	case V_TIME:
 		return "*time.Time";
 	case V_DURATION:

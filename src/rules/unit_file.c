@@ -25,9 +25,11 @@ static struct labels *decode_pairs(struct decoder *d, const struct yaml_node *va
 	struct label *pairs = xcalloc(value->n + 1, sizeof(*pairs));
 	size_t n = 0;
 	for (size_t i = 0; i < value->n; i++) {
-		const struct yaml_node *k = rule_decode_scalar(d, value->keys[i], "string"), *v = rule_decode_scalar(d, value->values[i], "string");
+		const struct yaml_node *k = rule_decode_scalar(d, value->keys[i], "string"),
+				       *v = rule_decode_scalar(d, value->values[i], "string");
 		if (k && v)
-			pairs[n++] = (struct label){sv_make(k->text, k->len), v->kind == YAML_NULL ? SV("") : sv_make(v->text, v->len)};
+			pairs[n++] = (struct label){sv_make(k->text, k->len),
+						    v->kind == YAML_NULL ? SV("") : sv_make(v->text, v->len)};
 	}
 	struct labels *ls = keep_empty ? annotations_new(pairs, n) : labels_new(pairs, n);
 	free(pairs);
@@ -51,9 +53,9 @@ static void decode_annotations(struct decoder *d, const struct yaml_node *value,
 static void decode_series_item(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"series", rule_decode_string, offsetof(struct unit_series, series)},
-		{"values", rule_decode_string, offsetof(struct unit_series, values)},
-		{0},
+	    {"series", rule_decode_string, offsetof(struct unit_series, series)},
+	    {"values", rule_decode_string, offsetof(struct unit_series, values)},
+	    {0},
 	};
 	struct unit_group *g = arg;
 	array_grow(g->series, g->n_series, g->cap_series);
@@ -69,9 +71,9 @@ static void decode_series(struct decoder *d, const struct yaml_node *value, void
 static void decode_expected_alert(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"exp_labels", decode_labels, offsetof(struct unit_expected_alert, labels)},
-		{"exp_annotations", decode_annotations, offsetof(struct unit_expected_alert, annotations)},
-		{0},
+	    {"exp_labels", decode_labels, offsetof(struct unit_expected_alert, labels)},
+	    {"exp_annotations", decode_annotations, offsetof(struct unit_expected_alert, annotations)},
+	    {0},
 	};
 	struct unit_alert_test *t = arg;
 	array_grow(t->expected, t->n, t->cap);
@@ -87,10 +89,10 @@ static void decode_expected_alerts(struct decoder *d, const struct yaml_node *va
 static void decode_alert_test(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"eval_time", rule_decode_duration, offsetof(struct unit_alert_test, eval_time)},
-		{"alertname", rule_decode_string, offsetof(struct unit_alert_test, alertname)},
-		{"exp_alerts", decode_expected_alerts, 0},
-		{0},
+	    {"eval_time", rule_decode_duration, offsetof(struct unit_alert_test, eval_time)},
+	    {"alertname", rule_decode_string, offsetof(struct unit_alert_test, alertname)},
+	    {"exp_alerts", decode_expected_alerts, 0},
+	    {0},
 	};
 	struct unit_group *g = arg;
 	array_grow(g->alerts, g->n_alerts, g->cap_alerts);
@@ -106,10 +108,10 @@ static void decode_alert_tests(struct decoder *d, const struct yaml_node *value,
 static void decode_sample(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"labels", rule_decode_string, offsetof(struct unit_expected_sample, labels)},
-		{"value", rule_decode_float, offsetof(struct unit_expected_sample, value)},
-		{"histogram", rule_decode_string, offsetof(struct unit_expected_sample, histogram)},
-		{0},
+	    {"labels", rule_decode_string, offsetof(struct unit_expected_sample, labels)},
+	    {"value", rule_decode_float, offsetof(struct unit_expected_sample, value)},
+	    {"histogram", rule_decode_string, offsetof(struct unit_expected_sample, histogram)},
+	    {0},
 	};
 	struct unit_expr_test *t = arg;
 	array_grow(t->expected, t->n, t->cap);
@@ -125,10 +127,10 @@ static void decode_samples(struct decoder *d, const struct yaml_node *value, voi
 static void decode_expr_test(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"expr", rule_decode_string, offsetof(struct unit_expr_test, expr)},
-		{"eval_time", rule_decode_duration, offsetof(struct unit_expr_test, eval_time)},
-		{"exp_samples", decode_samples, 0},
-		{0},
+	    {"expr", rule_decode_string, offsetof(struct unit_expr_test, expr)},
+	    {"eval_time", rule_decode_duration, offsetof(struct unit_expr_test, eval_time)},
+	    {"exp_samples", decode_samples, 0},
+	    {0},
 	};
 	struct unit_group *g = arg;
 	array_grow(g->exprs, g->n_exprs, g->cap_exprs);
@@ -169,7 +171,8 @@ static void decode_start(struct decoder *d, const struct yaml_node *value, void 
 	int h, m, used = 0;
 	if (end && !strcmp(end, "Z")) {
 		*ms += (int64_t)timegm(&tm) * 1000;
-	} else if (end && (*end == '+' || *end == '-') && sscanf(end + 1, "%2d:%2d%n", &h, &m, &used) == 2 && !end[1 + used]) {
+	} else if (end && (*end == '+' || *end == '-') && sscanf(end + 1, "%2d:%2d%n", &h, &m, &used) == 2 &&
+		   !end[1 + used]) {
 		*ms += ((int64_t)timegm(&tm) - (*end == '+' ? 1 : -1) * (h * 3600 + m * 60)) * 1000;
 	} else if (!d->fatal) {
 		_cleanup_buf_ struct buf q = BUF_INIT;
@@ -181,15 +184,15 @@ static void decode_start(struct decoder *d, const struct yaml_node *value, void 
 static void decode_group(struct decoder *d, const struct yaml_node *item, void *arg)
 {
 	static const struct decode_field fields[] = {
-		{"interval", rule_decode_duration, offsetof(struct unit_group, interval)},
-		{"input_series", decode_series, 0},
-		{"alert_rule_test", decode_alert_tests, 0},
-		{"promql_expr_test", decode_expr_tests, 0},
-		{"external_labels", decode_labels, offsetof(struct unit_group, external_labels)},
-		{"external_url", rule_decode_text, offsetof(struct unit_group, external_url)},
-		{"name", rule_decode_string, offsetof(struct unit_group, name)},
-		{"start_timestamp", decode_start, offsetof(struct unit_group, start)},
-		{0},
+	    {"interval", rule_decode_duration, offsetof(struct unit_group, interval)},
+	    {"input_series", decode_series, 0},
+	    {"alert_rule_test", decode_alert_tests, 0},
+	    {"promql_expr_test", decode_expr_tests, 0},
+	    {"external_labels", decode_labels, offsetof(struct unit_group, external_labels)},
+	    {"external_url", rule_decode_text, offsetof(struct unit_group, external_url)},
+	    {"name", rule_decode_string, offsetof(struct unit_group, name)},
+	    {"start_timestamp", decode_start, offsetof(struct unit_group, start)},
+	    {0},
 	};
 	struct unit_file *f = arg;
 	array_grow(f->groups, f->n, f->cap);
@@ -200,7 +203,8 @@ static void decode_group(struct decoder *d, const struct yaml_node *item, void *
 static void decode_groups(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	/* OUT is where `groups` stands in the file. */
-	rule_decode_list(d, value, "[]main.testGroup", decode_group, (char *)out - offsetof(struct unit_file, groups));
+	rule_decode_list(d, value, "[]main.testGroup", decode_group,
+			 (char *)out - offsetof(struct unit_file, groups));
 }
 
 static void decode_strings_item(struct decoder *d, const struct yaml_node *item, void *arg)
@@ -235,12 +239,12 @@ static int read_file(const char *path, struct buf *text, char **error)
 int unit_file_load(const char *path, struct unit_file *f, char **error)
 {
 	static const struct decode_field fields[] = {
-		{"rule_files", decode_strings, offsetof(struct unit_file, rule_files)},
-		{"evaluation_interval", rule_decode_duration, offsetof(struct unit_file, evaluation_interval)},
-		{"group_eval_order", decode_strings, offsetof(struct unit_file, group_order)},
-		{"fuzzy_compare", rule_decode_bool, offsetof(struct unit_file, fuzzy)},
-		{"tests", decode_groups, offsetof(struct unit_file, groups)},
-		{0},
+	    {"rule_files", decode_strings, offsetof(struct unit_file, rule_files)},
+	    {"evaluation_interval", rule_decode_duration, offsetof(struct unit_file, evaluation_interval)},
+	    {"group_eval_order", decode_strings, offsetof(struct unit_file, group_order)},
+	    {"fuzzy_compare", rule_decode_bool, offsetof(struct unit_file, fuzzy)},
+	    {"tests", decode_groups, offsetof(struct unit_file, groups)},
+	    {0},
 	};
 	_cleanup_buf_ struct buf text = BUF_LIMIT(RULE_FILE_MAX_BYTES);
 	struct decoder d = {0};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Runs test groups: a clock that goes in steps from the start, samples put in as it passes them, rules evaluated at each step. */
+/* Runs test groups: a clock that goes in steps from the start, samples put in as it passes them, rules
+ * evaluated at each step. */
 #include "rules/unit_test.h"
 
 #include <errno.h>
@@ -43,7 +44,8 @@ static void on_failed(void *self, const char *group, const char *rule, const cha
 {
 	struct unit_run *r = self;
 	_cleanup_buf_ struct buf t = BUF_INIT;
-	tmpl_fmt_duration((r->now - r->group->start) * 1000000, &t); /* Go's text: 1m0s, not the 1m of the files */
+	tmpl_fmt_duration((r->now - r->group->start) * 1000000,
+			  &t); /* Go's text: 1m0s, not the 1m of the files */
 	strings_take(r->errors, xasprintf("    rule: %s, time: %s, err: %s", rule, buf_str(&t), error));
 	r->eval_failed = true;
 }
@@ -72,7 +74,8 @@ static bool load_series(struct unit_run *r)
 		buf_addf(&line, "%s %s", series ? series->text : "", values ? values->text : "");
 		char *kept = arena_strndup(&r->arena, buf_str(&line), line.n);
 		if (!test_row_parse(sv_make(kept, line.n), &r->arena, &r->rows[i], &error)) {
-			strings_take(r->errors, xasprintf("series \"%s\": %s", buf_str(&line), error ? error : "cannot be read"));
+			strings_take(r->errors, xasprintf("series \"%s\": %s", buf_str(&line),
+							  error ? error : "cannot be read"));
 			return false;
 		}
 		r->n_rows++;
@@ -135,7 +138,8 @@ static size_t firing_alerts(struct unit_run *r, const char *name, struct alert_t
 				if (rule->active[a]->state != RULE_FIRING)
 					continue;
 				array_grow(*out, n, cap);
-				(*out)[n++] = (struct alert_text){labels_ref(rule->active[a]->labels), rule->active[a]->annotations};
+				(*out)[n++] = (struct alert_text){labels_ref(rule->active[a]->labels),
+								  rule->active[a]->annotations};
 			}
 		}
 	return n;
@@ -220,7 +224,8 @@ static void print_samples(const struct sample_text *v, size_t n, struct buf *out
 }
 
 /* False and *ERROR (heap). */
-static bool expected_sample(struct unit_run *r, const struct unit_expected_sample *e, struct sample_text *out, char **error)
+static bool expected_sample(struct unit_run *r, const struct unit_expected_sample *e, struct sample_text *out,
+			    char **error)
 {
 	const char *cause = NULL;
 	struct test_row row;
@@ -241,8 +246,10 @@ static bool expected_sample(struct unit_run *r, const struct unit_expected_sampl
 	}
 	if (!e->histogram || !e->histogram->len)
 		return true;
-	if (!test_values_parse(sv_make(e->histogram->text, e->histogram->len), &r->arena, &row, &cause) || row.n != 1 || !row.v[0].h) {
-		*error = xasprintf("invalid histogram in `%s`: %s", e->histogram->text, cause ? cause : "one histogram is expected");
+	if (!test_values_parse(sv_make(e->histogram->text, e->histogram->len), &r->arena, &row, &cause) ||
+	    row.n != 1 || !row.v[0].h) {
+		*error = xasprintf("invalid histogram in `%s`: %s", e->histogram->text,
+				   cause ? cause : "one histogram is expected");
 		labels_unref(out->labels);
 		return false;
 	}
@@ -252,7 +259,8 @@ static bool expected_sample(struct unit_run *r, const struct unit_expected_sampl
 
 static int eval_expr(struct unit_run *r, const struct unit_expr_test *t, struct promql_value *v, char **error)
 {
-	struct promql_options opt = {.subquery_step_ms = r->file->evaluation_interval, .experimental_functions = true};
+	struct promql_options opt = {.subquery_step_ms = r->file->evaluation_interval,
+				     .experimental_functions = true};
 	struct promql_expr *expr;
 	struct sample_source source = memory_source(&r->memory);
 	struct sv text = t->expr ? sv_make(t->expr->text, t->expr->len) : SV("");
@@ -287,7 +295,8 @@ static void check_expr(struct unit_run *r, const struct unit_expr_test *t)
 		if (v.type == PROMQL_SCALAR)
 			got[0] = (struct sample_text){.labels = labels_empty(), .v = v.scalar};
 		for (size_t i = 0; v.type == PROMQL_VECTOR && i < n; i++)
-			got[i] = (struct sample_text){labels_ref(v.series[i].labels), v.series[i].points[0].v, v.series[i].points[0].h};
+			got[i] = (struct sample_text){labels_ref(v.series[i].labels), v.series[i].points[0].v,
+						      v.series[i].points[0].h};
 		while (n_want < t->n && expected_sample(r, &t->expected[n_want], &want[n_want], &error))
 			n_want++;
 	}
@@ -300,7 +309,8 @@ static void check_expr(struct unit_run *r, const struct unit_expr_test *t)
 		bool same = n == n_want;
 		for (size_t i = 0; same && i < n; i++)
 			same = sample_cmp(&got[i], &want[i]) == 0 && !got[i].h == !want[i].h &&
-			       (got[i].h ? histogram_equal(got[i].h, want[i].h) : same_value(got[i].v, want[i].v, r->file->fuzzy));
+			       (got[i].h ? histogram_equal(got[i].h, want[i].h)
+					 : same_value(got[i].v, want[i].v, r->file->fuzzy));
 		buf_adds(&b, ",\n        exp: ");
 		print_samples(want, n_want, &b);
 		buf_adds(&b, "\n        got: ");
@@ -354,7 +364,8 @@ static bool check_names(struct unit_run *r)
 		if (t->alertname && t->alertname->len)
 			continue;
 		_cleanup_buf_ struct buf b = BUF_INIT;
-		buf_adds(&b, "an item under alert_rule_test misses required attribute alertname at eval_time ");
+		buf_adds(&b,
+			 "an item under alert_rule_test misses required attribute alertname at eval_time ");
 		text_duration(t->eval_time, &b);
 		if (r->group->name && r->group->name->len)
 			buf_addf(&b, " (in TestGroup %s)", r->group->name->text);
@@ -391,20 +402,21 @@ static void run_steps(struct unit_run *r)
 		check_expr(r, &g->exprs[i]);
 }
 
-static void run_group(const struct unit_file *f, const struct unit_group *g, const struct strings *rule_files, struct strings *errors)
+static void run_group(const struct unit_file *f, const struct unit_group *g, const struct strings *rule_files,
+		      struct strings *errors)
 {
 	struct unit_run r = {.file = f, .group = g, .errors = errors};
 	struct rule_set *set = NULL;
 	if (rule_files_load(rule_files, &set, errors) == 0 && check_names(&r)) {
 		struct rule_manager_options opt = {
-			.source = memory_source(&r.memory),
-			.promql = {.subquery_step_ms = f->evaluation_interval, .experimental_functions = true},
-			.evaluation_interval_ms = f->evaluation_interval,
-			.external_labels = g->external_labels,
-			.external_url = g->external_url,
-			.append = on_append,
-			.failed = on_failed,
-			.self = &r,
+		    .source = memory_source(&r.memory),
+		    .promql = {.subquery_step_ms = f->evaluation_interval, .experimental_functions = true},
+		    .evaluation_interval_ms = f->evaluation_interval,
+		    .external_labels = g->external_labels,
+		    .external_url = g->external_url,
+		    .append = on_append,
+		    .failed = on_failed,
+		    .self = &r,
 		};
 		r.rules = rule_manager_new(&opt);
 		rule_manager_apply(r.rules, take(set), NULL, g->start);
@@ -422,14 +434,16 @@ static void run_group(const struct unit_file *f, const struct unit_group *g, con
 }
 
 /* Patterns are relative to the test file. One that matches nothing is told. */
-static void resolve(const char *path, const struct strings *patterns, struct strings *files, struct strings *errors, FILE *err)
+static void resolve(const char *path, const struct strings *patterns, struct strings *files,
+		    struct strings *errors, FILE *err)
 {
 	_cleanup_free_ char *copy = xstrdup(path);
 	const char *dir = dirname(copy);
 	for (size_t i = 0; i < patterns->n; i++) {
 		struct strings one = {0}, found = {0};
-		strings_take(&one, patterns->v[i][0] == '/' ? xstrdup(patterns->v[i]) : !strcmp(dir, ".") ? xstrdup(patterns->v[i]) :
-			     xasprintf("%s/%s", dir, patterns->v[i]));
+		strings_take(&one, patterns->v[i][0] == '/' ? xstrdup(patterns->v[i])
+				   : !strcmp(dir, ".")	    ? xstrdup(patterns->v[i])
+							    : xasprintf("%s/%s", dir, patterns->v[i]));
 		if (rule_files_glob(&one, &found, errors) == 0 && !found.n)
 			fprintf(err, "  WARNING: no file match pattern %s\n", one.v[0]);
 		for (size_t k = 0; k < found.n; k++)
@@ -468,7 +482,9 @@ static bool run_file(const char *path, const struct unit_test_options *opt, FILE
 		for (size_t i = 0; i < f.group_order.n; i++)
 			for (size_t k = 0; k < i; k++)
 				if (!strcmp(f.group_order.v[i], f.group_order.v[k]))
-					strings_take(&errors, xasprintf("group name repeated in evaluation order: %s", f.group_order.v[i]));
+					strings_take(&errors,
+						     xasprintf("group name repeated in evaluation order: %s",
+							       f.group_order.v[i]));
 		resolve(path, &f.rule_files, &rule_files, &errors, err);
 		bool setup_ok = !errors.n;
 		for (size_t i = 0; setup_ok && i < f.n; i++)
@@ -492,7 +508,8 @@ static bool run_file(const char *path, const struct unit_test_options *opt, FILE
 	return ok;
 }
 
-int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_options *opt, FILE *out, FILE *err)
+int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_options *opt, FILE *out,
+			 FILE *err)
 {
 	bool ok = true;
 	for (size_t i = 0; i < n; i++)

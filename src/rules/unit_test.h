@@ -12,11 +12,14 @@
 #include "model/labels.h"
 
 struct unit_test_options {
-	const struct strings *run; /* only test groups whose name one of these regular expressions finds; NULL: all */
+	const struct strings
+	    *run; /* only test groups whose name one of these regular expressions finds; NULL: all */
 };
 
-/* Runs the test files. Texts to OUT and ERR as promtool writes them. The exit code: 0, or 1 if anything failed. */
-int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_options *opt, FILE *out, FILE *err);
+/* Runs the test files. Texts to OUT and ERR as promtool writes them. The exit code: 0, or 1 if anything
+ * failed. */
+int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_options *opt, FILE *out,
+			 FILE *err);
 
 /* A file, decoded. Nodes point into its document. */
 struct unit_series {

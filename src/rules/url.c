@@ -5,7 +5,8 @@ void url_query_escape(struct sv s, struct buf *out)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-_.~", c)))
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		    (c && strchr("-_.~", c)))
 			buf_addc(out, (char)c);
 		else if (c == ' ')
 			buf_addc(out, '+');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The library behind `reqtally check rules` and `reqtally test rules` as a program of its own, so that it can be compared with
- * promtool without the rest: rulestool check|test FILE... */
+/* The library behind `reqtally check rules` and `reqtally test rules` as a program of its own, so that it can
+ * be compared with promtool without the rest: rulestool check|test FILE... */
 #include <stdio.h>
 #include <string.h>
 

@@ -38,8 +38,8 @@ static void on_notify(void *self, const struct rule_alert *alerts, size_t n)
 		labels_print(alerts[i].labels, &w->sent);
 		buf_addc(&w->sent, ' ');
 		labels_print(alerts[i].annotations, &w->sent);
-		buf_addf(&w->sent, " %lld %lld %s\n", (long long)(alerts[i].starts_at / S), (long long)(alerts[i].ends_at / S),
-			 alerts[i].generator_url);
+		buf_addf(&w->sent, " %lld %lld %s\n", (long long)(alerts[i].starts_at / S),
+			 (long long)(alerts[i].ends_at / S), alerts[i].generator_url);
 	}
 }
 
@@ -51,12 +51,12 @@ static void on_failed(void *self, const char *group, const char *rule, const cha
 static struct rule_manager_options options(struct world *w)
 {
 	return (struct rule_manager_options){
-		.source = memory_source(&w->memory),
-		.external_url = "http://h:9839",
-		.append = on_append,
-		.notify = on_notify,
-		.failed = on_failed,
-		.self = w,
+	    .source = memory_source(&w->memory),
+	    .external_url = "http://h:9839",
+	    .append = on_append,
+	    .notify = on_notify,
+	    .failed = on_failed,
+	    .self = w,
 	};
 }
 
@@ -106,7 +106,8 @@ static void set(struct world *w, const char *name, const char *instance, int64_t
 	memory_append(&w->memory, ls, t, v, NULL);
 }
 
-/* The value of the series that is printed as NAME, at exactly T; -1 there is none, -2 it is a stale marker. */
+/* The value of the series that is printed as NAME, at exactly T; -1 there is none, -2 it is a stale marker.
+ */
 static double sample_at(struct world *w, const char *name, int64_t t)
 {
 	for (size_t i = 0; i < w->memory.n; i++) {
@@ -116,7 +117,9 @@ static double sample_at(struct world *w, const char *name, int64_t t)
 			continue;
 		for (size_t k = 0; k < w->memory.series[i].n; k++)
 			if (w->memory.series[i].samples[k].t == t)
-				return sample_is_stale(&w->memory.series[i].samples[k].v) ? -2 : w->memory.series[i].samples[k].v;
+				return sample_is_stale(&w->memory.series[i].samples[k].v)
+					   ? -2
+					   : w->memory.series[i].samples[k].v;
 	}
 	return -1;
 }
@@ -127,18 +130,18 @@ static void expect_sent(struct world *w, const char *want)
 	buf_reset(&w->sent);
 }
 
-static const char latency_rule[] =
-	"groups:\n"
-	"- name: example\n"
-	"  rules:\n"
-	"  - alert: HighRequestLatency\n"
-	"    expr: rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) > 0.5\n"
-	"    for: 2m\n"
-	"    labels:\n"
-	"      severity: warning\n"
-	"    annotations:\n"
-	"      summary: \"High latency on {{ $labels.instance }}\"\n"
-	"      description: \"The average request latency is above 500ms.\"\n";
+static const char latency_rule[] = "groups:\n"
+				   "- name: example\n"
+				   "  rules:\n"
+				   "  - alert: HighRequestLatency\n"
+				   "    expr: rate(http_requests_duration_seconds_sum[5m]) / "
+				   "rate(http_requests_duration_seconds_count[5m]) > 0.5\n"
+				   "    for: 2m\n"
+				   "    labels:\n"
+				   "      severity: warning\n"
+				   "    annotations:\n"
+				   "      summary: \"High latency on {{ $labels.instance }}\"\n"
+				   "      description: \"The average request latency is above 500ms.\"\n";
 
 /* The rule of the README: slow from the first minute to the tenth, fast afterwards. */
 static void test_latency_rule(void **state)
@@ -153,9 +156,11 @@ static void test_latency_rule(void **state)
 		sum += 15 * (t >= 1 * M && t < 10 * M ? 1.0 : 0.01);
 	}
 	const char *labels = "{alertname=\"HighRequestLatency\", instance=\"h:1\", severity=\"warning\"}";
-	const char *annotations = "{description=\"The average request latency is above 500ms.\", summary=\"High latency on h:1\"}";
-	const char *url = "http://h:9839/graph?g0.expr=rate%28http_requests_duration_seconds_sum%5B5m%5D%29+%2F+"
-			  "rate%28http_requests_duration_seconds_count%5B5m%5D%29+%3E+0.5&g0.tab=1";
+	const char *annotations =
+	    "{description=\"The average request latency is above 500ms.\", summary=\"High latency on h:1\"}";
+	const char *url =
+	    "http://h:9839/graph?g0.expr=rate%28http_requests_duration_seconds_sum%5B5m%5D%29+%2F+"
+	    "rate%28http_requests_duration_seconds_count%5B5m%5D%29+%3E+0.5&g0.tab=1";
 	assert_int_equal(rule_state(rule_at(&w, 0, 0)), RULE_STATE_UNKNOWN);
 	assert_int_equal(state_at(&w, 1 * M), RULE_INACTIVE);
 	int64_t pending = 0, firing = 0, resolved = 0;
@@ -165,16 +170,18 @@ static void test_latency_rule(void **state)
 			pending = t;
 		if (s == RULE_FIRING && !firing) {
 			firing = t;
-			_cleanup_free_ char *want = xasprintf("%s %s %lld %lld %s\n", labels, annotations, (long long)(t / S),
-							      (long long)(t / S + 240), url);
+			_cleanup_free_ char *want =
+			    xasprintf("%s %s %lld %lld %s\n", labels, annotations, (long long)(t / S),
+				      (long long)(t / S + 240), url);
 			expect_sent(&w, want);
 		}
 		if (s == RULE_INACTIVE && firing && !resolved) {
 			resolved = t;
 			char *line = strrchr(w.sent.p, '\n');
 			assert_non_null(line);
-			_cleanup_free_ char *want = xasprintf("%s %s %lld %lld %s\n", labels, annotations, (long long)(firing / S),
-							      (long long)(t / S), url);
+			_cleanup_free_ char *want =
+			    xasprintf("%s %s %lld %lld %s\n", labels, annotations, (long long)(firing / S),
+				      (long long)(t / S), url);
 			size_t n = strlen(want);
 			assert_true(w.sent.n >= n);
 			assert_string_equal(w.sent.p + w.sent.n - n, want);
@@ -184,13 +191,23 @@ static void test_latency_rule(void **state)
 	assert_int_equal(pending, 2 * M);
 	assert_int_equal(firing, 4 * M);
 	assert_int_equal(resolved, 13 * M);
-	const char *series = "ALERTS{alertname=\"HighRequestLatency\", alertstate=\"pending\", instance=\"h:1\", severity=\"warning\"}";
+	const char *series = "ALERTS{alertname=\"HighRequestLatency\", alertstate=\"pending\", "
+			     "instance=\"h:1\", severity=\"warning\"}";
 	assert_true(sample_at(&w, series, pending) == 1 && sample_at(&w, series, firing) == -2);
-	assert_true(sample_at(&w, "ALERTS{alertname=\"HighRequestLatency\", alertstate=\"firing\", instance=\"h:1\", severity=\"warning\"}",
+	assert_true(sample_at(&w,
+			      "ALERTS{alertname=\"HighRequestLatency\", alertstate=\"firing\", "
+			      "instance=\"h:1\", severity=\"warning\"}",
 			      firing) == 1);
-	assert_true(sample_at(&w, "ALERTS_FOR_STATE{alertname=\"HighRequestLatency\", instance=\"h:1\", severity=\"warning\"}", firing) ==
-		    (double)(pending / S));
-	assert_true(sample_at(&w, "ALERTS_FOR_STATE{alertname=\"HighRequestLatency\", instance=\"h:1\", severity=\"warning\"}", resolved) == -2);
+	assert_true(
+	    sample_at(
+		&w,
+		"ALERTS_FOR_STATE{alertname=\"HighRequestLatency\", instance=\"h:1\", severity=\"warning\"}",
+		firing) == (double)(pending / S));
+	assert_true(
+	    sample_at(
+		&w,
+		"ALERTS_FOR_STATE{alertname=\"HighRequestLatency\", instance=\"h:1\", severity=\"warning\"}",
+		resolved) == -2);
 	assert_string_equal(buf_str(&w.failures), "");
 	world_free(&w);
 }
@@ -204,18 +221,22 @@ static void test_resend_and_resolve(void **state)
 	world_init(&w, simple_rule, NULL);
 	set(&w, "x", "i", 0, 1);
 	assert_int_equal(state_at(&w, 0), RULE_FIRING);
-	expect_sent(&w, "{alertname=\"A\", instance=\"i\"} {} 0 240 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
+	expect_sent(
+	    &w, "{alertname=\"A\", instance=\"i\"} {} 0 240 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
 	state_at(&w, 60 * S); /* not *more* than the delay ago */
 	expect_sent(&w, "");
 	state_at(&w, 61 * S);
-	expect_sent(&w, "{alertname=\"A\", instance=\"i\"} {} 0 301 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
+	expect_sent(
+	    &w, "{alertname=\"A\", instance=\"i\"} {} 0 301 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
 	set(&w, "x", "i", 62 * S, 0);
 	assert_int_equal(state_at(&w, 62 * S), RULE_INACTIVE); /* resolved: at once */
-	expect_sent(&w, "{alertname=\"A\", instance=\"i\"} {} 0 62 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
+	expect_sent(
+	    &w, "{alertname=\"A\", instance=\"i\"} {} 0 62 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
 	state_at(&w, 100 * S);
 	expect_sent(&w, "");
 	state_at(&w, 123 * S);
-	expect_sent(&w, "{alertname=\"A\", instance=\"i\"} {} 0 62 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
+	expect_sent(
+	    &w, "{alertname=\"A\", instance=\"i\"} {} 0 62 http://h:9839/graph?g0.expr=x+%3E+0&g0.tab=1\n");
 	state_at(&w, 62 * S + 15 * M);
 	assert_int_equal(rule_at(&w, 0, 0)->n_active, 1);
 	buf_reset(&w.sent);
@@ -252,7 +273,8 @@ static void test_comes_back(void **state)
 	world_free(&w);
 }
 
-/* The condition goes at 5 m; with 3 m kept it fires at 5, 6 and 7 and is resolved at 8. Value and texts stay frozen. */
+/* The condition goes at 5 m; with 3 m kept it fires at 5, 6 and 7 and is resolved at 8. Value and texts stay
+ * frozen. */
 static void test_keep_firing(void **state)
 {
 	struct world w;
@@ -281,7 +303,9 @@ static void test_limit(void **state)
 {
 	struct world w;
 	world_init(&w,
-		   "groups:\n- name: g\n  limit: 1\n  rules:\n  - alert: A\n    expr: x > 0\n  - record: r\n    expr: x\n", NULL);
+		   "groups:\n- name: g\n  limit: 1\n  rules:\n  - alert: A\n    expr: x > 0\n  - record: r\n "
+		   "   expr: x\n",
+		   NULL);
 	set(&w, "x", "i", 0, 1);
 	assert_int_equal(state_at(&w, 0), RULE_FIRING);
 	assert_int_equal(rule_at(&w, 0, 1)->health, RULE_OK);
@@ -292,8 +316,11 @@ static void test_limit(void **state)
 	assert_int_equal(rule_at(&w, 0, 0)->health, RULE_ERR);
 	assert_string_equal(rule_at(&w, 0, 0)->last_error, "exceeded limit of 1 with 2 alerts");
 	assert_string_equal(rule_at(&w, 0, 1)->last_error, "exceeded limit of 1 with 2 series");
-	assert_true(sample_at(&w, "r{instance=\"i\"}", 0) == 1 && sample_at(&w, "r{instance=\"i\"}", 1 * S) == -1);
-	assert_string_equal(buf_str(&w.failures), "f.yml;g|A|exceeded limit of 1 with 2 alerts\nf.yml;g|r|exceeded limit of 1 with 2 series\n");
+	assert_true(sample_at(&w, "r{instance=\"i\"}", 0) == 1 &&
+		    sample_at(&w, "r{instance=\"i\"}", 1 * S) == -1);
+	assert_string_equal(
+	    buf_str(&w.failures),
+	    "f.yml;g|A|exceeded limit of 1 with 2 alerts\nf.yml;g|r|exceeded limit of 1 with 2 series\n");
 	expect_sent(&w, "");
 	world_free(&w);
 }
@@ -301,16 +328,19 @@ static void test_limit(void **state)
 static void test_collision(void **state)
 {
 	struct world w;
-	world_init(&w,
-		   "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x > 0\n    labels: {instance: one}\n"
-		   "  - record: r\n    expr: x\n    labels: {instance: one}\n",
-		   NULL);
+	world_init(
+	    &w,
+	    "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x > 0\n    labels: {instance: one}\n"
+	    "  - record: r\n    expr: x\n    labels: {instance: one}\n",
+	    NULL);
 	set(&w, "x", "i", 0, 1);
 	assert_int_equal(state_at(&w, 0), RULE_FIRING);
 	set(&w, "x", "j", 1 * S, 1);
 	assert_int_equal(state_at(&w, 1 * S), RULE_FIRING); /* an error leaves the state alone */
-	assert_string_equal(rule_at(&w, 0, 0)->last_error, "vector contains metrics with the same labelset after applying alert labels");
-	assert_string_equal(rule_at(&w, 0, 1)->last_error, "vector contains metrics with the same labelset after applying rule labels");
+	assert_string_equal(rule_at(&w, 0, 0)->last_error,
+			    "vector contains metrics with the same labelset after applying alert labels");
+	assert_string_equal(rule_at(&w, 0, 1)->last_error,
+			    "vector contains metrics with the same labelset after applying rule labels");
 	world_free(&w);
 }
 
@@ -320,7 +350,8 @@ static void test_labels_and_templates(void **state)
 	_cleanup_labels_ struct labels *ext = labels_from("region", "eu", NULL);
 	world_init(&w,
 		   "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x > 0\n"
-		   "    labels: {instance: \"\", gone: \"{{ $labels.nope }}\", name: \"{{ $labels.__name__ }}\", alertname: other}\n"
+		   "    labels: {instance: \"\", gone: \"{{ $labels.nope }}\", name: \"{{ $labels.__name__ "
+		   "}}\", alertname: other}\n"
 		   "    annotations:\n"
 		   "      empty: \"\"\n"
 		   "      bad: \"{{ .Nope }}\"\n"
@@ -335,13 +366,19 @@ static void test_labels_and_templates(void **state)
 	assert_string_equal(buf_str(&b), "{alertname=\"A\", name=\"x\"}");
 	buf_reset(&b);
 	labels_print(a->annotations, &b);
-	assert_string_equal(buf_str(&b),
-			    "{bad=\"<error expanding template: error executing template __alert_A: template: __alert_A:1:115: executing "
-			    "\\\"__alert_A\\\" at <.Nope>: can't evaluate field Nope in type struct { Labels map[string]string; "
-			    "ExternalLabels map[string]string; ExternalURL string; Value interface {} }>\", empty=\"\", "
-			    "ext=\"eu http://h:9839 1.5k\", q=\"i=1500;\"}");
+	assert_string_equal(
+	    buf_str(&b),
+	    "{bad=\"<error expanding template: error executing template __alert_A: template: "
+	    "__alert_A:1:115: executing "
+	    "\\\"__alert_A\\\" at <.Nope>: can't evaluate field Nope in type struct { Labels "
+	    "map[string]string; "
+	    "ExternalLabels map[string]string; ExternalURL string; Value interface {} }>\", empty=\"\", "
+	    "ext=\"eu http://h:9839 1.5k\", q=\"i=1500;\"}");
 	/* The quirk: a label that expands to nothing shows its template on the synthetic series. */
-	assert_true(sample_at(&w, "ALERTS{alertname=\"A\", alertstate=\"firing\", gone=\"{{ $labels.nope }}\", name=\"x\"}", 0) == 1);
+	assert_true(
+	    sample_at(
+		&w, "ALERTS{alertname=\"A\", alertstate=\"firing\", gone=\"{{ $labels.nope }}\", name=\"x\"}",
+		0) == 1);
 	world_free(&w);
 }
 
@@ -351,7 +388,8 @@ static void test_recording(void **state)
 	world_init(&w,
 		   "groups:\n- name: g\n  query_offset: 10s\n  labels: {team: a, instance: group}\n  rules:\n"
 		   "  - record: r:x\n    expr: x * 2\n    labels: {instance: \"\", b: c}\n"
-		   "  - record: s\n    expr: 1 + 1\n  - record: bad\n    expr: \"'text'\"\n  - record: chained\n    expr: r:x + 1\n",
+		   "  - record: s\n    expr: 1 + 1\n  - record: bad\n    expr: \"'text'\"\n  - record: "
+		   "chained\n    expr: r:x + 1\n",
 		   NULL);
 	set(&w, "x", "i", 0, 4);
 	rule_manager_eval_group(w.m, 0, 10 * S);
@@ -373,13 +411,15 @@ static void test_slots(void **state)
 {
 	struct world w;
 	world_init(&w,
-		   "groups:\n- name: a\n  interval: 10s\n  rules: [{record: a, expr: \"1\"}]\n- name: b\n  interval: 10s\n"
+		   "groups:\n- name: a\n  interval: 10s\n  rules: [{record: a, expr: \"1\"}]\n- name: b\n  "
+		   "interval: 10s\n"
 		   "  rules: [{record: b, expr: \"1\"}]\n- name: c\n  rules: [{record: c, expr: \"1\"}]\n",
 		   NULL);
 	size_t n;
 	struct rule_group *const *g = rule_manager_groups(w.m, &n);
 	assert_int_equal(n, 3);
-	assert_true(g[0]->next_ms > 0 && g[0]->next_ms <= 10 * S && g[0]->next_ms % (10 * S) != g[1]->next_ms % (10 * S));
+	assert_true(g[0]->next_ms > 0 && g[0]->next_ms <= 10 * S &&
+		    g[0]->next_ms % (10 * S) != g[1]->next_ms % (10 * S));
 	assert_int_equal(g[2]->interval_ms, 60 * S);
 	int64_t first = g[0]->next_ms, next = rule_manager_run(w.m, 0);
 	assert_true(next == (first < g[1]->next_ms ? first : g[1]->next_ms) || next == g[2]->next_ms);
@@ -408,7 +448,8 @@ static void test_reload(void **state)
 {
 	struct world w;
 	world_init(&w,
-		   "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x > 0\n    for: 1m\n  - record: r\n    expr: x\n  - record: q\n    expr: x\n"
+		   "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: x > 0\n    for: 1m\n  - record: "
+		   "r\n    expr: x\n  - record: q\n    expr: x\n"
 		   "- name: old\n  rules: [{record: o, expr: x}]\n",
 		   NULL);
 	set(&w, "x", "i", 0, 1);
@@ -418,7 +459,8 @@ static void test_reload(void **state)
 	assert_int_equal(state_at(&w, 1 * M), RULE_FIRING);
 	/* Group old and rule q go; `for` becomes longer than the alert is old; r moves. */
 	rule_manager_apply(w.m,
-			   parse("groups:\n- name: g\n  rules:\n  - record: r\n    expr: x\n  - alert: A\n    expr: x > 0\n    for: 5m\n"),
+			   parse("groups:\n- name: g\n  rules:\n  - record: r\n    expr: x\n  - alert: A\n   "
+				 " expr: x > 0\n    for: 5m\n"),
 			   NULL, 1 * M);
 	struct rule *a = rule_at(&w, 0, 1);
 	assert_int_equal(a->n_active, 1);
@@ -438,7 +480,8 @@ static void test_reload(void **state)
 	struct rule_group *g = rule_manager_groups(w.m, &n)[0];
 	int64_t next = g->next_ms;
 	rule_manager_apply(w.m,
-			   parse("groups:\n- name: g\n  rules:\n  - record: r\n    expr: x\n  - alert: A\n    expr: x   > 0\n    for: 5m\n"),
+			   parse("groups:\n- name: g\n  rules:\n  - record: r\n    expr: x\n  - alert: A\n   "
+				 " expr: x   > 0\n    for: 5m\n"),
 			   NULL, 1 * M);
 	assert_ptr_equal(rule_manager_groups(w.m, &n)[0], g);
 	assert_true(g->next_ms == next);
@@ -461,8 +504,10 @@ static void test_reload_broken(void **state)
 	strings_add(&patterns, "/nonexistent/*.yml");
 	assert_int_equal(rule_manager_reload(w.m, &patterns, NULL, 0, &errors), -22);
 	assert_int_equal(errors.n, 2);
-	_cleanup_free_ char *want = xasprintf("%s: 3:28: group \"g\", rule 1, \"A\": could not parse expression: 1:4: parse error: "
-					      "unexpected end of input", path);
+	_cleanup_free_ char *want =
+	    xasprintf("%s: 3:28: group \"g\", rule 1, \"A\": could not parse expression: 1:4: parse error: "
+		      "unexpected end of input",
+		      path);
 	assert_string_equal(errors.v[0], want);
 	size_t n;
 	rule_manager_groups(w.m, &n);
@@ -478,10 +523,17 @@ static void test_reload_broken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_latency_rule), cmocka_unit_test(test_resend_and_resolve), cmocka_unit_test(test_comes_back),
-		cmocka_unit_test(test_keep_firing),  cmocka_unit_test(test_limit),	       cmocka_unit_test(test_collision),
-		cmocka_unit_test(test_labels_and_templates), cmocka_unit_test(test_recording), cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_reload),	     cmocka_unit_test(test_reload_broken),
+	    cmocka_unit_test(test_latency_rule),
+	    cmocka_unit_test(test_resend_and_resolve),
+	    cmocka_unit_test(test_comes_back),
+	    cmocka_unit_test(test_keep_firing),
+	    cmocka_unit_test(test_limit),
+	    cmocka_unit_test(test_collision),
+	    cmocka_unit_test(test_labels_and_templates),
+	    cmocka_unit_test(test_recording),
+	    cmocka_unit_test(test_slots),
+	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_reload_broken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

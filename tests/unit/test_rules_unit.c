@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* `test rules` on the files in tests/rules; what it writes was compared with promtool (tests/rules/compare). */
+/* `test rules` on the files in tests/rules; what it writes was compared with promtool (tests/rules/compare).
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -40,21 +41,21 @@ static void test_bad(void **state)
 {
 	_cleanup_free_ char *got = run("tests/rules/bad.test.yml", NULL);
 	const char *parts[] = {
-		"    name: first,\n    alertname: NoRequests, time: 5m, \n        exp:[\n            0:\n"
-		"              Labels:{alertname=\"NoRequests\", instance=\"h:1\", severity=\"page\"}\n"
-		"              Annotations:{summary=\"h idle\"}\n            ], \n        got:[\n            0:\n"
-		"              Labels:{alertname=\"NoRequests\", instance=\"h:1\", severity=\"page\"}\n"
-		"              Annotations:{summary=\"h idle, 1.235M\"},\n            1:\n"
-		"              Labels:{alertname=\"NoRequests\", instance=\"h:2\", severity=\"info\"}\n",
-		"    alertname: NoRequests, time: 6m, \n        exp:[], \n        got:[\n",
-		"    expr: \"http_requests_total + 1\", time: 1m,\n"
-		"        exp: {instance=\"h:1\"} 6E+00, {instance=\"h:2\"} 6.25E+00\n"
-		"        got: {instance=\"h:1\"} 6E+00, {instance=\"h:2\"} 6E+00\n",
-		"        exp: nil\n        got: {instance=\"h:1\"} 5E+10, {instance=\"h:2\"} 5E+10\n",
-		"    expr: \"nothing\", time: 1m30s,\n        exp: {} 1E+00\n        got: nil\n",
-		"    expr: \"sum(\", time: 1m, err: 1:5: parse error: ",
-		"    expr: \"http_requests_total[1m]\", time: 1m, err: rule result is not a vector or scalar\n",
-		"an item under alert_rule_test misses required attribute alertname at eval_time 5m\n",
+	    "    name: first,\n    alertname: NoRequests, time: 5m, \n        exp:[\n            0:\n"
+	    "              Labels:{alertname=\"NoRequests\", instance=\"h:1\", severity=\"page\"}\n"
+	    "              Annotations:{summary=\"h idle\"}\n            ], \n        got:[\n            0:\n"
+	    "              Labels:{alertname=\"NoRequests\", instance=\"h:1\", severity=\"page\"}\n"
+	    "              Annotations:{summary=\"h idle, 1.235M\"},\n            1:\n"
+	    "              Labels:{alertname=\"NoRequests\", instance=\"h:2\", severity=\"info\"}\n",
+	    "    alertname: NoRequests, time: 6m, \n        exp:[], \n        got:[\n",
+	    "    expr: \"http_requests_total + 1\", time: 1m,\n"
+	    "        exp: {instance=\"h:1\"} 6E+00, {instance=\"h:2\"} 6.25E+00\n"
+	    "        got: {instance=\"h:1\"} 6E+00, {instance=\"h:2\"} 6E+00\n",
+	    "        exp: nil\n        got: {instance=\"h:1\"} 5E+10, {instance=\"h:2\"} 5E+10\n",
+	    "    expr: \"nothing\", time: 1m30s,\n        exp: {} 1E+00\n        got: nil\n",
+	    "    expr: \"sum(\", time: 1m, err: 1:5: parse error: ",
+	    "    expr: \"http_requests_total[1m]\", time: 1m, err: rule result is not a vector or scalar\n",
+	    "an item under alert_rule_test misses required attribute alertname at eval_time 5m\n",
 	};
 	const char *at = got;
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -86,19 +87,27 @@ static void expect_file(const char *text, const struct strings *only, const char
 static void test_errors(void **state)
 {
 	expect_file("", NULL, "  SUCCESS\n\nexit 0");
-	expect_file("bad: 1\ntests: []\n", NULL, "yaml: unmarshal errors:\n  line 1: field bad not found in type main.unitTestFile\n");
-	expect_file("evaluation_interval: 1x\n", NULL, "  FAILED:\nnot a valid duration string: \"1x\"\n\n\nexit 1");
+	expect_file("bad: 1\ntests: []\n", NULL,
+		    "yaml: unmarshal errors:\n  line 1: field bad not found in type main.unitTestFile\n");
+	expect_file("evaluation_interval: 1x\n", NULL,
+		    "  FAILED:\nnot a valid duration string: \"1x\"\n\n\nexit 1");
 	expect_file("tests: [{promql_expr_test: [{expr: x, exp_samples: [{value: NaN}]}]}]\n", NULL,
 		    "  line 1: cannot unmarshal !!str `NaN` into float64\n");
-	expect_file("tests: [{start_timestamp: soon}]\n", NULL, "cannot parse \"soon\" to a valid timestamp\n");
+	expect_file("tests: [{start_timestamp: soon}]\n", NULL,
+		    "cannot parse \"soon\" to a valid timestamp\n");
 	expect_file("group_eval_order: [a, b, a]\n", NULL, "group name repeated in evaluation order: a\n");
-	expect_file("rule_files: [/nonexistent/*.yml]\n", NULL, "  WARNING: no file match pattern /nonexistent/*.yml\n  SUCCESS\n");
+	expect_file("rule_files: [/nonexistent/*.yml]\n", NULL,
+		    "  WARNING: no file match pattern /nonexistent/*.yml\n  SUCCESS\n");
 	expect_file("tests: [{input_series: [{series: 'y', values: 'a b'}]}]\n", NULL, "series \"y a b\": ");
-	expect_file("tests: [{promql_expr_test: [{expr: '1', eval_time: 200y}]}]\n", NULL, "more than 1000000 evaluations in one test\n");
+	expect_file("tests: [{promql_expr_test: [{expr: '1', eval_time: 200y}]}]\n", NULL,
+		    "more than 1000000 evaluations in one test\n");
 	struct strings only = {0};
 	strings_add(&only, "^wan");
-	expect_file("tests:\n- {name: wanted, promql_expr_test: [{expr: 1}]}\n- {name: other, promql_expr_test: [{expr: 2}]}\n", &only,
-		    "  FAILED:\n    expr: \"1\", time: 0s,\n        exp: nil\n        got: {} 1E+00\n\n\nexit 1");
+	expect_file(
+	    "tests:\n- {name: wanted, promql_expr_test: [{expr: 1}]}\n- {name: other, promql_expr_test: "
+	    "[{expr: 2}]}\n",
+	    &only,
+	    "  FAILED:\n    expr: \"1\", time: 0s,\n        exp: nil\n        got: {} 1E+00\n\n\nexit 1");
 	strings_free(&only);
 	char *gone[] = {"/nonexistent.yml"};
 	struct unit_test_options opt = {0};
@@ -112,19 +121,22 @@ static void test_rule_error(void **state)
 {
 	char rules[] = "/tmp/reqtally-rules-XXXXXX";
 	write_file(rules, "groups: [{name: g, rules: [{alert: E, expr: x > 1, labels: {a: b}}]}]\n");
-	_cleanup_free_ char *text = xasprintf(
-		"rule_files: [%s]\ntests:\n- input_series: [{series: 'x{a=\"1\"}', values: '1 2'}, {series: 'x{a=\"2\"}', values: '1 2'}]\n"
-		"  promql_expr_test: [{expr: never, eval_time: 5m, exp_samples: [{value: 1}]}]\n- promql_expr_test: [{expr: 7}]\n",
-		rules);
+	_cleanup_free_ char *text =
+	    xasprintf("rule_files: [%s]\ntests:\n- input_series: [{series: 'x{a=\"1\"}', values: '1 2'}, "
+		      "{series: 'x{a=\"2\"}', values: '1 2'}]\n"
+		      "  promql_expr_test: [{expr: never, eval_time: 5m, exp_samples: [{value: 1}]}]\n- "
+		      "promql_expr_test: [{expr: 7}]\n",
+		      rules);
 	expect_file(text, NULL,
-		    "  FAILED:\n    rule: E, time: 1m0s, err: vector contains metrics with the same labelset after applying alert labels\n\n"
+		    "  FAILED:\n    rule: E, time: 1m0s, err: vector contains metrics with the same labelset "
+		    "after applying alert labels\n\n"
 		    "    expr: \"7\", time: 0s,\n        exp: nil\n        got: {} 7E+00\n\n\nexit 1");
 	unlink(rules);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_errors),
-					   cmocka_unit_test(test_rule_error)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
+					   cmocka_unit_test(test_errors), cmocka_unit_test(test_rule_error)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
