@@ -40,6 +40,7 @@ def open_link():
 
 def forward(tun, figures):
 	kept, rng = None, random.Random(7)
+	swap, drop, repeat = (float(p) for p in os.environ.get("LOSSY", "0.06 0.02 0.05").split())
 	while True:
 		packet = bytearray(os.read(tun, 65536))
 		if packet[0] >> 4 != 4:
@@ -47,18 +48,18 @@ def forward(tun, figures):
 		packet[12:16], packet[16:20] = packet[16:20], packet[12:16]
 		figures["forwarded"] += 1
 		fate = rng.random()
-		if kept is None and fate < 0.06:
+		if kept is None and fate < swap:
 			kept = packet  # goes out behind the next one
 			figures["swapped"] += 1
 			continue
-		if fate > 0.98:
+		if fate > 1 - drop:
 			figures["dropped"] += 1
 			continue
 		os.write(tun, packet)
 		if kept is not None:
 			os.write(tun, kept)
 			kept = None
-		if fate > 0.93:
+		if fate > 1 - drop - repeat:
 			os.write(tun, packet)
 			figures["repeated"] += 1
 

@@ -62,13 +62,22 @@ class Reqtally:
 		if code != 0:
 			raise Failure("reqtally ended with %d after SIGTERM: %s" % (code, self.process.log()))
 
-	def scrape(self):
+	def scrape_ledger(self):
+		"""The families of the ledger only."""
+		return self._scrape(lambda line: line.startswith(("http_requests_in_flight{", "reqtally_requests_", "# ")))
+
+	def scrape(self, port=None):
+		"""A scrape; with PORT only the series of that port, and those of none, are looked at: much less to read."""
+		mine = 'port="%s"' % port
+		return self._scrape(lambda line: port is None or mine in line or 'port="' not in line)
+
+	def _scrape(self, wanted):
 		if not self.process.running():
 			raise Failure("reqtally died (%s): %s" % (self.process.popen.returncode, self.process.log()))
 		response = fetch(self.port, "/metrics", headers=[("Accept", "text/plain;version=0.0.4")])
 		if response.status != 200 or "version=0.0.4" not in "".join(response.headers["content-type"]):
 			raise Failure("scrape: %s %s" % (response.status, response.headers))
-		return exposition.Scrape(response.body.decode())
+		return exposition.Scrape("\n".join(line for line in response.body.decode().split("\n") if wanted(line) or not line))
 
 
 def text_of(counter):
@@ -95,7 +104,7 @@ def ledger(scrape):
 def check_ledger(rt):
 	"""seen == recorded + lost + in flight. Other traffic of the machine may move between two readings: a few tries."""
 	for _ in range(20):
-		scrape = rt.scrape()
+		scrape = rt.scrape_ledger()
 		seen, recorded, lost, flying = ledger(scrape)
 		if "reqtally_requests_seen_total" not in scrape.series:
 			raise Failure("no reqtally_requests_seen_total")

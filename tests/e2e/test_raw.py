@@ -8,7 +8,6 @@ import reqtally
 from exposition import growth
 from procs import Failure, Skip
 from raw_cases import all_cases
-from test_servers import started
 
 
 def parse(expectation):
@@ -36,7 +35,7 @@ class Watcher:
 	"""The figures of one port since the case began."""
 
 	def __init__(self, rt, port):
-		self.rt, self.port, self.before = rt, port, rt.scrape()
+		self.rt, self.port, self.before = rt, port, rt.scrape(port)
 
 	def grown(self, after, name):
 		return growth(self.before, after, name, ("method", "endpoint", "code"), port=str(self.port))
@@ -48,7 +47,7 @@ class Watcher:
 		keys = [parse(e)[0] for e in expectations]
 		want, end = collections.Counter(keys), time.monotonic() + timeout
 		while True:
-			after = self.rt.scrape()
+			after = self.rt.scrape(self.port)
 			why = reqtally.difference("http_requests_total", want,
 					fold(set(keys), self.grown(after, "http_requests_total")))
 			if not why:
@@ -72,7 +71,10 @@ def run_case(context, case):
 
 
 def try_case(context, case):
-	rt, missing = started(context)
+	try:
+		rt = context.reqtally()
+	except Skip as reason:
+		rt, missing = None, reason
 	listener = raw.Listener(case.host, case.bind, case.late_accept, case.deferred)
 	watch = Watcher(rt, listener.port) if rt else None
 	begun = time.monotonic()
@@ -93,7 +95,7 @@ def try_case(context, case):
 
 def check_either(watch, case):
 	time.sleep(0.2)
-	after = watch.rt.scrape()
+	after = watch.rt.scrape(watch.port)
 	counted, lost = sum(watch.grown(after, "http_requests_total").values()), watch.lost(after)
 	if counted + lost != len(case.expect):
 		raise Failure("%d counted and %d lost, expected %d in all" % (counted, lost, len(case.expect)))
