@@ -48,11 +48,14 @@ int regex_new(struct sv pattern, int flags, struct regex **out, char **error)
 	re->code = pcre2_compile((PCRE2_SPTR)buf_str(text), text->n, opt, &code, &where, ctx);
 	pcre2_compile_context_free(ctx);
 	if (!re->code) {
-		/* The syntax was checked before; what is left is an unknown class name or PCRE2's own size limits. */
+		/* The syntax was checked before; what is left is an unknown class name or PCRE2's own size
+		 * limits. */
 		if (code == 147)
-			*error = xasprintf("error parsing regexp: invalid character class range: `%.*s`", SV_ARG(pattern));
+			*error = xasprintf("error parsing regexp: invalid character class range: `%.*s`",
+					   SV_ARG(pattern));
 		else
-			*error = xasprintf("error parsing regexp: expression too large: `%.*s`", SV_ARG(pattern));
+			*error =
+			    xasprintf("error parsing regexp: expression too large: `%.*s`", SV_ARG(pattern));
 		regex_free(re);
 		return -EINVAL;
 	}
@@ -125,7 +128,8 @@ int regex_match(const struct regex *re, struct sv text)
 	return rc;
 }
 
-static void add_group_text(const struct regex *re, struct sv text, const size_t *at, size_t group, struct buf *out)
+static void add_group_text(const struct regex *re, struct sv text, const size_t *at, size_t group,
+			   struct buf *out)
 {
 	if (group <= re->syntax.n_groups && at[2 * group] != PCRE2_UNSET)
 		buf_add(out, text.p + at[2 * group], at[2 * group + 1] - at[2 * group]);
@@ -136,7 +140,8 @@ static bool is_word(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-/* TEMPLATE behind a `$`: the name and how many bytes it takes, 0 if there is none. Numbers have no leading zero. */
+/* TEMPLATE behind a `$`: the name and how many bytes it takes, 0 if there is none. Numbers have no leading
+ * zero. */
 static size_t template_name(struct sv t, struct sv *name, long *num)
 {
 	size_t i = 0, brace = t.n && t.p[0] == '{';
@@ -147,7 +152,9 @@ static size_t template_name(struct sv t, struct sv *name, long *num)
 		return 0;
 	*num = 0;
 	for (size_t k = 0; k < name->n && *num >= 0; k++)
-		*num = name->p[k] < '0' || name->p[k] > '9' || *num >= 100000000 ? -1 : *num * 10 + (name->p[k] - '0');
+		*num = name->p[k] < '0' || name->p[k] > '9' || *num >= 100000000
+			   ? -1
+			   : *num * 10 + (name->p[k] - '0');
 	if (name->p[0] == '0' && name->n > 1)
 		*num = -1;
 	return i + brace;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* PCRE2 accepts far more than RE2 does, and reads a few things differently (`\s`, `$` before a last newline, `a++`). So a
- * pattern is never handed over as it is: it is read by Go's rules, refused in Go's words, and written anew in the subset that
- * means the same in both. */
+/* PCRE2 accepts far more than RE2 does, and reads a few things differently (`\s`, `$` before a last newline,
+ * `a++`). So a pattern is never handed over as it is: it is read by Go's rules, refused in Go's words, and
+ * written anew in the subset that means the same in both. */
 #include "base/regex_syntax.h"
 
 #include <errno.h>
@@ -40,7 +40,8 @@ size_t regex_utf8_len(const char *s, size_t n, unsigned *cp)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
 	}
-	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) || (len == 4 && (c < 0x10000 || c > 0x10ffff)))
+	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
+	    (len == 4 && (c < 0x10000 || c > 0x10ffff)))
 		return 0;
 	*cp = c;
 	return len;
@@ -101,7 +102,7 @@ static int read_escape(struct reader *r, unsigned *cp)
 	case '1' ... '7':
 		if (at(r, 0) < '0' || at(r, 0) > '7')
 			return fail(r, "invalid escape sequence", from, r->i); /* a back-reference */
-		/* fallthrough */
+									       /* fallthrough */
 	case '0':
 		c -= '0';
 		for (int k = 1; k < 3 && at(r, 0) >= '0' && at(r, 0) <= '7'; k++)
@@ -161,12 +162,12 @@ static bool read_perl_class(struct reader *r, bool in_class)
 		char c;
 		const char *alone, *inside;
 	} classes[] = {
-		{'d', "[0-9]", "0-9"},
-		{'D', "[^0-9]", "\\D"},
-		{'s', "[\\t\\n\\f\\r ]", "\\t\\n\\f\\r\\x20"},
-		{'S', "[^\\t\\n\\f\\r ]", "\\S\\x0b"},
-		{'w', "[0-9A-Za-z_]", "0-9A-Za-z_"},
-		{'W', "[^0-9A-Za-z_]", "\\W"},
+	    {'d', "[0-9]", "0-9"},
+	    {'D', "[^0-9]", "\\D"},
+	    {'s', "[\\t\\n\\f\\r ]", "\\t\\n\\f\\r\\x20"},
+	    {'S', "[^\\t\\n\\f\\r ]", "\\S\\x0b"},
+	    {'w', "[0-9A-Za-z_]", "0-9A-Za-z_"},
+	    {'W', "[^0-9A-Za-z_]", "\\W"},
 	};
 	if (at(r, 0) != '\\')
 		return false;
@@ -219,7 +220,7 @@ static int read_unicode_class(struct reader *r)
 static int read_posix_class(struct reader *r)
 {
 	static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
-					    "lower", "print", "punct", "space", "upper", "word",	 "xdigit"};
+					    "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
 	if (at(r, 0) != '[' || at(r, 1) != ':')
 		return 0;
 	const char *close = NULL;
@@ -437,7 +438,8 @@ static int read_backslash(struct reader *r, enum before *before)
 	case 'b':
 	case 'B':
 	case 'z':
-		buf_addf(&r->s->out, "(?:\\%c)", at(r, 1)); /* a group, because Go lets an assertion be repeated */
+		buf_addf(&r->s->out, "(?:\\%c)",
+			 at(r, 1)); /* a group, because Go lets an assertion be repeated */
 		r->i += 2;
 		return 0;
 	case 'Q':
@@ -475,7 +477,8 @@ static int read_all(struct reader *r)
 				r->i++;
 				err = add_group(r, (struct sv){0}, 0, 0);
 			}
-			/* Flags alone leave nothing new to repeat, but what stood before stays repeatable, as in Go. */
+			/* Flags alone leave nothing new to repeat, but what stood before stays repeatable, as
+			 * in Go. */
 			if (opened) {
 				before = NOTHING;
 				if (++depth > REGEX_NEST_MAX)
@@ -535,13 +538,14 @@ int regex_translate(struct sv pattern, struct regex_syntax *s, char **error)
 	unsigned cp;
 	*s = (struct regex_syntax){.out = BUF_LIMIT(REGEX_PATTERN_MAX * 12)};
 	if (pattern.n > REGEX_PATTERN_MAX) {
-		*error = xasprintf("error parsing regexp: expression too large: more than %u bytes", REGEX_PATTERN_MAX);
+		*error = xasprintf("error parsing regexp: expression too large: more than %u bytes",
+				   REGEX_PATTERN_MAX);
 		return -EINVAL;
 	}
 	for (size_t i = 0, k; i < pattern.n; i += k)
 		if (!(k = regex_utf8_len(pattern.p + i, pattern.n - i, &cp)) || !cp) {
-			*error = xstrdup(k ? "error parsing regexp: expression contains a NUL byte" :
-					     "error parsing regexp: invalid UTF-8");
+			*error = xstrdup(k ? "error parsing regexp: expression contains a NUL byte"
+					   : "error parsing regexp: invalid UTF-8");
 			return -EINVAL;
 		}
 	return read_all(&r);

@@ -17,8 +17,8 @@ struct regex_syntax {
 	size_t n_groups, cap_names;
 };
 
-/* Checks PATTERN as Go's regexp/syntax with the Perl flags does and writes the same expression for PCRE2. 0, or -EINVAL and
- * *ERROR in Go's wording. Free with regex_syntax_free in both cases. */
+/* Checks PATTERN as Go's regexp/syntax with the Perl flags does and writes the same expression for PCRE2. 0,
+ * or -EINVAL and *ERROR in Go's wording. Free with regex_syntax_free in both cases. */
 int regex_translate(struct sv pattern, struct regex_syntax *s, char **error);
 void regex_syntax_free(struct regex_syntax *s);
 /* Length of the valid UTF-8 sequence at P (N > 0 bytes left), 0 if it is invalid. */

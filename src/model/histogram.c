@@ -39,7 +39,8 @@ static void scale_buckets(struct histogram_bucket *b, size_t *n, double k, bool 
 	*n = kept;
 }
 
-static struct histogram *scaled(const struct histogram *h, double k, bool divide, const struct histogram_alloc *a)
+static struct histogram *scaled(const struct histogram *h, double k, bool divide,
+				const struct histogram_alloc *a)
 {
 	struct histogram *r = histogram_copy(h, a);
 	r->count = divide ? h->count / k : h->count * k;
@@ -109,8 +110,8 @@ static double zero_with(const struct histogram *h, double *threshold)
 	return count;
 }
 
-static size_t merge_down(const struct histogram_bucket *b, size_t n, int32_t schema, int shift, double threshold,
-			 struct histogram_bucket *out)
+static size_t merge_down(const struct histogram_bucket *b, size_t n, int32_t schema, int shift,
+			 double threshold, struct histogram_bucket *out)
 {
 	size_t k = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -126,7 +127,8 @@ static size_t merge_down(const struct histogram_bucket *b, size_t n, int32_t sch
 }
 
 /* H at a coarser schema and with a zero bucket at least as wide. */
-static struct histogram *reduced(const struct histogram *h, int32_t schema, double threshold, const struct histogram_alloc *a)
+static struct histogram *reduced(const struct histogram *h, int32_t schema, double threshold,
+				 const struct histogram_alloc *a)
 {
 	struct histogram *r = histogram_copy(h, a);
 	if (threshold > h->zero_threshold) {
@@ -141,7 +143,8 @@ static struct histogram *reduced(const struct histogram *h, int32_t schema, doub
 }
 
 /* H with only the custom bounds given, which are some of its own. */
-static struct histogram *rebucketed(const struct histogram *h, const double *custom, size_t n, const struct histogram_alloc *a)
+static struct histogram *rebucketed(const struct histogram *h, const double *custom, size_t n,
+				    const struct histogram_alloc *a)
 {
 	struct histogram *r = histogram_copy(h, a);
 	size_t at = 0, k = 0;
@@ -171,7 +174,8 @@ static bool same_custom(const struct histogram *a, const struct histogram *b)
 }
 
 /* Brings A and B to one layout. False if there is none. */
-static bool align(const struct histogram **a, const struct histogram **b, const struct histogram_alloc *al, bool *reconciled)
+static bool align(const struct histogram **a, const struct histogram **b, const struct histogram_alloc *al,
+		  bool *reconciled)
 {
 	if (histogram_is_custom(*a) != histogram_is_custom(*b))
 		return false;
@@ -194,7 +198,8 @@ static bool align(const struct histogram **a, const struct histogram **b, const 
 	}
 	int32_t schema = (*a)->schema < (*b)->schema ? (*a)->schema : (*b)->schema;
 	/* Widening one zero bucket may take it past the other's, so until both agree. */
-	while ((*a)->schema != schema || (*b)->schema != schema || (*a)->zero_threshold != (*b)->zero_threshold) {
+	while ((*a)->schema != schema || (*b)->schema != schema ||
+	       (*a)->zero_threshold != (*b)->zero_threshold) {
 		double t = fmax((*a)->zero_threshold, (*b)->zero_threshold);
 		*a = reduced(*a, schema, t, al);
 		*b = reduced(*b, schema, fmax(t, (*a)->zero_threshold), al);
@@ -202,8 +207,9 @@ static bool align(const struct histogram **a, const struct histogram **b, const 
 	return true;
 }
 
-static struct histogram_bucket *sum_buckets(const struct histogram_bucket *a, size_t n_a, const struct histogram_bucket *b, size_t n_b,
-					    double sign, const struct histogram_alloc *al, size_t *n)
+static struct histogram_bucket *sum_buckets(const struct histogram_bucket *a, size_t n_a,
+					    const struct histogram_bucket *b, size_t n_b, double sign,
+					    const struct histogram_alloc *al, size_t *n)
 {
 	struct histogram_bucket *r = take(al, (n_a + n_b) * sizeof(*r));
 	size_t i = 0, k = 0;
@@ -222,8 +228,8 @@ static struct histogram_bucket *sum_buckets(const struct histogram_bucket *a, si
 	return r;
 }
 
-struct histogram *histogram_add(const struct histogram *a, const struct histogram *b, double sign, const struct histogram_alloc *al,
-				bool *reconciled)
+struct histogram *histogram_add(const struct histogram *a, const struct histogram *b, double sign,
+				const struct histogram_alloc *al, bool *reconciled)
 {
 	if (!align(&a, &b, al, reconciled))
 		return NULL;
@@ -249,8 +255,9 @@ static void kahan(double x, double *sum, double *c)
 }
 
 /* Both results keep every index, so that they stay side by side. */
-static void kahan_buckets(const struct histogram_bucket *s, size_t n_s, const struct histogram_bucket *c, size_t n_c,
-			  const struct histogram_bucket *x, size_t n_x, const struct histogram_alloc *al, struct histogram_bucket **out_s,
+static void kahan_buckets(const struct histogram_bucket *s, size_t n_s, const struct histogram_bucket *c,
+			  size_t n_c, const struct histogram_bucket *x, size_t n_x,
+			  const struct histogram_alloc *al, struct histogram_bucket **out_s,
 			  struct histogram_bucket **out_c, size_t *n)
 {
 	size_t i = 0, j = 0, k = 0;
@@ -265,7 +272,8 @@ static void kahan_buckets(const struct histogram_bucket *s, size_t n_s, const st
 			at = c[j].i;
 		if (k < n_x && x[k].i < at)
 			at = x[k].i;
-		double sum = i < n_s && s[i].i == at ? s[i++].n : 0, err = j < n_c && c[j].i == at ? c[j++].n : 0;
+		double sum = i < n_s && s[i].i == at ? s[i++].n : 0,
+		       err = j < n_c && c[j].i == at ? c[j++].n : 0;
 		if (k < n_x && x[k].i == at)
 			kahan(x[k++].n, &sum, &err);
 		(*out_s)[*n] = (struct histogram_bucket){at, sum};
@@ -273,8 +281,8 @@ static void kahan_buckets(const struct histogram_bucket *s, size_t n_s, const st
 	}
 }
 
-bool histogram_kahan_add(struct histogram **sum, struct histogram **comp, const struct histogram *x, const struct histogram_alloc *al,
-			 bool *reconciled)
+bool histogram_kahan_add(struct histogram **sum, struct histogram **comp, const struct histogram *x,
+			 const struct histogram_alloc *al, bool *reconciled)
 {
 	const struct histogram *s = *sum, *c = *comp, *x2 = x;
 	if (!align(&s, &x, al, reconciled) || !align(&c, &x, al, NULL) || !align(&s, &c, al, NULL))
@@ -284,8 +292,10 @@ bool histogram_kahan_add(struct histogram **sum, struct histogram **comp, const 
 	kahan(x->count, &rs->count, &rc->count);
 	kahan(x->sum, &rs->sum, &rc->sum);
 	kahan(x->zero_count, &rs->zero_count, &rc->zero_count);
-	kahan_buckets(s->pos, s->n_pos, c->pos, c->n_pos, x->pos, x->n_pos, al, &rs->pos, &rc->pos, &rs->n_pos);
-	kahan_buckets(s->neg, s->n_neg, c->neg, c->n_neg, x->neg, x->n_neg, al, &rs->neg, &rc->neg, &rs->n_neg);
+	kahan_buckets(s->pos, s->n_pos, c->pos, c->n_pos, x->pos, x->n_pos, al, &rs->pos, &rc->pos,
+		      &rs->n_pos);
+	kahan_buckets(s->neg, s->n_neg, c->neg, c->n_neg, x->neg, x->n_neg, al, &rs->neg, &rc->neg,
+		      &rs->n_neg);
 	rc->n_pos = rs->n_pos;
 	rc->n_neg = rs->n_neg;
 	*sum = rs;
@@ -308,7 +318,8 @@ static bool same(double a, double b)
 	return a == b || (isnan(a) && isnan(b));
 }
 
-static bool same_buckets(const struct histogram_bucket *a, size_t n_a, const struct histogram_bucket *b, size_t n_b)
+static bool same_buckets(const struct histogram_bucket *a, size_t n_a, const struct histogram_bucket *b,
+			 size_t n_b)
 {
 	for (size_t i = 0; n_a == n_b && i < n_a; i++)
 		if (a[i].i != b[i].i || !same(a[i].n, b[i].n))
@@ -318,8 +329,9 @@ static bool same_buckets(const struct histogram_bucket *a, size_t n_a, const str
 
 bool histogram_equal(const struct histogram *a, const struct histogram *b)
 {
-	return a->schema == b->schema && same(a->count, b->count) && same(a->sum, b->sum) && same(a->zero_count, b->zero_count) &&
-	       a->zero_threshold == b->zero_threshold && same_custom(a, b) && same_buckets(a->pos, a->n_pos, b->pos, b->n_pos) &&
+	return a->schema == b->schema && same(a->count, b->count) && same(a->sum, b->sum) &&
+	       same(a->zero_count, b->zero_count) && a->zero_threshold == b->zero_threshold &&
+	       same_custom(a, b) && same_buckets(a->pos, a->n_pos, b->pos, b->n_pos) &&
 	       same_buckets(a->neg, a->n_neg, b->neg, b->n_neg);
 }
 
@@ -373,7 +385,8 @@ bool histogram_was_reset(const struct histogram *h, const struct histogram *befo
 	} else if (h->schema <= before->schema && h->zero_threshold >= before->zero_threshold) {
 		before = reduced(before, h->schema, h->zero_threshold, &al);
 		reset = before->zero_threshold != h->zero_threshold || h->zero_count < before->zero_count ||
-			fell(h->pos, h->n_pos, before->pos, before->n_pos) || fell(h->neg, h->n_neg, before->neg, before->n_neg);
+			fell(h->pos, h->n_pos, before->pos, before->n_pos) ||
+			fell(h->neg, h->n_neg, before->neg, before->n_neg);
 	}
 	scratch_free(&s);
 	return reset;
@@ -389,13 +402,15 @@ struct histogram_range histogram_range_at(const struct histogram *h, size_t k)
 	struct histogram_range r = {0};
 	if (k < h->n_neg) {
 		const struct histogram_bucket *b = &h->neg[h->n_neg - 1 - k];
-		r = (struct histogram_range){-bound(h->schema, b->i), -bound(h->schema, b->i - 1), b->n, false};
+		r = (struct histogram_range){-bound(h->schema, b->i), -bound(h->schema, b->i - 1), b->n,
+					     false};
 		return r;
 	}
 	k -= h->n_neg;
 	if (h->zero_count != 0) {
 		if (k == 0)
-			return (struct histogram_range){-h->zero_threshold, h->zero_threshold, h->zero_count, true};
+			return (struct histogram_range){-h->zero_threshold, h->zero_threshold, h->zero_count,
+							true};
 		k--;
 	}
 	const struct histogram_bucket *b = &h->pos[k];

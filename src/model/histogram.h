@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Native histograms: buckets of schema n (-4..8) are (2^((i-1)/2^n), 2^(i/2^n)] for positive and mirrored for negative values,
- * plus one bucket around zero; schema -53 has bounds of its own. Counts are doubles, as in Prometheus' FloatHistogram. Immutable
- * once built; results are made where the caller says and never given back one by one. */
+/* Native histograms: buckets of schema n (-4..8) are (2^((i-1)/2^n), 2^(i/2^n)] for positive and mirrored for
+ * negative values, plus one bucket around zero; schema -53 has bounds of its own. Counts are doubles, as in
+ * Prometheus' FloatHistogram. Immutable once built; results are made where the caller says and never given
+ * back one by one. */
 #ifndef RT_MODEL_HISTOGRAM_H
 #define RT_MODEL_HISTOGRAM_H
 
@@ -24,7 +25,8 @@ struct histogram {
 	int32_t schema;
 	enum histogram_hint hint;
 	double zero_threshold, zero_count, count, sum;
-	/* Ascending index, no empty ones. Custom buckets: index k is (custom[k - 1], custom[k]]; the last reaches to +Inf. */
+	/* Ascending index, no empty ones. Custom buckets: index k is (custom[k - 1], custom[k]]; the last
+	 * reaches to +Inf. */
 	struct histogram_bucket *pos, *neg;
 	size_t n_pos, n_neg;
 	double *custom; /* ascending upper bounds without +Inf */
@@ -47,13 +49,13 @@ struct histogram *histogram_copy(const struct histogram *h, const struct histogr
 struct histogram *histogram_scale(const struct histogram *h, double k, const struct histogram_alloc *a);
 /* Every count and the sum by K. Zero takes the buckets away. */
 struct histogram *histogram_divide(const struct histogram *h, double k, const struct histogram_alloc *a);
-/* A + SIGN * B at the coarser of the two resolutions; the hint is A's. NULL if one has custom buckets and the other does not.
- * *RECONCILED (may be NULL): custom bounds differed and only those in both were kept. */
-struct histogram *histogram_add(const struct histogram *a, const struct histogram *b, double sign, const struct histogram_alloc *al,
-				bool *reconciled);
+/* A + SIGN * B at the coarser of the two resolutions; the hint is A's. NULL if one has custom buckets and the
+ * other does not. *RECONCILED (may be NULL): custom bounds differed and only those in both were kept. */
+struct histogram *histogram_add(const struct histogram *a, const struct histogram *b, double sign,
+				const struct histogram_alloc *al, bool *reconciled);
 /* Adds X to the pair (*SUM, *C), a compensated sum; both are replaced. False as histogram_add's NULL. */
-bool histogram_kahan_add(struct histogram **sum, struct histogram **c, const struct histogram *x, const struct histogram_alloc *al,
-			 bool *reconciled);
+bool histogram_kahan_add(struct histogram **sum, struct histogram **c, const struct histogram *x,
+			 const struct histogram_alloc *al, bool *reconciled);
 /* Is any of its figures infinite? */
 bool histogram_has_overflow(const struct histogram *h);
 bool histogram_equal(const struct histogram *a, const struct histogram *b);
@@ -70,11 +72,13 @@ struct histogram_range {
 size_t histogram_n_ranges(const struct histogram *h);
 struct histogram_range histogram_range_at(const struct histogram *h, size_t k);
 
-/* Estimates from the buckets. quantile: NaN if the rank is beyond all buckets, which happens with NaN observations. */
+/* Estimates from the buckets. quantile: NaN if the rank is beyond all buckets, which happens with NaN
+ * observations. */
 double histogram_quantile(const struct histogram *h, double q);
 double histogram_fraction(const struct histogram *h, double lower, double upper);
 double histogram_variance(const struct histogram *h);
 /* Only the observations below (UPPER) or above BOUND: buckets cut, count and sum estimated anew. */
-struct histogram *histogram_trim(const struct histogram *h, double bound, bool upper, const struct histogram_alloc *a);
+struct histogram *histogram_trim(const struct histogram *h, double bound, bool upper,
+				 const struct histogram_alloc *a);
 
 #endif

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a native histogram tells of the observations in it. Inside a bucket they are taken to be spread evenly on a logarithmic
- * scale; in the zero bucket and in custom buckets on a linear one. */
+/* What a native histogram tells of the observations in it. Inside a bucket they are taken to be spread evenly
+ * on a logarithmic scale; in the zero bucket and in custom buckets on a linear one. */
 #include <math.h>
 
 #include "model/histogram.h"
 
-/* The zero bucket of a histogram with only positive (negative) observations begins (ends) at zero, and so does the first custom
- * bucket if it ends above. */
+/* The zero bucket of a histogram with only positive (negative) observations begins (ends) at zero, and so
+ * does the first custom bucket if it ends above. */
 static struct histogram_range narrowed(const struct histogram *h, size_t k)
 {
 	struct histogram_range r = histogram_range_at(h, k);
@@ -34,7 +34,8 @@ double histogram_quantile(const struct histogram *h, double q)
 		return -INFINITY;
 	if (q > 1)
 		return INFINITY;
-	/* From the nearer end, which loses less; NaN observations are in no bucket but count as the highest. */
+	/* From the nearer end, which loses less; NaN observations are in no bucket but count as the highest.
+	 */
 	size_t n = histogram_n_ranges(h);
 	bool up = isnan(h->sum) || q < 0.5;
 	double rank = up ? q * h->count : (1 - q) * h->count, count = 0;
@@ -128,8 +129,9 @@ static double middle(const struct histogram *h, const struct histogram_range *r)
 	return (r->upper < 0 ? -1 : 1) * sqrt(r->lower * r->upper);
 }
 
-/* What of R is on the wanted side of BOUND: its count, and in *AT where it lies on average. Nothing can be said of where in an
- * infinite bucket observations are: cut from its finite side it is kept whole, at the bound; from the other side it goes. */
+/* What of R is on the wanted side of BOUND: its count, and in *AT where it lies on average. Nothing can be
+ * said of where in an infinite bucket observations are: cut from its finite side it is kept whole, at the
+ * bound; from the other side it goes. */
 static double kept_part(const struct histogram *h, size_t k, double bound, bool upper, double *at)
 {
 	struct histogram_range raw = histogram_range_at(h, k), r = narrowed(h, k);
@@ -162,7 +164,8 @@ static double kept_part(const struct histogram *h, size_t k, double bound, bool 
 	return r.n * (upper ? below : 1 - below);
 }
 
-struct histogram *histogram_trim(const struct histogram *h, double bound, bool upper, const struct histogram_alloc *a)
+struct histogram *histogram_trim(const struct histogram *h, double bound, bool upper,
+				 const struct histogram_alloc *a)
 {
 	struct histogram *t = histogram_copy(h, a);
 	bool changed = false;
@@ -181,7 +184,8 @@ struct histogram *histogram_trim(const struct histogram *h, double bound, bool u
 		else if (k < h->n_neg)
 			t->neg[t->n_neg++] = (struct histogram_bucket){h->neg[h->n_neg - 1 - k].i, n};
 		else
-			t->pos[t->n_pos++] = (struct histogram_bucket){h->pos[k - h->n_neg - (h->zero_count != 0)].i, n};
+			t->pos[t->n_pos++] =
+			    (struct histogram_bucket){h->pos[k - h->n_neg - (h->zero_count != 0)].i, n};
 	}
 	if (!changed)
 		return histogram_copy(h, a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bump allocator: a syntax tree, a step of an evaluation and a result each live in one, and go at once. Not thread-safe. */
+/* Bump allocator: a syntax tree, a step of an evaluation and a result each live in one, and go at once. Not
+ * thread-safe. */
 #ifndef RT_PROMQL_ARENA_H
 #define RT_PROMQL_ARENA_H
 

@@ -28,7 +28,8 @@ enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
 /* A length of time: milliseconds, or an expression over step() and range() known when a query runs. */
 struct duration {
 	int64_t ms;
-	struct expr *expr; /* NULL: written as one literal; otherwise kept for printing, and for evaluation if !constant */
+	struct expr *expr; /* NULL: written as one literal; otherwise kept for printing, and for evaluation if
+			      !constant */
 	bool constant;
 };
 
@@ -129,7 +130,8 @@ const char *promql_type_name(enum promql_type t);
 /* Types and arities of the whole tree. 0, or -EINVAL with *ERROR in place. */
 int promql_check(struct promql_expr *p, char **error);
 /* -EINVAL and *ERROR "L:C: parse error: ...". */
-int promql_error_at(struct sv text, uint32_t pos, char **error, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int promql_error_at(struct sv text, uint32_t pos, char **error, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Children of E in written order, NULL past the last. */
 struct expr *expr_child(const struct expr *e, size_t i);
 /* Without the parentheses around it. */

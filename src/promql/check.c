@@ -169,9 +169,13 @@ static int check_extended(struct check *c, const struct expr *call)
 			continue;
 		enum extended x = arg->matrix.vector->vector.extended;
 		if (x == EXTENDED_SMOOTHED && call->call.fn->extended != ANCHORED_AND_SMOOTHED)
-			FAIL(arg, "smoothed modifier can only be used with: delta, increase, rate - not with %s", call->call.fn->name);
+			FAIL(arg,
+			     "smoothed modifier can only be used with: delta, increase, rate - not with %s",
+			     call->call.fn->name);
 		if (x == EXTENDED_ANCHORED && call->call.fn->extended == NO_EXTENDED)
-			FAIL(arg, "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with %s",
+			FAIL(arg,
+			     "anchored modifier can only be used with: changes, delta, increase, rate, "
+			     "resets - not with %s",
 			     call->call.fn->name);
 	}
 	return 0;
@@ -186,16 +190,19 @@ static int check_call(struct check *c, struct expr *e)
 	if (n < min)
 		FAIL(e, "expected at least %d argument(s) in call to \"%s\", got %d", min, f->name, n);
 	if (f->variadic > 0 && n > min + f->variadic)
-		FAIL(e, "expected at most %d argument(s) in call to \"%s\", got %d", min + f->variadic, f->name, n);
+		FAIL(e, "expected at most %d argument(s) in call to \"%s\", got %d", min + f->variadic,
+		     f->name, n);
 	bool info = !strcmp(f->name, "info");
 	for (int i = 0; i < n; i++) {
 		struct expr *arg = e->call.args[i];
 		char context[80];
 		int err;
 		if (info && i == 1) {
-			/* The label matchers of info() may match the empty string; this selector is never run as it is. */
+			/* The label matchers of info() may match the empty string; this selector is never run
+			 * as it is. */
 			if (arg->kind != EXPR_VECTOR)
-				FAIL(arg, "expected label selectors only, got %s instead", promql_type_name(PROMQL_VECTOR));
+				FAIL(arg, "expected label selectors only, got %s instead",
+				     promql_type_name(PROMQL_VECTOR));
 			if (arg->vector.name.n)
 				FAIL(arg, "expected label selectors only, got vector selector instead");
 			arg->type = PROMQL_VECTOR;
@@ -229,7 +236,8 @@ static struct expr operator_position(struct check *c, const struct expr *e)
 {
 	struct expr at = {.pos = e->binary.lhs->end};
 	const struct sv t = c->p->text;
-	while (at.pos < t.n && (t.p[at.pos] == ' ' || t.p[at.pos] == '\t' || t.p[at.pos] == '\n' || t.p[at.pos] == '\r'))
+	while (at.pos < t.n &&
+	       (t.p[at.pos] == ' ' || t.p[at.pos] == '\t' || t.p[at.pos] == '\n' || t.p[at.pos] == '\r'))
 		at.pos++;
 	return at;
 }
@@ -246,12 +254,14 @@ static int check_binary(struct check *c, struct expr *e)
 	bool set = TOKEN_IS_SET_OPERATOR(op), vectors = l->type == PROMQL_VECTOR && r->type == PROMQL_VECTOR;
 	if (e->binary.is_bool && !TOKEN_IS_COMPARISON(op))
 		FAIL(&at, "bool modifier can only be used on comparison operators");
-	if (TOKEN_IS_COMPARISON(op) && !e->binary.is_bool && l->type == PROMQL_SCALAR && r->type == PROMQL_SCALAR)
+	if (TOKEN_IS_COMPARISON(op) && !e->binary.is_bool && l->type == PROMQL_SCALAR &&
+	    r->type == PROMQL_SCALAR)
 		FAIL(&at, "comparisons between scalars must use BOOL modifier");
 	for (size_t i = 0; m->on && i < m->labels.n; i++)
 		for (size_t k = 0; k < m->include.n; k++)
 			if (sv_eq(m->labels.v[i], m->include.v[k]))
-				FAIL(&at, "label \"%.*s\" must not occur in ON and GROUP clause at once", SV_ARG(m->labels.v[i]));
+				FAIL(&at, "label \"%.*s\" must not occur in ON and GROUP clause at once",
+				     SV_ARG(m->labels.v[i]));
 	if (l->type != PROMQL_SCALAR && l->type != PROMQL_VECTOR)
 		FAIL(l, "binary expression must contain only scalar and instant vector types");
 	if (r->type != PROMQL_SCALAR && r->type != PROMQL_VECTOR)
@@ -262,14 +272,16 @@ static int check_binary(struct check *c, struct expr *e)
 		FAIL(e, "filling in missing series only allowed between instant vectors");
 	if (set) {
 		if (!vectors)
-			FAIL(e, "set operator \"%s\" not allowed in binary scalar expression", token_word(op));
+			FAIL(e, "set operator \"%s\" not allowed in binary scalar expression",
+			     token_word(op));
 		if (m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY)
 			FAIL(e, "no grouping allowed for \"%s\" operation", token_word(op));
 		if (m->has_fill_left || m->has_fill_right)
 			FAIL(e, "filling in missing series not allowed for set operators");
 		m->card = CARD_MANY_TO_MANY;
 	}
-	if ((op == TOKEN_TRIM_LOWER || op == TOKEN_TRIM_UPPER) && l->type == PROMQL_SCALAR && r->type == PROMQL_SCALAR)
+	if ((op == TOKEN_TRIM_LOWER || op == TOKEN_TRIM_UPPER) && l->type == PROMQL_SCALAR &&
+	    r->type == PROMQL_SCALAR)
 		FAIL(&at, "operator \"%s\" not allowed for Scalar operations", token_word(op));
 	e->type = l->type == PROMQL_SCALAR && r->type == PROMQL_SCALAR ? PROMQL_SCALAR : PROMQL_VECTOR;
 	return 0;
@@ -297,7 +309,9 @@ static int check_one(struct check *c, struct expr *e)
 			return err;
 		if (e->subquery.expr->type != PROMQL_VECTOR)
 			FAIL(e, "subquery is only allowed on instant vector, got %s instead",
-			     e->subquery.expr->type == PROMQL_MATRIX ? "matrix" : promql_type_name(e->subquery.expr->type));
+			     e->subquery.expr->type == PROMQL_MATRIX
+				 ? "matrix"
+				 : promql_type_name(e->subquery.expr->type));
 		return 0;
 	case EXPR_CALL:
 		return check_call(c, e);
@@ -310,7 +324,9 @@ static int check_one(struct check *c, struct expr *e)
 			return err;
 		e->type = e->unary.expr->type;
 		if (e->type != PROMQL_SCALAR && e->type != PROMQL_VECTOR)
-			FAIL(e, "unary expression only allowed on expressions of type scalar or instant vector, got \"%s\"",
+			FAIL(e,
+			     "unary expression only allowed on expressions of type scalar or instant vector, "
+			     "got \"%s\"",
 			     promql_type_name(e->type));
 		return 0;
 	case EXPR_PAREN:
@@ -343,15 +359,16 @@ static int check(struct check *c, struct expr *e)
 	return err;
 }
 
-/* Below histogram_count and its like only counts and sums matter, and Prometheus reads histograms another way there, which
- * shows in what it knows of counter resets. The nearest function around a selector decides. */
+/* Below histogram_count and its like only counts and sums matter, and Prometheus reads histograms another way
+ * there, which shows in what it knows of counter resets. The nearest function around a selector decides. */
 static void mark_stats(struct expr *e, bool stats)
 {
 	if (e->kind == EXPR_VECTOR)
 		e->vector.stats = stats;
 	if (e->kind == EXPR_CALL) {
 		const char *name = e->call.fn->name;
-		if (!strcmp(name, "histogram_count") || !strcmp(name, "histogram_sum") || !strcmp(name, "histogram_avg"))
+		if (!strcmp(name, "histogram_count") || !strcmp(name, "histogram_sum") ||
+		    !strcmp(name, "histogram_avg"))
 			stats = true;
 		else if (!strcmp(name, "histogram_quantile") || !strcmp(name, "histogram_quantiles") ||
 			 !strcmp(name, "histogram_fraction"))
@@ -368,9 +385,12 @@ int promql_check(struct promql_expr *p, char **error)
 	return check(&c, p->root);
 }
 
-static void selectors(const struct expr *e, int64_t range_ms, void (*fn)(void *, const struct matcher *, size_t, int64_t), void *arg)
+static void selectors(const struct expr *e, int64_t range_ms,
+		      void (*fn)(void *, const struct matcher *, size_t, int64_t), void *arg)
 {
-	const struct timing *t = e->kind == EXPR_VECTOR ? &e->vector.timing : e->kind == EXPR_SUBQUERY ? &e->subquery.timing : NULL;
+	const struct timing *t = e->kind == EXPR_VECTOR	    ? &e->vector.timing
+				 : e->kind == EXPR_SUBQUERY ? &e->subquery.timing
+							    : NULL;
 	if (t) {
 		/* A fixed evaluation time may lie anywhere before now. */
 		if (t->at != AT_NONE)
@@ -385,7 +405,8 @@ static void selectors(const struct expr *e, int64_t range_ms, void (*fn)(void *,
 	if (e->kind == EXPR_VECTOR)
 		fn(arg, e->vector.matchers, e->vector.n, range_ms);
 	if (e->kind == EXPR_CALL && !strcmp(e->call.fn->name, "info")) {
-		struct matcher target = {.type = MATCH_EQUAL, .name = SV(LABEL_NAME), .value = SV("target_info")};
+		struct matcher target = {
+		    .type = MATCH_EQUAL, .name = SV(LABEL_NAME), .value = SV("target_info")};
 		bool named = false;
 		for (size_t i = 0; e->call.n > 1 && i < e->call.args[1]->vector.n; i++)
 			named = named || sv_eqs(e->call.args[1]->vector.matchers[i].name, LABEL_NAME);
@@ -396,8 +417,8 @@ static void selectors(const struct expr *e, int64_t range_ms, void (*fn)(void *,
 		selectors(expr_child(e, i), range_ms, fn, arg);
 }
 
-void promql_selectors(const struct promql_expr *expr, void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms),
-		      void *arg)
+void promql_selectors(const struct promql_expr *expr,
+		      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms), void *arg)
 {
 	selectors(expr->root, 300000, fn, arg);
 }
@@ -406,7 +427,8 @@ static const char *experimental(const struct expr *e)
 {
 	if (e->kind == EXPR_CALL && e->call.fn->experimental)
 		return e->call.fn->name;
-	if (e->kind == EXPR_AGGREGATE && (e->aggregate.op == TOKEN_LIMITK || e->aggregate.op == TOKEN_LIMIT_RATIO))
+	if (e->kind == EXPR_AGGREGATE &&
+	    (e->aggregate.op == TOKEN_LIMITK || e->aggregate.op == TOKEN_LIMIT_RATIO))
 		return token_word(e->aggregate.op);
 	for (size_t i = 0; expr_child(e, i); i++) {
 		const char *name = experimental(expr_child(e, i));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The evaluator's inside, shared by the files of src/promql.
  *
- * A query runs step by step: at each step the tree is walked and every node gives a vector (struct vec) or a scalar. What is
- * read from the source is selected once per selector for all steps (struct node), and so is a subquery evaluated once for
- * all steps. Vectors live in the arena of the step; label sets in a pool for the whole run. Errors are sticky: the first one
- * is kept in ev->error, and everything after it gives nothing. */
+ * A query runs step by step: at each step the tree is walked and every node gives a vector (struct vec) or a
+ * scalar. What is read from the source is selected once per selector for all steps (struct node), and so is a
+ * subquery evaluated once for all steps. Vectors live in the arena of the step; label sets in a pool for the
+ * whole run. Errors are sticky: the first one is kept in ev->error, and everything after it gives nothing. */
 #ifndef RT_PROMQL_EVAL_H
 #define RT_PROMQL_EVAL_H
 
@@ -31,7 +31,7 @@ struct vec {
 struct range_series {
 	const struct labels *l;
 	const struct sample *s; /* ascending; without stale markers if the selector has a range */
-	const int64_t *st; /* as in struct series, or NULL */
+	const int64_t *st;	/* as in struct series, or NULL */
 	size_t n;
 	bool drop, histograms;
 };
@@ -39,13 +39,14 @@ struct range_series {
 /* What a range function gets of one series at one step. */
 struct window {
 	const struct labels *l;
-	const struct sample *s; /* t in (from, to], and beyond on either side if the selector is anchored or smoothed */
+	const struct sample
+	    *s; /* t in (from, to], and beyond on either side if the selector is anchored or smoothed */
 	size_t n;
 	size_t n_histograms;
 	int64_t from, to, range;
 	enum extended extended;
 	const struct expr *arg; /* whom annotations are about */
-	const int64_t *st; /* of the samples, or NULL */
+	const int64_t *st;	/* of the samples, or NULL */
 };
 
 struct node {
@@ -109,8 +110,10 @@ void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool 
 /* Sets the error unless there is one. */
 void ev_fail(struct eval *ev, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* " (line:col)" of E is added. */
-void ev_warn(struct eval *ev, const struct expr *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void ev_warn(struct eval *ev, const struct expr *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The metric's name for a message. */
 struct sv ev_name(const struct labels *l);
 /* Counts N more samples held at once, to be given back with a negative N; false if that is too many. */
@@ -136,13 +139,17 @@ const struct labels *ev_drop_name(struct eval *ev, const struct labels *l, bool 
 const struct labels *ev_without_name(struct eval *ev, const struct labels *l);
 /* Fails if two samples have the same labels; WHERE names no one: the message is Prometheus'. */
 void ev_check_unique(struct eval *ev, const struct vec *v);
-/* L with only (KEEP) or without the labels of NAMES (and then without __name__); remembered under OP, unique per list. */
-const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l, const struct name_list *names, bool keep);
+/* L with only (KEEP) or without the labels of NAMES (and then without __name__); remembered under OP, unique
+ * per list. */
+const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l,
+				const struct name_list *names, bool keep);
 
 /* Selects, once, what selector or subquery E reads in this evaluation. */
 struct node *ev_load(struct eval *ev, const struct expr *e);
-/* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is empty. */
-bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s, struct window *w);
+/* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is
+ * empty. */
+bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s,
+	       struct window *w);
 
 /* Prometheus' compensated sum: *C collects what *SUM loses. */
 void kahan_add(double x, double *sum, double *c);

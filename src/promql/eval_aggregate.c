@@ -55,8 +55,8 @@ struct group {
 
 static bool is_float_only(enum token_type op)
 {
-	return op == TOKEN_MIN || op == TOKEN_MAX || op == TOKEN_STDDEV || op == TOKEN_STDVAR || op == TOKEN_QUANTILE ||
-	       op == TOKEN_TOPK || op == TOKEN_BOTTOMK;
+	return op == TOKEN_MIN || op == TOKEN_MAX || op == TOKEN_STDDEV || op == TOKEN_STDVAR ||
+	       op == TOKEN_QUANTILE || op == TOKEN_TOPK || op == TOKEN_BOTTOMK;
 }
 
 static void add_average(struct group *g, double x)
@@ -122,7 +122,8 @@ static void add_float(struct group *g, enum token_type op, double x)
 	}
 }
 
-static double finish_float(struct group *g, enum token_type op, double q, const struct vec *in, double *scratch)
+static double finish_float(struct group *g, enum token_type op, double q, const struct vec *in,
+			   double *scratch)
 {
 	switch (op) {
 	case TOKEN_SUM:
@@ -207,7 +208,8 @@ static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double 
 		struct group *g = &gs.v[i];
 		struct vsample r = {.l = g->l, .drop = g->drop, .t = ev->t};
 		if (g->hist.n && g->has_float) {
-			ev_warn(ev, e->aggregate.expr, "encountered a mix of histograms and floats for aggregation");
+			ev_warn(ev, e->aggregate.expr,
+				"encountered a mix of histograms and floats for aggregation");
 			continue;
 		}
 		if (g->hist.n) {
@@ -249,7 +251,8 @@ static struct vec top_aggregate(struct eval *ev, const struct expr *e, double pa
 		return out;
 	}
 	if (param >= 9223372036854775807.0 || param <= -9223372036854775808.0) {
-		ev_fail(ev, -EINVAL, "Scalar value %g %s int64", param, param > 0 ? "overflows" : "underflows");
+		ev_fail(ev, -EINVAL, "Scalar value %g %s int64", param,
+			param > 0 ? "overflows" : "underflows");
 		return out;
 	}
 	in = eval_vector(ev, e->aggregate.expr);
@@ -308,7 +311,8 @@ static struct vec count_values(struct eval *ev, const struct expr *e)
 		buf_free(&text);
 	}
 	for (size_t i = 0; i < gs.n; i++)
-		vec_add(ev, &out, (struct vsample){.l = gs.v[i].l, .v = gs.v[i].n, .drop = gs.v[i].drop, .t = ev->t});
+		vec_add(ev, &out,
+			(struct vsample){.l = gs.v[i].l, .v = gs.v[i].n, .drop = gs.v[i].drop, .t = ev->t});
 	return out;
 }
 
@@ -323,7 +327,8 @@ static struct vec limit_ratio(struct eval *ev, const struct expr *e, double rati
 		double cap = ratio > 1 ? 1 : -1;
 		struct buf t = BUF_INIT;
 		text_float(ratio, 'g', &t);
-		ev_warn(ev, e->aggregate.param, "ratio value should be between -1 and 1, got %s, capping to %g", buf_str(&t), cap);
+		ev_warn(ev, e->aggregate.param,
+			"ratio value should be between -1 and 1, got %s, capping to %g", buf_str(&t), cap);
 		buf_free(&t);
 		ratio = cap;
 	}
@@ -355,7 +360,8 @@ struct vec eval_aggregate(struct eval *ev, const struct expr *e)
 		if (isnan(param) || param < 0 || param > 1) {
 			struct buf t = BUF_INIT;
 			text_float(param, 'g', &t);
-			ev_warn(ev, e->aggregate.param, "quantile value should be between 0 and 1, got %s", buf_str(&t));
+			ev_warn(ev, e->aggregate.param, "quantile value should be between 0 and 1, got %s",
+				buf_str(&t));
 			buf_free(&t);
 		}
 		return plain_aggregate(ev, e, param);

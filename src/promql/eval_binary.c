@@ -47,10 +47,10 @@ static bool drops_name(enum token_type op)
 	return op >= TOKEN_ADD && op <= TOKEN_ATAN2;
 }
 
-/* One pair of values: false if the operator gives nothing for it (a filter, or types that do not go together, which sets
- * *SKIP: then `bool` gives nothing either). */
-static bool apply(struct eval *ev, const struct expr *e, const struct vsample *a, const struct vsample *b, struct vsample *out,
-		  bool *skip)
+/* One pair of values: false if the operator gives nothing for it (a filter, or types that do not go together,
+ * which sets *SKIP: then `bool` gives nothing either). */
+static bool apply(struct eval *ev, const struct expr *e, const struct vsample *a, const struct vsample *b,
+		  struct vsample *out, bool *skip)
 {
 	enum token_type op = e->binary.op;
 	*skip = false;
@@ -59,8 +59,9 @@ static bool apply(struct eval *ev, const struct expr *e, const struct vsample *a
 	if (a->h || b->h)
 		return histogram_operator(ev, e, a, b, out, skip);
 	if (op == TOKEN_TRIM_LOWER || op == TOKEN_TRIM_UPPER) {
-		ev_info(ev, e, "incompatible sample types encountered for binary operator \"%s\": float %s float", token_word(op),
-			token_word(op));
+		ev_info(ev, e,
+			"incompatible sample types encountered for binary operator \"%s\": float %s float",
+			token_word(op), token_word(op));
 		*skip = true;
 		return false;
 	}
@@ -79,7 +80,8 @@ static struct vec vector_scalar(struct eval *ev, const struct expr *e, bool scal
 	struct vsample k = {.v = eval_scalar(ev, scalar_left ? e->binary.lhs : e->binary.rhs)};
 	for (size_t i = 0; i < v.n; i++) {
 		struct vsample r = {0};
-		bool skip, keep = apply(ev, e, scalar_left ? &k : &v.s[i], scalar_left ? &v.s[i] : &k, &r, &skip);
+		bool skip,
+		    keep = apply(ev, e, scalar_left ? &k : &v.s[i], scalar_left ? &v.s[i] : &k, &r, &skip);
 		if (skip || (!keep && !e->binary.is_bool))
 			continue;
 		/* A filter keeps the vector's value, whichever side it is on. */
@@ -141,7 +143,8 @@ static void print_set(const struct labels *l, struct buf *b)
 	buf_addc(b, '}');
 }
 
-static void fail_duplicate(struct eval *ev, const struct labels *key, const char *side, const struct labels *a, const struct labels *b)
+static void fail_duplicate(struct eval *ev, const struct labels *key, const char *side,
+			   const struct labels *a, const struct labels *b)
 {
 	struct buf t = BUF_INIT;
 	buf_adds(&t, "found duplicate series for the match group ");
@@ -156,7 +159,8 @@ static void fail_duplicate(struct eval *ev, const struct labels *key, const char
 }
 
 /* Labels of the result of MANY with ONE (with one-to-one: left and right). */
-static const struct labels *result_labels(struct eval *ev, const struct expr *e, const struct labels *many, const struct labels *one)
+static const struct labels *result_labels(struct eval *ev, const struct expr *e, const struct labels *many,
+					  const struct labels *one)
 {
 	const struct matching *m = &e->binary.matching;
 	const struct labels *r = pool_recall(&ev->pool, (uintptr_t)e, many, one);
@@ -191,8 +195,9 @@ struct join {
 	struct eval *ev;
 	const struct expr *e;
 	struct vec out;
-	struct ptrmap results; /* group_left/right: labels already given per one-side sample are keyed by (labels) */
-	bool swapped;	       /* the many side is the right one */
+	struct ptrmap
+	    results;  /* group_left/right: labels already given per one-side sample are keyed by (labels) */
+	bool swapped; /* the many side is the right one */
 };
 
 static void join_pair(struct join *j, const struct vsample *many, const struct vsample *one)
@@ -216,7 +221,8 @@ static void join_pair(struct join *j, const struct vsample *many, const struct v
 		bool is_new;
 		*ptrmap_slot(&j->results, r.l, &is_new) = 1;
 		if (!is_new) {
-			ev_fail(j->ev, -EINVAL, "multiple matches for labels: grouping labels must ensure unique matches");
+			ev_fail(j->ev, -EINVAL,
+				"multiple matches for labels: grouping labels must ensure unique matches");
 			return;
 		}
 	}
@@ -244,7 +250,8 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 		one_key[i] = match_key(ev, e, one->s[i].l);
 		uint32_t *slot = ptrmap_slot(&keys, one_key[i], &is_new);
 		if (!is_new) {
-			fail_duplicate(ev, one_key[i], j.swapped ? "left" : "right", one->s[*slot].l, one->s[i].l);
+			fail_duplicate(ev, one_key[i], j.swapped ? "left" : "right", one->s[*slot].l,
+				       one->s[i].l);
 			return j.out;
 		}
 		*slot = (uint32_t)i;
@@ -265,7 +272,8 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 		size_t k = *slot;
 		if (m->card == CARD_ONE_TO_ONE && matched[k]) {
 			ev_fail(ev, -EINVAL,
-				"multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+				"multiple matches for labels: many-to-one matching must be explicit "
+				"(group_left/group_right)");
 			return j.out;
 		}
 		matched[k] = true;

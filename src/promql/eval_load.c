@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What an evaluation reads: selectors and subqueries, each once for all steps, and the windows and samples of one step. */
+/* What an evaluation reads: selectors and subqueries, each once for all steps, and the windows and samples of
+ * one step. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -51,13 +52,15 @@ void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool 
 {
 	for (ev->t = ev->start; ev->t <= ev->end && ev_alive(ev); ev->t += ev->step) {
 		if (e->type == PROMQL_SCALAR) {
-			ev_output_add(ev, o, ev->pool.empty, false, (struct sample){.t = ev->t, .v = eval_scalar(ev, e)});
+			ev_output_add(ev, o, ev->pool.empty, false,
+				      (struct sample){.t = ev->t, .v = eval_scalar(ev, e)});
 		} else {
 			struct vec v = eval_vector(ev, e);
 			for (size_t i = 0; i < v.n && !ev->err; i++) {
 				const struct vsample *s = &v.s[i];
 				const struct labels *l = final && s->drop ? ev_without_name(ev, s->l) : s->l;
-				ev_output_add(ev, o, l, final ? false : s->drop, (struct sample){.t = ev->t, .v = s->v, .h = s->h});
+				ev_output_add(ev, o, l, final ? false : s->drop,
+					      (struct sample){.t = ev->t, .v = s->v, .h = s->h});
 			}
 		}
 		arena_reset(ev->tmp);
@@ -121,7 +124,8 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 	if (sel->vector.extended == EXTENDED_SMOOTHED)
 		hi += ev->opt.lookback_ms;
 	/* Left-open: a sample exactly LO ago is outside. */
-	int rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set, &ev->error);
+	int rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set,
+				 &ev->error);
 	if (rc) {
 		ev->err = rc;
 		if (!ev->error)
@@ -184,7 +188,8 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	ev->tmp = &tmp;
 	ev->in_subquery = true;
 	if ((hi - ev->start) / n->step > 50000000)
-		ev_fail(ev, -E2BIG, "query processing would load too many samples into memory in query execution");
+		ev_fail(ev, -E2BIG,
+			"query processing would load too many samples into memory in query execution");
 	ev_run_steps(ev, e->subquery.expr, &o, false);
 	arena_free(&tmp);
 	ev->start = saved.start;
@@ -197,13 +202,16 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	n->series = arena_calloc(&ev->arena, o.n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < o.n && !ev->err; i++) {
 		struct range_series *r = &n->series[n->n++];
-		/* What was known of a reset since the sample before says nothing of one since the step before. */
+		/* What was known of a reset since the sample before says nothing of one since the step
+		 * before. */
 		for (size_t k = 0; k < o.v[i]->n; k++) {
-			struct histogram *h = (struct histogram *)o.v[i]->s[k].h; /* a copy of the output's own */
+			struct histogram *h =
+			    (struct histogram *)o.v[i]->s[k].h; /* a copy of the output's own */
 			if (h && h->hint != HINT_GAUGE)
 				h->hint = HINT_UNKNOWN;
 		}
-		*r = (struct range_series){.l = o.v[i]->l, .s = o.v[i]->s, .n = o.v[i]->n, .drop = o.v[i]->drop};
+		*r = (struct range_series){
+		    .l = o.v[i]->l, .s = o.v[i]->s, .n = o.v[i]->n, .drop = o.v[i]->drop};
 		for (size_t k = 0; k < r->n && !r->histograms; k++)
 			r->histograms = r->s[k].h;
 	}
@@ -217,7 +225,8 @@ struct node *ev_load(struct eval *ev, const struct expr *e)
 	n->loaded = true;
 	if (e->kind == EXPR_SUBQUERY) {
 		n->step = ev->opt.subquery_step_ms;
-		if (!resolve(ev, &e->subquery.timing.offset, &n->offset, false) || !resolve(ev, &e->subquery.range, &n->range, true) ||
+		if (!resolve(ev, &e->subquery.timing.offset, &n->offset, false) ||
+		    !resolve(ev, &e->subquery.range, &n->range, true) ||
 		    (e->subquery.has_step && !resolve(ev, &e->subquery.step, &n->step, true)))
 			return n;
 		load_subquery(ev, e, n);
@@ -248,9 +257,11 @@ static size_t count_until(const struct range_series *s, int64_t t)
 	return lo;
 }
 
-bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s, struct window *w)
+bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s,
+	       struct window *w)
 {
-	const struct timing *t = e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
+	const struct timing *t =
+	    e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
 	*w = (struct window){.l = s->l, .arg = e, .range = n->range};
 	w->to = fixed_time(ev, t, ev->t) - n->offset;
 	w->from = w->to - n->range;
@@ -273,8 +284,10 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, cons
 	return true;
 }
 
-/* A smoothed instant selector: the straight line between the samples around T; after the last one, its value. */
-static bool smoothed_at(struct eval *ev, const struct expr *e, const struct range_series *s, int64_t t, struct vsample *out)
+/* A smoothed instant selector: the straight line between the samples around T; after the last one, its value.
+ */
+static bool smoothed_at(struct eval *ev, const struct expr *e, const struct range_series *s, int64_t t,
+			struct vsample *out)
 {
 	size_t k = count_until(s, t);
 	if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms)
@@ -287,7 +300,8 @@ static bool smoothed_at(struct eval *ev, const struct expr *e, const struct rang
 		return true;
 	if (!a->h != !b->h) {
 		struct sv name = ev_name(s->l);
-		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name \"%.*s\"",
+			SV_ARG(name));
 		return false;
 	}
 	if (a->h) {
@@ -312,7 +326,8 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 			continue;
 		}
 		size_t k = count_until(s, t);
-		if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms || (!s->s[k - 1].h && sample_is_stale(&s->s[k - 1].v)))
+		if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms ||
+		    (!s->s[k - 1].h && sample_is_stale(&s->s[k - 1].v)))
 			continue;
 		const struct sample *p = &s->s[k - 1];
 		out.v = p->v;

@@ -21,7 +21,8 @@ void ev_fail(struct eval *ev, int err, const char *fmt, ...)
 
 #define ANNOTATIONS_MAX 100
 
-static void annotate(struct eval *ev, struct annotations *a, const struct expr *e, const char *kind, const char *fmt, va_list ap)
+static void annotate(struct eval *ev, struct annotations *a, const struct expr *e, const char *kind,
+		     const char *fmt, va_list ap)
 {
 	struct buf b = BUF_INIT;
 	unsigned line, col;
@@ -66,7 +67,8 @@ bool ev_charge(struct eval *ev, int64_t n)
 {
 	ev->samples += (uint64_t)n;
 	if (n > 0 && ev->samples > ev->opt.max_samples) {
-		ev_fail(ev, -E2BIG, "query processing would load too many samples into memory in query execution");
+		ev_fail(ev, -E2BIG,
+			"query processing would load too many samples into memory in query execution");
 		return false;
 	}
 	return true;
@@ -140,7 +142,8 @@ void ev_check_unique(struct eval *ev, const struct vec *v)
 	}
 }
 
-const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l, const struct name_list *names, bool keep)
+const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l,
+				const struct name_list *names, bool keep)
 {
 	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
 	if (r)

@@ -5,7 +5,8 @@
 
 #include "promql/eval.h"
 
-#define RANGE_FN(name) bool name(struct eval *ev, const struct expr *call, const struct window *w, struct vsample *out)
+#define RANGE_FN(name)                                                                                       \
+	bool name(struct eval *ev, const struct expr *call, const struct window *w, struct vsample *out)
 #define VECTOR_FN(name) struct vec name(struct eval *ev, const struct expr *call)
 #define SCALAR_FN(name) double name(struct eval *ev, const struct expr *call)
 
@@ -93,8 +94,8 @@ VECTOR_FN(fn_histogram_stdvar);
 /* fn_info.c */
 VECTOR_FN(fn_info);
 
-/* The float samples of W, histograms left out, in the step's arena; W's own if it has no histograms. Where both occur an info
- * annotation says that histograms were ignored. */
+/* The float samples of W, histograms left out, in the step's arena; W's own if it has no histograms. Where
+ * both occur an info annotation says that histograms were ignored. */
 const struct sample *window_floats(struct eval *ev, const struct window *w, size_t *n);
 
 #endif

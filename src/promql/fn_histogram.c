@@ -71,7 +71,9 @@ static struct families collect(struct eval *ev, const struct expr *arg)
 		struct sv le = labels_get(s->l, SV("le"));
 		if (!text_parse_float(le, &bound)) {
 			struct sv name = ev_name(s->l);
-			ev_warn(ev, arg, "bucket label \"le\" is missing or has a malformed value of \"%.*s\" for metric name \"%.*s\"",
+			ev_warn(ev, arg,
+				"bucket label \"le\" is missing or has a malformed value of \"%.*s\" for "
+				"metric name \"%.*s\"",
 				SV_ARG(le), SV_ARG(name));
 			continue;
 		}
@@ -84,8 +86,10 @@ static struct families collect(struct eval *ev, const struct expr *arg)
 	for (size_t i = 0; i < fs.n; i++) {
 		if (fs.v[i].native && fs.v[i].n) {
 			struct sv name = ev_name(fs.v[i].l);
-			ev_warn(ev, arg, "vector contains a mix of classic and native histograms for metric name \"%.*s\"",
-				SV_ARG(name));
+			ev_warn(
+			    ev, arg,
+			    "vector contains a mix of classic and native histograms for metric name \"%.*s\"",
+			    SV_ARG(name));
 			continue;
 		}
 		fs.v[n++] = fs.v[i];
@@ -100,8 +104,8 @@ static int by_bound(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts, adds up equal bounds and makes the counts rise. False if the last bucket is not +Inf. *FORCED: counts really fell,
- * and not just by what floating point loses. */
+/* Sorts, adds up equal bounds and makes the counts rise. False if the last bucket is not +Inf. *FORCED:
+ * counts really fell, and not just by what floating point loses. */
 static bool prepare(struct family_buckets *f, bool *forced)
 {
 	const double tolerance = 1e-12;
@@ -119,7 +123,8 @@ static bool prepare(struct family_buckets *f, bool *forced)
 			f->b[n++] = f->b[i];
 	f->n = n;
 	for (size_t i = 1; i < n; i++) {
-		double prev = f->b[i - 1].count, cur = f->b[i].count, diff = fabs(prev - cur), both = fabs(prev) + fabs(cur);
+		double prev = f->b[i - 1].count, cur = f->b[i].count, diff = fabs(prev - cur),
+		       both = fabs(prev) + fabs(cur);
 		if (prev == cur)
 			continue;
 		if (diff < tolerance * both || cur < prev) {
@@ -172,7 +177,9 @@ static double classic_rank(double v, const struct family_buckets *f)
 		if (v <= b->bound) {
 			if (isinf(lower) || v == b->bound)
 				return b->count;
-			return isinf(b->bound) ? below : below + (b->count - below) * (v - lower) / (b->bound - lower);
+			return isinf(b->bound)
+				   ? below
+				   : below + (b->count - below) * (v - lower) / (b->bound - lower);
 		}
 		below = b->count;
 	}
@@ -202,19 +209,21 @@ static void warn_quantile(struct eval *ev, const struct expr *arg, double q)
 	buf_free(&t);
 }
 
-static void quantile_of_families(struct eval *ev, const struct expr *arg, struct families *fs, double q, struct sv label,
-				 struct vec *out)
+static void quantile_of_families(struct eval *ev, const struct expr *arg, struct families *fs, double q,
+				 struct sv label, struct vec *out)
 {
 	for (size_t i = 0; i < fs->n; i++) {
 		struct family_buckets *f = &fs->v[i];
 		struct vsample r = {.l = f->l, .drop = f->drop, .t = ev->t};
 		bool forced = false, drop = false;
-		r.v = f->native ? histogram_quantile_native(ev, arg, q, f->native, f->l) : classic_quantile(q, f, &forced);
+		r.v = f->native ? histogram_quantile_native(ev, arg, q, f->native, f->l)
+				: classic_quantile(q, f, &forced);
 		if (forced) {
 			struct sv name = ev_name(f->l);
 			ev_info(ev, arg,
 				"input to histogram_quantile needed to be fixed for monotonicity (see "
-				"https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name "
+				"https://prometheus.io/docs/prometheus/latest/querying/functions/"
+				"#histogram_quantile) for metric name "
 				"\"%.*s\"",
 				SV_ARG(name));
 		}
@@ -273,8 +282,8 @@ VECTOR_FN(fn_histogram_fraction)
 	for (size_t i = 0; i < fs.n; i++) {
 		struct family_buckets *f = &fs.v[i];
 		struct vsample s = {.l = f->l, .drop = f->drop};
-		double v = f->native ? histogram_fraction_native(ev, arg, lower, upper, f->native, f->l) :
-				       classic_fraction(lower, upper, f);
+		double v = f->native ? histogram_fraction_native(ev, arg, lower, upper, f->native, f->l)
+				     : classic_fraction(lower, upper, f);
 		struct vsample r = ev_derived(ev, &s, v);
 		r.drop = r.drop || f->drop;
 		vec_add(ev, &out, r);

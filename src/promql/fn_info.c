@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* info(v, {matchers}): adds the labels of info metrics (target_info unless named otherwise) that share job and instance with a
- * series. Both are read at the same moments, so @ and offset of the first argument hold for the info metrics too. */
+/* info(v, {matchers}): adds the labels of info metrics (target_info unless named otherwise) that share job
+ * and instance with a series. Both are read at the same moments, so @ and offset of the first argument hold
+ * for the info metrics too. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,9 +17,12 @@ static bool is_identifying(struct sv name)
 }
 
 /* @ and offset of the first selector in E, those of subqueries around it added. */
-static void find_timing(struct eval *ev, const struct expr *e, enum at_kind *at, int64_t *at_ms, int64_t *offset)
+static void find_timing(struct eval *ev, const struct expr *e, enum at_kind *at, int64_t *at_ms,
+			int64_t *offset)
 {
-	const struct timing *t = e->kind == EXPR_VECTOR ? &e->vector.timing : e->kind == EXPR_SUBQUERY ? &e->subquery.timing : NULL;
+	const struct timing *t = e->kind == EXPR_VECTOR	    ? &e->vector.timing
+				 : e->kind == EXPR_SUBQUERY ? &e->subquery.timing
+							    : NULL;
 	int64_t ms;
 	if (t && *at == AT_NONE && t->at != AT_NONE) {
 		*at = t->at;
@@ -39,8 +43,8 @@ static void find_timing(struct eval *ev, const struct expr *e, enum at_kind *at,
 struct info_state {
 	struct matcher *m;
 	size_t n;
-	size_t n_names; /* the matchers on __name__ come first */
-	bool all_labels; /* no matcher names a data label */
+	size_t n_names;	  /* the matchers on __name__ come first */
+	bool all_labels;  /* no matcher names a data label */
 	bool needs_match; /* some data label must not be empty */
 	bool fixed;
 	int64_t at_ms, offset;
@@ -71,14 +75,16 @@ static struct info_state *info_load(struct eval *ev, const struct expr *call)
 			}
 		}
 		if (names && !positive)
-			s->m[s->n++] = (struct matcher){.type = MATCH_EQUAL, .name = SV(LABEL_NAME), .value = SV("target_info")};
+			s->m[s->n++] = (struct matcher){
+			    .type = MATCH_EQUAL, .name = SV(LABEL_NAME), .value = SV("target_info")};
 		if (names)
 			s->n_names = s->n;
 	}
 	enum at_kind at = AT_NONE;
 	find_timing(ev, call->call.args[0], &at, &s->at_ms, &s->offset);
 	s->fixed = at != AT_NONE;
-	int64_t lo = (s->fixed ? s->at_ms : ev->start) - s->offset - ev->opt.lookback_ms, hi = (s->fixed ? s->at_ms : ev->end) - s->offset;
+	int64_t lo = (s->fixed ? s->at_ms : ev->start) - s->offset - ev->opt.lookback_ms,
+		hi = (s->fixed ? s->at_ms : ev->end) - s->offset;
 	int rc = ev->src->select(ev->src->self, s->m, s->n, lo + 1, hi, &n->set, &ev->error);
 	if (rc) {
 		ev->err = rc;
@@ -89,9 +95,10 @@ static struct info_state *info_load(struct eval *ev, const struct expr *call)
 	n->has_set = true;
 	n->series = arena_calloc(&ev->arena, n->set.n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < n->set.n; i++)
-		n->series[n->n++] = (struct range_series){.l = ev_intern(ev, labels_ref(n->set.series[i].labels)),
-							  .s = n->set.series[i].samples,
-							  .n = n->set.series[i].n};
+		n->series[n->n++] =
+		    (struct range_series){.l = ev_intern(ev, labels_ref(n->set.series[i].labels)),
+					  .s = n->set.series[i].samples,
+					  .n = n->set.series[i].n};
 	return s;
 }
 
@@ -102,22 +109,26 @@ struct live {
 	struct live *next;
 };
 
-static void add_live(struct eval *ev, struct ptrmap *map, struct live **heads, uint32_t *n_heads, const struct labels *l, int64_t t)
+static void add_live(struct eval *ev, struct ptrmap *map, struct live **heads, uint32_t *n_heads,
+		     const struct labels *l, int64_t t)
 {
 	bool is_new;
-	uint32_t *slot = ptrmap_slot(map, ev_project(ev, (uintptr_t)&identifying, l, &identifying, true), &is_new);
+	uint32_t *slot =
+	    ptrmap_slot(map, ev_project(ev, (uintptr_t)&identifying, l, &identifying, true), &is_new);
 	if (is_new) {
 		*slot = (*n_heads)++;
 		heads[*slot] = NULL;
 	}
-	/* Of two with one name the newer sample counts: the other's target has gone without a stale marker. */
+	/* Of two with one name the newer sample counts: the other's target has gone without a stale marker.
+	 */
 	for (struct live *k = heads[*slot]; k; k = k->next) {
 		if (!sv_eq(ev_name(k->l), ev_name(l)))
 			continue;
 		if (k->t == t) {
 			struct buf b = BUF_INIT;
 			labels_print(l, &b);
-			ev_fail(ev, -EINVAL, "found duplicate series for info metric: %s @ %lld", buf_str(&b), (long long)t);
+			ev_fail(ev, -EINVAL, "found duplicate series for info metric: %s @ %lld", buf_str(&b),
+				(long long)t);
 			buf_free(&b);
 		}
 		if (k->t < t) {
@@ -150,7 +161,8 @@ static bool wanted(const struct info_state *s, struct sv name)
 }
 
 /* BASE with the data labels of all LIVE ones; its own labels stand. NULL if they contradict each other. */
-static const struct labels *enriched(struct eval *ev, const struct info_state *s, const struct labels *base, const struct live *live)
+static const struct labels *enriched(struct eval *ev, const struct info_state *s, const struct labels *base,
+				     const struct live *live)
 {
 	struct labels_builder b, added;
 	const struct labels *r = NULL;
@@ -159,7 +171,8 @@ static const struct labels *enriched(struct eval *ev, const struct info_state *s
 	for (; live; live = live->next)
 		for (uint32_t i = 0; i < live->l->n; i++) {
 			const struct label *l = &live->l->l[i];
-			if (sv_eqs(l->name, LABEL_NAME) || is_identifying(l->name) || !wanted(s, l->name) || labels_get(base, l->name).n)
+			if (sv_eqs(l->name, LABEL_NAME) || is_identifying(l->name) || !wanted(s, l->name) ||
+			    labels_get(base, l->name).n)
 				continue;
 			struct sv other = labels_builder_get(&added, l->name);
 			if (other.n && !sv_eq(other, l->value)) {
@@ -198,7 +211,8 @@ VECTOR_FN(fn_info)
 		if (last->h) {
 			struct buf b = BUF_INIT;
 			labels_print(n->series[i].l, &b);
-			ev_fail(ev, -EINVAL, "this should be an info metric, with float samples: %s", buf_str(&b));
+			ev_fail(ev, -EINVAL, "this should be an info metric, with float samples: %s",
+				buf_str(&b));
 			buf_free(&b);
 			break;
 		}

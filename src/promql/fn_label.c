@@ -20,13 +20,13 @@ static bool valid_destination(struct eval *ev, const struct expr *call, struct s
 {
 	if (dst.n && text_is_utf8(dst))
 		return true;
-	ev_fail(ev, -EINVAL, "invalid destination label name in %s(): %.*s", call->call.fn->name, SV_ARG(dst));
+	ev_fail(ev, -EINVAL, "invalid destination label name in %s(): %.*s", call->call.fn->name,
+		SV_ARG(dst));
 	return false;
 }
 
-
-static const struct labels *replace(struct eval *ev, const struct regex *re, struct sv src, struct sv dst, struct sv template,
-				    const struct labels *l)
+static const struct labels *replace(struct eval *ev, const struct regex *re, struct sv src, struct sv dst,
+				    struct sv template, const struct labels *l)
 {
 	struct buf b = BUF_LIMIT(1 << 20);
 	struct labels_builder lb;
@@ -75,7 +75,8 @@ VECTOR_FN(fn_label_replace)
 			pool_remember(&ev->pool, (uintptr_t)call, v.s[i].l, NULL, r);
 		}
 		/* A name that is set to what it was is set all the same. */
-		bool set = r != v.s[i].l || (sv_eqs(dst, LABEL_NAME) && regex_match(re, labels_get(v.s[i].l, src)) == 1);
+		bool set = r != v.s[i].l ||
+			   (sv_eqs(dst, LABEL_NAME) && regex_match(re, labels_get(v.s[i].l, src)) == 1);
 		vec_add(ev, &out, set ? relabelled(v.s[i], r, dst) : v.s[i]);
 	}
 	ev_check_unique(ev, &out);

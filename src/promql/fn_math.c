@@ -82,7 +82,8 @@ VECTOR_FN(fn_clamp_max)
 VECTOR_FN(fn_vector)
 {
 	struct vec out = {0};
-	vec_add(ev, &out, (struct vsample){.l = ev->pool.empty, .v = eval_scalar(ev, call->call.args[0]), .t = ev->t});
+	vec_add(ev, &out,
+		(struct vsample){.l = ev->pool.empty, .v = eval_scalar(ev, call->call.args[0]), .t = ev->t});
 	return out;
 }
 
@@ -136,7 +137,8 @@ VECTOR_FN(fn_absent_over_time)
 static void warn_range_sort(struct eval *ev, const struct expr *call)
 {
 	if (!ev->instant || ev->in_subquery)
-		ev_warn(ev, call, "sort is ineffective for range queries since results are always ordered by labels");
+		ev_warn(ev, call,
+			"sort is ineffective for range queries since results are always ordered by labels");
 }
 
 static int by_value(const void *a, const void *b)
@@ -153,7 +155,8 @@ static int by_value_desc(const void *a, const void *b)
 	return isnan(x) || isnan(y) ? isnan(x) - isnan(y) : by_value(b, a);
 }
 
-static struct vec sort_floats(struct eval *ev, const struct expr *call, int (*cmp)(const void *, const void *))
+static struct vec sort_floats(struct eval *ev, const struct expr *call,
+			      int (*cmp)(const void *, const void *))
 {
 	struct vec v = eval_vector(ev, call->call.args[0]);
 	size_t n = 0;
@@ -188,7 +191,8 @@ static int natural_cmp(struct sv a, struct sv b)
 	size_t i = 0, k = 0;
 	while (i < a.n && k < b.n) {
 		if (!is_digit(a.p[i]) || !is_digit(b.p[k])) {
-			/* Runs of other characters compare as wholes: the one that ends here is a prefix, and so less. */
+			/* Runs of other characters compare as wholes: the one that ends here is a prefix, and
+			 * so less. */
 			if (is_digit(a.p[i]) != is_digit(b.p[k]) && i && k && !is_digit(a.p[i - 1]))
 				return is_digit(a.p[i]) ? -1 : 1;
 			if (a.p[i] != b.p[k])
@@ -238,7 +242,8 @@ static int by_label_desc(const void *a, const void *b, void *arg)
 	return by_label(b, a, arg);
 }
 
-static struct vec sort_labels(struct eval *ev, const struct expr *call, int (*cmp)(const void *, const void *, void *))
+static struct vec sort_labels(struct eval *ev, const struct expr *call,
+			      int (*cmp)(const void *, const void *, void *))
 {
 	struct vec v = eval_vector(ev, call->call.args[0]);
 	warn_range_sort(ev, call);

@@ -17,7 +17,9 @@ const struct sample *window_floats(struct eval *ev, const struct window *w, size
 			s[(*n)++] = w->s[i];
 	if (*n) {
 		struct sv name = ev_name(w->l);
-		ev_info(ev, w->arg, "ignored histograms in a range containing both floats and histograms for metric name \"%.*s\"",
+		ev_info(ev, w->arg,
+			"ignored histograms in a range containing both floats and histograms for metric name "
+			"\"%.*s\"",
 			SV_ARG(name));
 	}
 	return s;
@@ -29,7 +31,8 @@ static bool is_mixed(struct eval *ev, const struct window *w)
 	if (!w->n_histograms || w->n_histograms == w->n)
 		return false;
 	struct sv name = ev_name(w->l);
-	ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+	ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"",
+		SV_ARG(name));
 	return true;
 }
 
@@ -92,7 +95,8 @@ static const struct sample *extreme(struct eval *ev, const struct window *w, boo
 	size_t n;
 	const struct sample *s = window_floats(ev, w, &n), *best = n ? s : NULL;
 	for (size_t i = 1; i < n; i++)
-		if (isnan(best->v) || (greatest ? s[i].v > best->v : s[i].v < best->v) || (latest && s[i].v == best->v))
+		if (isnan(best->v) || (greatest ? s[i].v > best->v : s[i].v < best->v) ||
+		    (latest && s[i].v == best->v))
 			best = &s[i];
 	return best;
 }
@@ -208,7 +212,8 @@ RANGE_FN(fn_quantile_over_time)
 	if (isnan(q) || q < 0 || q > 1) {
 		struct buf t = BUF_INIT;
 		text_float(q, 'g', &t);
-		ev_warn(ev, call->call.args[0], "quantile value should be between 0 and 1, got %s", buf_str(&t));
+		ev_warn(ev, call->call.args[0], "quantile value should be between 0 and 1, got %s",
+			buf_str(&t));
 		buf_free(&t);
 	}
 	out->v = quantile_of(q, v, n);

@@ -15,14 +15,16 @@ static bool ends_with(struct sv s, const char *suffix)
 static void check_counter_name(struct eval *ev, const struct window *w)
 {
 	struct sv name = ev_name(w->l);
-	if (!name.n || w->n == w->n_histograms || ends_with(name, "_total") || ends_with(name, "_sum") || ends_with(name, "_count") ||
-	    ends_with(name, "_bucket"))
+	if (!name.n || w->n == w->n_histograms || ends_with(name, "_total") || ends_with(name, "_sum") ||
+	    ends_with(name, "_count") || ends_with(name, "_bucket"))
 		return;
-	ev_info(ev, w->arg, "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"%.*s\"", SV_ARG(name));
+	ev_info(ev, w->arg,
+		"metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"%.*s\"",
+		SV_ARG(name));
 }
 
-/* The value between two samples at T. A counter that was reset in between starts from zero on the left of a window; on its
- * right it goes on above what it had. */
+/* The value between two samples at T. A counter that was reset in between starts from zero on the left of a
+ * window; on its right it goes on above what it had. */
 static double interpolate(const struct sample *a, const struct sample *b, int64_t t, bool counter, bool left)
 {
 	double x = a->v, y = b->v;
@@ -35,8 +37,9 @@ static double interpolate(const struct sample *a, const struct sample *b, int64_
 	return x + (y - x) * (double)(t - a->t) / (double)(b->t - a->t);
 }
 
-/* Cuts the window of an extended selector down to the samples that matter: from the last one at or before its start to the
- * last one (anchored), or the first one at or after its end (smoothed). False if none is behind its start. */
+/* Cuts the window of an extended selector down to the samples that matter: from the last one at or before its
+ * start to the last one (anchored), or the first one at or after its end (smoothed). False if none is behind
+ * its start. */
 static bool cut_extended(struct window *w)
 {
 	size_t first = 0, last = w->n - 1;
@@ -56,7 +59,8 @@ static bool cut_extended(struct window *w)
 	return true;
 }
 
-/* anchored and smoothed: the values at the window's edges are samples or between samples, and nothing is extrapolated. */
+/* anchored and smoothed: the values at the window's edges are samples or between samples, and nothing is
+ * extrapolated. */
 static bool extended_rate(const struct window *w, struct vsample *out, bool counter, bool per_second)
 {
 	const struct sample *s = w->s, *last = &w->s[w->n - 1];
@@ -83,8 +87,8 @@ static bool extended_rate(const struct window *w, struct vsample *out, bool coun
 	return true;
 }
 
-/* A start time says that a counter began anew if it differs from the one before and lies between both samples. It says nothing if
- * the sample before has none, or one that cannot be. */
+/* A start time says that a counter began anew if it differs from the one before and lies between both
+ * samples. It says nothing if the sample before has none, or one that cannot be. */
 bool window_restarted(struct eval *ev, const struct window *w, size_t i)
 {
 	if (!w->st || !w->st[i] || !w->st[i - 1] || w->st[i] == w->st[i - 1])
@@ -95,7 +99,9 @@ bool window_restarted(struct eval *ev, const struct window *w, size_t i)
 	if (st >= before)
 		return true;
 	struct sv name = ev_name(w->l);
-	ev_warn(ev, w->arg, "sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"", SV_ARG(name));
+	ev_warn(ev, w->arg,
+		"sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"",
+		SV_ARG(name));
 	return false;
 }
 
@@ -104,8 +110,8 @@ bool window_starts_counter(const struct window *w)
 	return w->st && w->st[0] > w->from && w->st[0] < w->s[0].t;
 }
 
-/* By how much the increase between the first and the last sample is to be stretched to the whole window (RULES 17.1). A counter
- * that is known to have begun within the window has one more sample there, zero. */
+/* By how much the increase between the first and the last sample is to be stretched to the whole window
+ * (RULES 17.1). A counter that is known to have begun within the window has one more sample there, zero. */
 double rate_factor(const struct window *w, double increase, double first, bool counter, bool per_second)
 {
 	bool begins = counter && window_starts_counter(w);
@@ -129,7 +135,8 @@ double rate_factor(const struct window *w, double increase, double first, bool c
 	return per_second ? factor / ((double)w->range / 1000) : factor;
 }
 
-static bool extrapolated(struct eval *ev, const struct window *given, struct vsample *out, bool counter, bool per_second)
+static bool extrapolated(struct eval *ev, const struct window *given, struct vsample *out, bool counter,
+			 bool per_second)
 {
 	struct window w = *given;
 	if (w.extended != EXTENDED_NONE && !cut_extended(&w))
@@ -138,12 +145,13 @@ static bool extrapolated(struct eval *ev, const struct window *given, struct vsa
 		check_counter_name(ev, &w);
 	if (w.n_histograms && w.n_histograms < w.n) {
 		struct sv name = ev_name(w.l);
-		ev_warn(ev, w.arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		ev_warn(ev, w.arg, "encountered a mix of histograms and floats for metric name \"%.*s\"",
+			SV_ARG(name));
 		return false;
 	}
 	if (w.extended != EXTENDED_NONE)
-		return w.n_histograms ? histogram_extended_rate(ev, &w, out, counter, per_second) :
-					extended_rate(&w, out, counter, per_second);
+		return w.n_histograms ? histogram_extended_rate(ev, &w, out, counter, per_second)
+				      : extended_rate(&w, out, counter, per_second);
 	if (w.n_histograms)
 		return histogram_rate(ev, &w, out, counter, per_second);
 	bool begins = counter && window_starts_counter(&w);
@@ -180,7 +188,8 @@ static bool instant_value(struct eval *ev, const struct window *w, struct vsampl
 	const struct sample *a = &w->s[w->n - 2], *b = a + 1;
 	if (!a->h != !b->h) {
 		struct sv name = ev_name(w->l);
-		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"", SV_ARG(name));
+		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"",
+			SV_ARG(name));
 		return false;
 	}
 	double dt = (double)(b->t - a->t) / 1000;
@@ -204,7 +213,8 @@ RANGE_FN(fn_idelta)
 	return instant_value(ev, w, out, false);
 }
 
-/* The samples that changes and resets look at: with `anchored` also the last one at or before the window's start. */
+/* The samples that changes and resets look at: with `anchored` also the last one at or before the window's
+ * start. */
 static bool counted_samples(const struct window *w, size_t *first)
 {
 	*first = 0;

@@ -83,7 +83,9 @@ static struct vec calendar(struct eval *ev, const struct expr *call, double (*fi
 {
 	struct vec out = {0};
 	if (!call->call.n) {
-		vec_add(ev, &out, (struct vsample){.l = ev->pool.empty, .v = field_of((double)ev->t / 1000, field), .t = ev->t});
+		vec_add(ev, &out,
+			(struct vsample){
+			    .l = ev->pool.empty, .v = field_of((double)ev->t / 1000, field), .t = ev->t});
 		return out;
 	}
 	struct vec v = eval_vector(ev, call->call.args[0]);

@@ -26,7 +26,8 @@ struct function {
 	enum promql_type ret;
 	enum promql_type args[5];
 	int n_args;
-	int variadic; /* 0: exactly n_args; else at least n_args - 1, and at most n_args - 1 + variadic unless that is -1 */
+	int variadic; /* 0: exactly n_args; else at least n_args - 1, and at most n_args - 1 + variadic unless
+			 that is -1 */
 	bool experimental;
 	enum function_kind kind;
 	union {
@@ -34,10 +35,14 @@ struct function {
 		struct vec (*vector)(struct eval *ev, const struct expr *call);
 		double (*math)(double v);
 		/* False: no sample of this series at this step. */
-		bool (*range)(struct eval *ev, const struct expr *call, const struct window *w, struct vsample *out);
+		bool (*range)(struct eval *ev, const struct expr *call, const struct window *w,
+			      struct vsample *out);
 	} fn;
 	bool keeps_name;
-	enum { TIME_SAFE, TIME_DEPENDENT } time; /* may the result change with the evaluation time when all selectors have @ */
+	enum {
+		TIME_SAFE,
+		TIME_DEPENDENT
+	} time; /* may the result change with the evaluation time when all selectors have @ */
 	enum { NO_EXTENDED, ANCHORED_ONLY, ANCHORED_AND_SMOOTHED } extended;
 };
 

@@ -31,7 +31,9 @@ int64_t histogram_weight(const struct histogram *h)
 	return 6 + (int64_t)(h->n_pos + h->n_neg + h->n_custom) / 2;
 }
 
-#define MIXED_SCHEMAS "vector contains a mix of histograms with exponential and custom buckets schemas for metric name \"%.*s\""
+#define MIXED_SCHEMAS                                                                                        \
+	"vector contains a mix of histograms with exponential and custom buckets schemas for metric name "   \
+	"\"%.*s\""
 
 /* The hint of a sum or difference. True if one says reset and the other that there was none. */
 static bool combine_hints(enum histogram_hint *a, enum histogram_hint b)
@@ -47,8 +49,8 @@ static bool combine_hints(enum histogram_hint *a, enum histogram_hint b)
 	return conflict;
 }
 
-static bool add_operator(struct eval *ev, const struct expr *e, const struct histogram *a, const struct histogram *b, bool minus,
-			 struct vsample *out)
+static bool add_operator(struct eval *ev, const struct expr *e, const struct histogram *a,
+			 const struct histogram *b, bool minus, struct vsample *out)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	const char *what = minus ? "subtraction" : "addition";
@@ -69,8 +71,8 @@ static bool add_operator(struct eval *ev, const struct expr *e, const struct his
 	return true;
 }
 
-bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsample *a, const struct vsample *b, struct vsample *out,
-			bool *skip)
+bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsample *a,
+			const struct vsample *b, struct vsample *out, bool *skip)
 {
 	enum token_type op = e->binary.op;
 	struct histogram_alloc al = histogram_arena(ev->tmp);
@@ -106,8 +108,8 @@ bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsam
 		out->h = histogram_scale(b->h, a->v, &al);
 		return true;
 	}
-	ev_info(ev, e, "incompatible sample types encountered for binary operator \"%s\": %s %s %s", token_word(op),
-		a->h ? "histogram" : "float", token_word(op), b->h ? "histogram" : "float");
+	ev_info(ev, e, "incompatible sample types encountered for binary operator \"%s\": %s %s %s",
+		token_word(op), a->h ? "histogram" : "float", token_word(op), b->h ? "histogram" : "float");
 	*skip = true;
 	return false;
 }
@@ -118,7 +120,8 @@ static void warn_mixed_schemas(struct eval *ev, const struct expr *e)
 	ev_warn(ev, e, MIXED_SCHEMAS, 0, "");
 }
 
-void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s, const struct histogram *h, bool average)
+void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s,
+		       const struct histogram *h, bool average)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	bool reconciled = false;
@@ -167,7 +170,8 @@ void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_s
 	s->reconciled = s->reconciled || reconciled;
 }
 
-const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s, bool average)
+const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s,
+					     bool average)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	if (s->failed)
@@ -187,7 +191,8 @@ const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr 
 	return r;
 }
 
-bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter,
+		    bool per_second)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	struct sv name = ev_name(w->l);
@@ -242,8 +247,8 @@ static bool reset_by_value(const struct histogram *h, const struct histogram *be
 	return histogram_was_reset(&unsaid, before);
 }
 
-const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b, int64_t t, bool counter,
-					  bool left)
+const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b,
+					  int64_t t, bool counter, bool left)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	const struct histogram *x = a->h, *y = b->h;
@@ -264,7 +269,8 @@ const struct histogram *histogram_between(struct eval *ev, const struct sample *
 	return r;
 }
 
-bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter,
+			     bool per_second)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	struct sv name = ev_name(w->l);
@@ -293,7 +299,8 @@ bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsa
 	for (size_t i = 0; counter && i < w->n; i++) {
 		if (s[i].t <= w->from || s[i].t >= w->to)
 			continue;
-		/* The edges are reckoned with their resets already, so only what the figures say counts next to them. */
+		/* The edges are reckoned with their resets already, so only what the figures say counts next
+		 * to them. */
 		if (prev == left ? reset_by_value(s[i].h, prev) : histogram_was_reset(s[i].h, prev))
 			r = histogram_add(r, prev, 1, &al, &reconciled_add);
 		prev = s[i].h;
@@ -311,8 +318,8 @@ bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsa
 	return true;
 }
 
-bool histogram_instant(struct eval *ev, const struct window *w, const struct histogram *a, const struct histogram *b,
-		       struct vsample *out, bool rate, double dt)
+bool histogram_instant(struct eval *ev, const struct window *w, const struct histogram *a,
+		       const struct histogram *b, struct vsample *out, bool rate, double dt)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	struct sv name = ev_name(w->l);
@@ -338,31 +345,37 @@ bool histogram_instant(struct eval *ev, const struct window *w, const struct his
 	return true;
 }
 
-double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h, const struct labels *l)
+double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h,
+				 const struct labels *l)
 {
 	double v = histogram_quantile(h, q);
 	if (q >= 0 && q <= 1 && h->count != 0 && isnan(h->sum)) {
 		struct sv name = ev_name(l);
-		ev_info(ev, arg, "input to histogram_quantile has NaN observations, result is %s for metric name \"%.*s\"",
-			isnan(v) ? "NaN" : "skewed higher", SV_ARG(name));
+		ev_info(
+		    ev, arg,
+		    "input to histogram_quantile has NaN observations, result is %s for metric name \"%.*s\"",
+		    isnan(v) ? "NaN" : "skewed higher", SV_ARG(name));
 	}
 	return v;
 }
 
-double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper, const struct histogram *h,
-				 const struct labels *l)
+double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper,
+				 const struct histogram *h, const struct labels *l)
 {
 	if (h->count != 0 && isnan(h->sum) && !isnan(lower) && !isnan(upper)) {
 		struct sv name = ev_name(l);
-		ev_info(ev, arg, "input to histogram_fraction has NaN observations, which are excluded from all fractions for metric name \"%.*s\"",
+		ev_info(ev, arg,
+			"input to histogram_fraction has NaN observations, which are excluded from all "
+			"fractions for metric name \"%.*s\"",
 			SV_ARG(name));
 	}
 	return histogram_fraction(h, lower, upper);
 }
 
-/* xxHash64 with seed 0 (the algorithm is public: https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md). */
-static const uint64_t P1 = 0x9e3779b185ebca87u, P2 = 0xc2b2ae3d27d4eb4fu, P3 = 0x165667b19e3779f9u, P4 = 0x85ebca77c2b2ae63u,
-		      P5 = 0x27d4eb2f165667c5u;
+/* xxHash64 with seed 0 (the algorithm is public:
+ * https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md). */
+static const uint64_t P1 = 0x9e3779b185ebca87u, P2 = 0xc2b2ae3d27d4eb4fu, P3 = 0x165667b19e3779f9u,
+		      P4 = 0x85ebca77c2b2ae63u, P5 = 0x27d4eb2f165667c5u;
 
 static uint64_t rotate(uint64_t x, int r)
 {
@@ -417,7 +430,8 @@ uint64_t labels_xxhash(const struct labels *l)
 	for (uint32_t i = 0; i < l->n; i++) {
 		const struct sv part[2] = {l->l[i].name, l->l[i].value};
 		for (int k = 0; k < 2; k++) {
-			unsigned char size[4] = {255, (unsigned char)part[k].n, (unsigned char)(part[k].n >> 8),
+			unsigned char size[4] = {255, (unsigned char)part[k].n,
+						 (unsigned char)(part[k].n >> 8),
 						 (unsigned char)(part[k].n >> 16)};
 			if (part[k].n < 255)
 				buf_add(&b, &size[1], 1);

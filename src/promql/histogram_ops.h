@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What PromQL does with native histograms beyond their arithmetic (model/histogram.h): annotations, hints, resets. */
+/* What PromQL does with native histograms beyond their arithmetic (model/histogram.h): annotations, hints,
+ * resets. */
 #ifndef RT_PROMQL_HISTOGRAM_OPS_H
 #define RT_PROMQL_HISTOGRAM_OPS_H
 
@@ -15,8 +16,8 @@ int64_t histogram_weight(const struct histogram *h);
 uint64_t labels_xxhash(const struct labels *l);
 
 /* A binary operator where at least one operand is a histogram: as apply() in eval_binary.c. */
-bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsample *a, const struct vsample *b, struct vsample *out,
-			bool *skip);
+bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsample *a,
+			const struct vsample *b, struct vsample *out, bool *skip);
 
 /* sum and avg, step by step; E is whom annotations are about. */
 struct histogram_sum {
@@ -24,22 +25,27 @@ struct histogram_sum {
 	struct histogram *h, *c; /* the sum and its compensation */
 	bool failed, seen_reset, seen_not_reset, all_gauge_or_unknown, incremental, reconciled;
 };
-void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s, const struct histogram *h, bool average);
+void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s,
+		       const struct histogram *h, bool average);
 /* NULL if the members did not go together. */
-const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s, bool average);
+const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s,
+					     bool average);
 
-bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second);
-bool histogram_instant(struct eval *ev, const struct window *w, const struct histogram *a, const struct histogram *b,
-		       struct vsample *out, bool rate, double dt);
+bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter,
+		    bool per_second);
+bool histogram_instant(struct eval *ev, const struct window *w, const struct histogram *a,
+		       const struct histogram *b, struct vsample *out, bool rate, double dt);
 /* With annotations about NaN observations; L names the metric. */
-double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h, const struct labels *l);
-double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper, const struct histogram *h,
+double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h,
 				 const struct labels *l);
+double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper,
+				 const struct histogram *h, const struct labels *l);
 /* As a window of an extended selector: from sample FIRST to sample LAST. */
-bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second);
+bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter,
+			     bool per_second);
 /* The histogram between two samples at T; see interpolate() in fn_rate.c. NULL if they do not go together. */
-const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b, int64_t t, bool counter,
-					  bool left);
+const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b,
+					  int64_t t, bool counter, bool left);
 /* Was the counter of sample I begun anew since sample I - 1, as its start time says? */
 bool window_restarted(struct eval *ev, const struct window *w, size_t i);
 /* Did the counter begin with the first sample and within the window? */

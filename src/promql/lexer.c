@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* PromQL's tokens depend on a little context: inside braces every word is a label name, and only inside brackets is a colon
- * the separator of a subquery instead of a part of a metric name. */
+/* PromQL's tokens depend on a little context: inside braces every word is a label name, and only inside
+ * brackets is a colon the separator of a subquery instead of a part of a metric name. */
 #include "promql/lexer.h"
 
 #include <stdarg.h>
@@ -13,54 +13,55 @@ static const struct {
 	const char *word;
 	enum token_type type;
 } words[] = {
-	{"and", TOKEN_LAND},
-	{"or", TOKEN_LOR},
-	{"unless", TOKEN_LUNLESS},
-	{"atan2", TOKEN_ATAN2},
-	{"sum", TOKEN_SUM},
-	{"avg", TOKEN_AVG},
-	{"count", TOKEN_COUNT},
-	{"min", TOKEN_MIN},
-	{"max", TOKEN_MAX},
-	{"group", TOKEN_GROUP},
-	{"stddev", TOKEN_STDDEV},
-	{"stdvar", TOKEN_STDVAR},
-	{"topk", TOKEN_TOPK},
-	{"bottomk", TOKEN_BOTTOMK},
-	{"count_values", TOKEN_COUNT_VALUES},
-	{"quantile", TOKEN_QUANTILE},
-	{"limitk", TOKEN_LIMITK},
-	{"limit_ratio", TOKEN_LIMIT_RATIO},
-	{"offset", TOKEN_OFFSET},
-	{"by", TOKEN_BY},
-	{"without", TOKEN_WITHOUT},
-	{"on", TOKEN_ON},
-	{"ignoring", TOKEN_IGNORING},
-	{"group_left", TOKEN_GROUP_LEFT},
-	{"group_right", TOKEN_GROUP_RIGHT},
-	{"bool", TOKEN_BOOL},
-	{"fill", TOKEN_FILL},
-	{"fill_left", TOKEN_FILL_LEFT},
-	{"fill_right", TOKEN_FILL_RIGHT},
-	{"anchored", TOKEN_ANCHORED},
-	{"smoothed", TOKEN_SMOOTHED},
-	{"start", TOKEN_START},
-	{"end", TOKEN_END},
-	{"step", TOKEN_STEP},
-	{"range", TOKEN_RANGE},
-	{"min_of", TOKEN_MIN_OF},
-	{"max_of", TOKEN_MAX_OF},
-	{"inf", TOKEN_NUMBER},
-	{"nan", TOKEN_NUMBER},
+    {"and", TOKEN_LAND},
+    {"or", TOKEN_LOR},
+    {"unless", TOKEN_LUNLESS},
+    {"atan2", TOKEN_ATAN2},
+    {"sum", TOKEN_SUM},
+    {"avg", TOKEN_AVG},
+    {"count", TOKEN_COUNT},
+    {"min", TOKEN_MIN},
+    {"max", TOKEN_MAX},
+    {"group", TOKEN_GROUP},
+    {"stddev", TOKEN_STDDEV},
+    {"stdvar", TOKEN_STDVAR},
+    {"topk", TOKEN_TOPK},
+    {"bottomk", TOKEN_BOTTOMK},
+    {"count_values", TOKEN_COUNT_VALUES},
+    {"quantile", TOKEN_QUANTILE},
+    {"limitk", TOKEN_LIMITK},
+    {"limit_ratio", TOKEN_LIMIT_RATIO},
+    {"offset", TOKEN_OFFSET},
+    {"by", TOKEN_BY},
+    {"without", TOKEN_WITHOUT},
+    {"on", TOKEN_ON},
+    {"ignoring", TOKEN_IGNORING},
+    {"group_left", TOKEN_GROUP_LEFT},
+    {"group_right", TOKEN_GROUP_RIGHT},
+    {"bool", TOKEN_BOOL},
+    {"fill", TOKEN_FILL},
+    {"fill_left", TOKEN_FILL_LEFT},
+    {"fill_right", TOKEN_FILL_RIGHT},
+    {"anchored", TOKEN_ANCHORED},
+    {"smoothed", TOKEN_SMOOTHED},
+    {"start", TOKEN_START},
+    {"end", TOKEN_END},
+    {"step", TOKEN_STEP},
+    {"range", TOKEN_RANGE},
+    {"min_of", TOKEN_MIN_OF},
+    {"max_of", TOKEN_MAX_OF},
+    {"inf", TOKEN_NUMBER},
+    {"nan", TOKEN_NUMBER},
 };
 
 static const struct {
 	const char *text;
 	enum token_type type;
 } signs[] = {
-	{"+", TOKEN_ADD},  {"-", TOKEN_SUB}, {"*", TOKEN_MUL}, {"/", TOKEN_DIV}, {"%", TOKEN_MOD},	 {"^", TOKEN_POW},
-	{"==", TOKEN_EQLC}, {"!=", TOKEN_NEQ}, {"<=", TOKEN_LTE}, {"<", TOKEN_LSS}, {">=", TOKEN_GTE}, {">", TOKEN_GTR},
-	{"</", TOKEN_TRIM_UPPER}, {">/", TOKEN_TRIM_LOWER},
+    {"+", TOKEN_ADD},	      {"-", TOKEN_SUB},		{"*", TOKEN_MUL},   {"/", TOKEN_DIV},
+    {"%", TOKEN_MOD},	      {"^", TOKEN_POW},		{"==", TOKEN_EQLC}, {"!=", TOKEN_NEQ},
+    {"<=", TOKEN_LTE},	      {"<", TOKEN_LSS},		{">=", TOKEN_GTE},  {">", TOKEN_GTR},
+    {"</", TOKEN_TRIM_UPPER}, {">/", TOKEN_TRIM_LOWER},
 };
 
 enum token_type token_of_word(struct sv word)
@@ -117,7 +118,8 @@ static int peek(const struct lexer *l, size_t k)
 static void emit(struct lexer *l, enum token_type type, size_t from)
 {
 	arena_grow(l->a, l->v, l->n, l->cap);
-	l->v[l->n++] = (struct token){.type = type, .pos = (uint32_t)from, .text = sv_make(l->in.p + from, l->i - from)};
+	l->v[l->n++] =
+	    (struct token){.type = type, .pos = (uint32_t)from, .text = sv_make(l->in.p + from, l->i - from)};
 }
 
 static void __attribute__((format(printf, 3, 4))) fail(struct lexer *l, size_t at, const char *fmt, ...)
@@ -264,7 +266,9 @@ static void lex_word(struct lexer *l, bool colon)
 			break;
 	}
 	struct sv word = sv_make(l->in.p + from, l->i - from);
-	enum token_type type = has_colon ? TOKEN_METRIC_IDENTIFIER : l->brace ? TOKEN_IDENTIFIER : token_of_word(word);
+	enum token_type type = has_colon  ? TOKEN_METRIC_IDENTIFIER
+			       : l->brace ? TOKEN_IDENTIFIER
+					  : token_of_word(word);
 	emit(l, type, from);
 }
 
@@ -322,7 +326,8 @@ static void lex_one(struct lexer *l)
 		} else if (c == '{') {
 			fail(l, from, "unexpected left brace '{'");
 		} else if (c == '!' && peek(l, 1) != '=' && peek(l, 1) != '~') {
-			fail(l, from, "unexpected character after '!' inside braces: %s", quoted_char(l, from + 1, q));
+			fail(l, from, "unexpected character after '!' inside braces: %s",
+			     quoted_char(l, from + 1, q));
 		} else if (c == '=' || c == '!' || c == ',') {
 			lex_sign(l);
 		} else {
@@ -476,7 +481,8 @@ static size_t unescape(struct sv s, char quote, struct arena *a, char *out, size
 		char x = k < s.n ? s.p[k] : quote;
 		int d = digit_of(x);
 		if (d >= base) {
-			*error = bad_escape(a, "illegal character U+%04X '%c' in escape sequence", (unsigned char)x);
+			*error = bad_escape(a, "illegal character U+%04X '%c' in escape sequence",
+					    (unsigned char)x);
 			return 0;
 		}
 		v = v * (uint32_t)base + (uint32_t)d;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Recursive descent with precedence climbing over the lexer's tokens. Only the shape is decided here; types, arities and
- * what may be combined are checked on the finished tree (check.c), so that the first complaint is about the syntax. */
+/* Recursive descent with precedence climbing over the lexer's tokens. Only the shape is decided here; types,
+ * arities and what may be combined are checked on the finished tree (check.c), so that the first complaint is
+ * about the syntax. */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -208,8 +209,9 @@ bool parser_is_number(enum token_type t)
 /* Words that are keywords elsewhere but may name a metric. */
 static bool is_metric_name(enum token_type t)
 {
-	return t == TOKEN_IDENTIFIER || t == TOKEN_METRIC_IDENTIFIER || TOKEN_IS_AGGREGATOR(t) || TOKEN_IS_SET_OPERATOR(t) ||
-	       t == TOKEN_OFFSET || t == TOKEN_BY || t == TOKEN_WITHOUT || (t >= TOKEN_FILL && t <= TOKEN_MAX_OF);
+	return t == TOKEN_IDENTIFIER || t == TOKEN_METRIC_IDENTIFIER || TOKEN_IS_AGGREGATOR(t) ||
+	       TOKEN_IS_SET_OPERATOR(t) || t == TOKEN_OFFSET || t == TOKEN_BY || t == TOKEN_WITHOUT ||
+	       (t >= TOKEN_FILL && t <= TOKEN_MAX_OF);
 }
 
 /* (a, "b c", by): any word is a label here. */
@@ -226,7 +228,8 @@ static bool parse_label_list(struct parser *p, struct name_list *out)
 			if (!parser_string(p, &name))
 				return false;
 			if (!name.n || !text_is_utf8(name)) {
-				parser_fail(p, t->pos, "invalid label name for grouping: \"%.*s\"", SV_ARG(name));
+				parser_fail(p, t->pos, "invalid label name for grouping: \"%.*s\"",
+					    SV_ARG(name));
 				return false;
 			}
 		} else if (name.n && text_is_legacy_label_name(name) && t->type != TOKEN_METRIC_IDENTIFIER &&
@@ -298,8 +301,8 @@ static struct expr *parse_call(struct parser *p)
 
 static bool aggregate_takes_param(enum token_type op)
 {
-	return op == TOKEN_TOPK || op == TOKEN_BOTTOMK || op == TOKEN_COUNT_VALUES || op == TOKEN_QUANTILE || op == TOKEN_LIMITK ||
-	       op == TOKEN_LIMIT_RATIO;
+	return op == TOKEN_TOPK || op == TOKEN_BOTTOMK || op == TOKEN_COUNT_VALUES || op == TOKEN_QUANTILE ||
+	       op == TOKEN_LIMITK || op == TOKEN_LIMIT_RATIO;
 }
 
 static struct expr *parse_aggregate(struct parser *p)
@@ -327,8 +330,10 @@ static struct expr *parse_aggregate(struct parser *p)
 		if (!args.call.n)
 			return parser_fail(p, t->pos, "no arguments for aggregate expression provided");
 		if (args.call.n != want)
-			return parser_fail(p, t->pos, "wrong number of arguments for aggregate expression provided, expected %zu, got %zu",
-				    want, args.call.n);
+			return parser_fail(p, t->pos,
+					   "wrong number of arguments for aggregate expression provided, "
+					   "expected %zu, got %zu",
+					   want, args.call.n);
 		e->aggregate.expr = args.call.args[want - 1];
 		e->aggregate.param = want == 2 ? args.call.args[0] : NULL;
 	}
@@ -368,9 +373,11 @@ static struct expr *parse_primary(struct parser *p)
 		break;
 	}
 	enum token_type next = parser_ahead(p, 1);
-	if (TOKEN_IS_AGGREGATOR(t->type) && (next == TOKEN_LEFT_PAREN || next == TOKEN_BY || next == TOKEN_WITHOUT))
+	if (TOKEN_IS_AGGREGATOR(t->type) &&
+	    (next == TOKEN_LEFT_PAREN || next == TOKEN_BY || next == TOKEN_WITHOUT))
 		return parse_aggregate(p);
-	if (next == TOKEN_LEFT_PAREN && (t->type == TOKEN_IDENTIFIER || (t->type >= TOKEN_START && t->type <= TOKEN_MAX_OF)))
+	if (next == TOKEN_LEFT_PAREN &&
+	    (t->type == TOKEN_IDENTIFIER || (t->type >= TOKEN_START && t->type <= TOKEN_MAX_OF)))
 		return parse_call(p);
 	if (is_metric_name(t->type))
 		return parse_vector_selector(p);
@@ -462,7 +469,8 @@ static bool parse_fill(struct parser *p, struct matching *m)
 			return false;
 		}
 		v = minus ? -v : v;
-		if ((t != TOKEN_FILL_RIGHT && m->has_fill_left) || (t != TOKEN_FILL_LEFT && m->has_fill_right)) {
+		if ((t != TOKEN_FILL_RIGHT && m->has_fill_left) ||
+		    (t != TOKEN_FILL_LEFT && m->has_fill_right)) {
 			parser_fail(p, word->pos, "%.*s may not be set multiple times", SV_ARG(word->text));
 			return false;
 		}
@@ -488,7 +496,8 @@ static bool parse_modifiers(struct parser *p, struct expr *b)
 		if (!parse_label_list(p, &m->labels))
 			return false;
 		if (parser_cur(p)->type == TOKEN_GROUP_LEFT || parser_cur(p)->type == TOKEN_GROUP_RIGHT) {
-			m->card = parser_advance(p)->type == TOKEN_GROUP_LEFT ? CARD_MANY_TO_ONE : CARD_ONE_TO_MANY;
+			m->card =
+			    parser_advance(p)->type == TOKEN_GROUP_LEFT ? CARD_MANY_TO_ONE : CARD_ONE_TO_MANY;
 			if (parser_cur(p)->type == TOKEN_LEFT_PAREN && !parse_label_list(p, &m->include))
 				return false;
 		}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Selectors and what may follow them: ranges, subqueries, offset, @, anchored and smoothed; and the durations in those. */
+/* Selectors and what may follow them: ranges, subqueries, offset, @, anchored and smoothed; and the durations
+ * in those. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -8,8 +9,8 @@
 #include "model/text.h"
 #include "promql/parser.h"
 
-static bool add_matcher(struct parser *p, struct expr *e, size_t *cap, uint32_t pos, enum matcher_type type, struct sv name,
-			struct sv value)
+static bool add_matcher(struct parser *p, struct expr *e, size_t *cap, uint32_t pos, enum matcher_type type,
+			struct sv name, struct sv value)
 {
 	struct matcher m = {.type = type, .name = name, .value = value};
 	if (type == MATCH_REGEXP || type == MATCH_NOT_REGEXP) {
@@ -30,7 +31,8 @@ static bool add_matcher(struct parser *p, struct expr *e, size_t *cap, uint32_t 
 static bool set_metric_name(struct parser *p, struct expr *e, uint32_t pos, struct sv name)
 {
 	if (e->vector.name.n) {
-		parser_fail(p, pos, "metric name must not be set twice: \"%.*s\" or \"%.*s\"", SV_ARG(e->vector.name), SV_ARG(name));
+		parser_fail(p, pos, "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
+			    SV_ARG(e->vector.name), SV_ARG(name));
 		return false;
 	}
 	if (!name.n || !text_is_utf8(name)) {
@@ -103,9 +105,11 @@ struct expr *parse_vector_selector(struct parser *p)
 		}
 	if (e->vector.name.n) {
 		for (size_t i = 0; i < e->vector.n; i++)
-			if (sv_eqs(e->vector.matchers[i].name, LABEL_NAME) && e->vector.matchers[i].type == MATCH_EQUAL)
-				return parser_fail(p, t->pos, "metric name must not be set twice: \"%.*s\" or \"%.*s\"", SV_ARG(e->vector.name),
-					    SV_ARG(e->vector.matchers[i].value));
+			if (sv_eqs(e->vector.matchers[i].name, LABEL_NAME) &&
+			    e->vector.matchers[i].type == MATCH_EQUAL)
+				return parser_fail(
+				    p, t->pos, "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
+				    SV_ARG(e->vector.name), SV_ARG(e->vector.matchers[i].value));
 		if (!add_matcher(p, e, &cap, t->pos, MATCH_EQUAL, SV(LABEL_NAME), e->vector.name))
 			return NULL;
 	}
@@ -201,8 +205,8 @@ static bool is_constant(const struct expr *e)
 static const struct expr *zero_divisor(const struct expr *e)
 {
 	const struct expr *found = NULL;
-	if (e->kind == EXPR_BINARY && (e->binary.op == TOKEN_DIV || e->binary.op == TOKEN_MOD) && is_constant(e->binary.rhs) &&
-	    duration_value(e->binary.rhs, 0, 0) == 0)
+	if (e->kind == EXPR_BINARY && (e->binary.op == TOKEN_DIV || e->binary.op == TOKEN_MOD) &&
+	    is_constant(e->binary.rhs) && duration_value(e->binary.rhs, 0, 0) == 0)
 		return e;
 	for (size_t i = 0; expr_child(e, i) && !found; i++)
 		found = zero_divisor(expr_child(e, i));
@@ -213,7 +217,8 @@ static bool set_duration(struct parser *p, struct duration *d, struct expr *e)
 {
 	const struct expr *zero = zero_divisor(e);
 	if (zero) {
-		parser_fail(p, zero->binary.rhs->pos, zero->binary.op == TOKEN_DIV ? "division by zero" : "modulo by zero");
+		parser_fail(p, zero->binary.rhs->pos,
+			    zero->binary.op == TOKEN_DIV ? "division by zero" : "modulo by zero");
 		return false;
 	}
 	d->constant = is_constant(e);
@@ -255,7 +260,8 @@ struct expr *parse_range(struct parser *p, struct expr *e)
 		}
 	}
 	if (!parser_take(p, TOKEN_RIGHT_BRACKET))
-		return parser_unexpected(p, subquery ? "subquery selector" : "subquery or range", has_step ? "\"]\"" : "\":\" or \"]\"");
+		return parser_unexpected(p, subquery ? "subquery selector" : "subquery or range",
+					 has_step ? "\"]\"" : "\":\" or \"]\"");
 	if (subquery) {
 		struct expr *s = parser_new(p, EXPR_SUBQUERY, e->pos);
 		s->subquery.expr = e;
@@ -293,7 +299,8 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 	if (is_signed)
 		parser_advance(p);
 	enum token_type t = parser_cur(p)->type;
-	if (!parser_is_number(t) && t != TOKEN_LEFT_PAREN && t != TOKEN_STEP && t != TOKEN_RANGE && t != TOKEN_MIN_OF && t != TOKEN_MAX_OF)
+	if (!parser_is_number(t) && t != TOKEN_LEFT_PAREN && t != TOKEN_STEP && t != TOKEN_RANGE &&
+	    t != TOKEN_MIN_OF && t != TOKEN_MAX_OF)
 		return parser_unexpected(p, "offset", "number, duration, step(), or range()");
 	struct expr *d = parse_duration_primary(p);
 	if (!d)
@@ -303,7 +310,8 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 	struct timing *timing = timing_of(e);
 	if (!timing)
 		return parser_fail(p, e->pos,
-			    "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+				   "offset modifier must be preceded by an instant vector selector or range "
+				   "vector selector or a subquery");
 	if (timing->has_offset)
 		return parser_fail(p, e->pos, "offset may not be set multiple times");
 	timing->has_offset = true;
@@ -337,7 +345,8 @@ struct expr *parse_at(struct parser *p, struct expr *e)
 	}
 	if (!timing)
 		return parser_fail(p, e->pos,
-			    "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+				   "@ modifier must be preceded by an instant vector selector or range "
+				   "vector selector or a subquery");
 	if (timing->at != AT_NONE)
 		return parser_fail(p, e->pos, "@ <timestamp> may not be set multiple times");
 	if (!isfinite(v) || fabs(v) >= 9.2e15) {
@@ -360,10 +369,12 @@ struct expr *parse_extended(struct parser *p, struct expr *e)
 	struct expr *v = e->kind == EXPR_MATRIX ? e->matrix.vector : e;
 	if (v->kind != EXPR_VECTOR || (x == EXTENDED_ANCHORED && e->kind != EXPR_MATRIX))
 		return parser_fail(p, e->pos, "%s modifier must be preceded by %s", word,
-			    x == EXTENDED_ANCHORED ? "a range selector" : "an instant vector selector or range vector selector");
+				   x == EXTENDED_ANCHORED
+				       ? "a range selector"
+				       : "an instant vector selector or range vector selector");
 	if (v->vector.extended != EXTENDED_NONE)
 		return parser_fail(p, e->pos, "%s modifier cannot be used together with %s", word,
-			    v->vector.extended == EXTENDED_ANCHORED ? "anchored" : "smoothed");
+				   v->vector.extended == EXTENDED_ANCHORED ? "anchored" : "smoothed");
 	v->vector.extended = x;
 	e->end = p->last_end;
 	return e;

@@ -65,12 +65,14 @@ static size_t find_memo(const struct pool *p, uintptr_t op, const struct labels 
 	return i;
 }
 
-const struct labels *pool_recall(const struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b)
+const struct labels *pool_recall(const struct pool *p, uintptr_t op, const struct labels *a,
+				 const struct labels *b)
 {
 	return p->cap_memo ? p->memo[find_memo(p, op, a, b)].result : NULL;
 }
 
-void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b, const struct labels *result)
+void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b,
+		   const struct labels *result)
 {
 	if (p->n_memo * 2 >= p->cap_memo) {
 		struct pool old = *p;
@@ -78,7 +80,8 @@ void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const s
 		p->memo = xcalloc(p->cap_memo, sizeof(*p->memo));
 		for (size_t i = 0; i < old.cap_memo; i++)
 			if (old.memo[i].result)
-				p->memo[find_memo(p, old.memo[i].op, old.memo[i].a, old.memo[i].b)] = old.memo[i];
+				p->memo[find_memo(p, old.memo[i].op, old.memo[i].a, old.memo[i].b)] =
+				    old.memo[i];
 		free(old.memo);
 	}
 	size_t i = find_memo(p, op, a, b);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The label sets of one evaluation, each kept once, so that equal sets are equal pointers and grouping is pointer work; and a
- * memory of what was derived from what (name dropped, group key, joined labels), so that a range query does label work only
- * at its first step. */
+/* The label sets of one evaluation, each kept once, so that equal sets are equal pointers and grouping is
+ * pointer work; and a memory of what was derived from what (name dropped, group key, joined labels), so that
+ * a range query does label work only at its first step. */
 #ifndef RT_PROMQL_POOL_H
 #define RT_PROMQL_POOL_H
 
@@ -30,8 +30,10 @@ void pool_free(struct pool *p);
 /* The kept set equal to OWNED, whose reference is taken over. */
 const struct labels *pool_intern(struct pool *p, struct labels *owned);
 /* What pool_remember was told for (OP, A, B), or NULL. Sets are pooled ones; B may be NULL. */
-const struct labels *pool_recall(const struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b);
-void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b, const struct labels *result);
+const struct labels *pool_recall(const struct pool *p, uintptr_t op, const struct labels *a,
+				 const struct labels *b);
+void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const struct labels *b,
+		   const struct labels *result);
 
 /* Pointer to index, for the groups of one step. */
 struct ptrmap {

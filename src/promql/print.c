@@ -105,8 +105,8 @@ static void print_selector(const struct expr *e, const struct duration *range, s
 	bool outside = name.n && text_is_legacy_metric_name(name);
 	if (outside) {
 		enum token_type t = token_of_word(name);
-		if (t == TOKEN_NUMBER || t == TOKEN_BOOL || t == TOKEN_ON || t == TOKEN_IGNORING || t == TOKEN_GROUP_LEFT ||
-		    t == TOKEN_GROUP_RIGHT || t == TOKEN_ATAN2)
+		if (t == TOKEN_NUMBER || t == TOKEN_BOOL || t == TOKEN_ON || t == TOKEN_IGNORING ||
+		    t == TOKEN_GROUP_LEFT || t == TOKEN_GROUP_RIGHT || t == TOKEN_ATAN2)
 			outside = false;
 	}
 	if (outside)
@@ -134,7 +134,8 @@ static void print_args(struct expr *const *args, size_t n, struct buf *out)
 
 static void print_fill(const struct matching *m, struct buf *out)
 {
-	if (m->has_fill_left && m->has_fill_right && (m->fill_left == m->fill_right || (isnan(m->fill_left) && isnan(m->fill_right)))) {
+	if (m->has_fill_left && m->has_fill_right &&
+	    (m->fill_left == m->fill_right || (isnan(m->fill_left) && isnan(m->fill_right)))) {
 		buf_adds(out, " fill (");
 		text_float(m->fill_left, 'f', out);
 		buf_addc(out, ')');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* PromQL: parse, print, evaluate. Follows Prometheus 3.x (spec: https://prometheus.io/docs/prometheus/latest/querying/). */
+/* PromQL: parse, print, evaluate. Follows Prometheus 3.x (spec:
+ * https://prometheus.io/docs/prometheus/latest/querying/). */
 #ifndef RT_PROMQL_PROMQL_H
 #define RT_PROMQL_PROMQL_H
 
@@ -16,30 +17,33 @@ enum promql_type { PROMQL_NONE, PROMQL_SCALAR, PROMQL_VECTOR, PROMQL_MATRIX, PRO
 
 struct promql_expr;
 
-/* Parses TEXT. 0 and *EXPR (promql_expr_free it), or -EINVAL and *ERROR (heap): "LINE:COL: parse error: MSG". Functions and
- * operators this build cannot evaluate are refused here by name. */
+/* Parses TEXT. 0 and *EXPR (promql_expr_free it), or -EINVAL and *ERROR (heap): "LINE:COL: parse error: MSG".
+ * Functions and operators this build cannot evaluate are refused here by name. */
 int promql_parse(struct sv text, struct promql_expr **expr, char **error);
 void promql_expr_free(struct promql_expr *expr);
 enum promql_type promql_expr_type(const struct promql_expr *expr);
-/* The first function or aggregation of the expression that needs the option experimental_functions, or NULL. */
+/* The first function or aggregation of the expression that needs the option experimental_functions, or NULL.
+ */
 const char *promql_experimental(const struct promql_expr *expr);
 /* A bare instant vector selector, without offset or @: what a match[] parameter takes. */
 bool promql_is_selector(const struct promql_expr *expr);
-/* The printed form (RULES 14.1): what generatorURL and the API show, and what parses back to the same expression. */
+/* The printed form (RULES 14.1): what generatorURL and the API show, and what parses back to the same
+ * expression. */
 void promql_print(const struct promql_expr *expr, struct buf *out);
-/* Calls FN for every selector of the expression with its matchers (the metric name is a matcher on __name__), so that a store
- * knows what rules read; RANGE_MS: how far before the evaluation time it may look (lookback, range, offset, subquery). */
-void promql_selectors(const struct promql_expr *expr, void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms),
-		      void *arg);
+/* Calls FN for every selector of the expression with its matchers (the metric name is a matcher on __name__),
+ * so that a store knows what rules read; RANGE_MS: how far before the evaluation time it may look (lookback,
+ * range, offset, subquery). */
+void promql_selectors(const struct promql_expr *expr,
+		      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms), void *arg);
 
 struct promql_options {
-	int64_t lookback_ms;	       /* default 5m when 0 */
-	int64_t subquery_step_ms;      /* for e[d:] ; default 1m when 0 */
-	int64_t timeout_ms;	       /* default 2m when 0 */
-	uint64_t max_samples;	       /* default 50,000,000 when 0 */
-	bool delayed_name_removal;     /* feature flag promql-delayed-name-removal */
-	bool experimental_functions;   /* feature flag promql-experimental-functions */
-	bool start_timestamps;	       /* feature flag: counters are known to have been reset by when they began */
+	int64_t lookback_ms;	     /* default 5m when 0 */
+	int64_t subquery_step_ms;    /* for e[d:] ; default 1m when 0 */
+	int64_t timeout_ms;	     /* default 2m when 0 */
+	uint64_t max_samples;	     /* default 50,000,000 when 0 */
+	bool delayed_name_removal;   /* feature flag promql-delayed-name-removal */
+	bool experimental_functions; /* feature flag promql-experimental-functions */
+	bool start_timestamps; /* feature flag: counters are known to have been reset by when they began */
 };
 
 struct promql_point {
@@ -70,10 +74,11 @@ struct promql_value {
 
 /* 0 and *OUT (promql_value_free it; leave it alone on failure), or a negative errno and *ERROR (heap):
  * -ETIME timeout, -E2BIG sample limit, -ECANCELED, -EINVAL evaluation error. T, START, END, STEP in ms. */
-int promql_eval_instant(const struct promql_options *opt, const struct promql_expr *expr, const struct sample_source *src, int64_t t,
-			struct promql_value *out, char **error);
-int promql_eval_range(const struct promql_options *opt, const struct promql_expr *expr, const struct sample_source *src, int64_t start,
-		      int64_t end, int64_t step, struct promql_value *out, char **error);
+int promql_eval_instant(const struct promql_options *opt, const struct promql_expr *expr,
+			const struct sample_source *src, int64_t t, struct promql_value *out, char **error);
+int promql_eval_range(const struct promql_options *opt, const struct promql_expr *expr,
+		      const struct sample_source *src, int64_t start, int64_t end, int64_t step,
+		      struct promql_value *out, char **error);
 void promql_value_free(struct promql_value *v);
 
 #endif

@@ -60,7 +60,8 @@ static void eval_free(struct eval *ev)
 
 static int by_labels(const void *a, const void *b)
 {
-	return labels_cmp(((const struct promql_series *)a)->labels, ((const struct promql_series *)b)->labels);
+	return labels_cmp(((const struct promql_series *)a)->labels,
+			  ((const struct promql_series *)b)->labels);
 }
 
 static struct promql_series *value_series(struct promql_value *v, size_t n)
@@ -74,7 +75,8 @@ static struct promql_point *value_points(struct promql_value *v, const struct sa
 {
 	struct promql_point *p = arena_alloc(v->arena, n * sizeof(*p));
 	for (size_t i = 0; i < n; i++)
-		p[i] = (struct promql_point){.t = s[i].t, .v = s[i].v, .h = s[i].h ? histogram_copy_arena(s[i].h, v->arena) : NULL};
+		p[i] = (struct promql_point){
+		    .t = s[i].t, .v = s[i].v, .h = s[i].h ? histogram_copy_arena(s[i].h, v->arena) : NULL};
 	return p;
 }
 
@@ -83,7 +85,8 @@ static void value_from_output(struct promql_value *v, const struct output *o)
 	struct promql_series *out = value_series(v, o->n);
 	v->type = PROMQL_MATRIX;
 	for (size_t i = 0; i < o->n; i++)
-		out[i] = (struct promql_series){labels_ref(o->v[i]->l), value_points(v, o->v[i]->s, o->v[i]->n), o->v[i]->n};
+		out[i] = (struct promql_series){labels_ref(o->v[i]->l),
+						value_points(v, o->v[i]->s, o->v[i]->n), o->v[i]->n};
 	qsort(out, o->n, sizeof(*out), by_labels);
 }
 
@@ -139,8 +142,8 @@ static int finish(struct eval *ev, struct promql_value *v, struct promql_value *
 	return err;
 }
 
-int promql_eval_instant(const struct promql_options *opt, const struct promql_expr *expr, const struct sample_source *src, int64_t t,
-			struct promql_value *out, char **error)
+int promql_eval_instant(const struct promql_options *opt, const struct promql_expr *expr,
+			const struct sample_source *src, int64_t t, struct promql_value *out, char **error)
 {
 	struct eval ev;
 	struct arena tmp = {0};
@@ -173,8 +176,9 @@ int promql_eval_instant(const struct promql_options *opt, const struct promql_ex
 	return err;
 }
 
-int promql_eval_range(const struct promql_options *opt, const struct promql_expr *expr, const struct sample_source *src, int64_t start,
-		      int64_t end, int64_t step, struct promql_value *out, char **error)
+int promql_eval_range(const struct promql_options *opt, const struct promql_expr *expr,
+		      const struct sample_source *src, int64_t start, int64_t end, int64_t step,
+		      struct promql_value *out, char **error)
 {
 	struct eval ev;
 	struct arena tmp = {0};
@@ -185,10 +189,12 @@ int promql_eval_range(const struct promql_options *opt, const struct promql_expr
 	ev.tmp = &tmp;
 	o.a = &ev.arena;
 	if (e->type != PROMQL_SCALAR && e->type != PROMQL_VECTOR)
-		ev_fail(&ev, -EINVAL, "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+		ev_fail(&ev, -EINVAL,
+			"invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
 			promql_type_name(e->type));
 	else if (step <= 0 || end < start)
-		ev_fail(&ev, -EINVAL, "invalid range: the step must be positive and the end not before the start");
+		ev_fail(&ev, -EINVAL,
+			"invalid range: the step must be positive and the end not before the start");
 	if (!ev.err)
 		ev_run_steps(&ev, e, &o, true);
 	if (!ev.err)

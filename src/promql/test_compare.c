@@ -22,7 +22,8 @@ static bool almost(double a, double b)
 	return diff / fmin(sum, 1.7976931348623157e308) < tolerance;
 }
 
-static bool almost_buckets(const struct histogram_bucket *a, size_t n_a, const struct histogram_bucket *b, size_t n_b)
+static bool almost_buckets(const struct histogram_bucket *a, size_t n_a, const struct histogram_bucket *b,
+			   size_t n_b)
 {
 	for (size_t i = 0; n_a == n_b && i < n_a; i++)
 		if (a[i].i != b[i].i || !almost(a[i].n, b[i].n))
@@ -37,15 +38,19 @@ static bool almost_histograms(const struct histogram *want, const struct histogr
 	for (size_t i = 0; i < want->n_custom; i++)
 		if (!almost(want->custom[i], got->custom[i]))
 			return false;
-	return almost(want->count, got->count) && almost(want->sum, got->sum) && almost(want->zero_count, got->zero_count) &&
-	       almost(want->zero_threshold, got->zero_threshold) && (want->hint == HINT_UNKNOWN || want->hint == got->hint) &&
+	return almost(want->count, got->count) && almost(want->sum, got->sum) &&
+	       almost(want->zero_count, got->zero_count) &&
+	       almost(want->zero_threshold, got->zero_threshold) &&
+	       (want->hint == HINT_UNKNOWN || want->hint == got->hint) &&
 	       almost_buckets(want->pos, want->n_pos, got->pos, got->n_pos) &&
 	       almost_buckets(want->neg, want->n_neg, got->neg, got->n_neg);
 }
 
-static bool compare_point(struct buf *why, const struct test_value *want, const struct promql_point *got, const struct labels *l)
+static bool compare_point(struct buf *why, const struct test_value *want, const struct promql_point *got,
+			  const struct labels *l)
 {
-	bool same = want->h && got->h ? almost_histograms(want->h, got->h) : !want->h && !got->h && almost(want->v, got->v);
+	bool same = want->h && got->h ? almost_histograms(want->h, got->h)
+				      : !want->h && !got->h && almost(want->v, got->v);
 	if (same)
 		return true;
 	labels_print(l, why);
@@ -62,8 +67,8 @@ static bool compare_point(struct buf *why, const struct test_value *want, const 
 	return false;
 }
 
-static bool compare_matrix(struct buf *why, const struct test_case *c, const struct promql_value *v, int64_t start, int64_t end,
-			   int64_t step)
+static bool compare_matrix(struct buf *why, const struct test_case *c, const struct promql_value *v,
+			   int64_t start, int64_t end, int64_t step)
 {
 	size_t n_want = 0;
 	for (size_t i = 1; i < v->n; i++)
@@ -116,7 +121,8 @@ static bool compare_matrix(struct buf *why, const struct test_case *c, const str
 	return true;
 }
 
-static bool compare_vector(struct buf *why, const struct test_case *c, const struct promql_value *v, bool ordered)
+static bool compare_vector(struct buf *why, const struct test_case *c, const struct promql_value *v,
+			   bool ordered)
 {
 	if (v->n != c->n) {
 		buf_addf(why, "want %zu series, got %zu:", c->n, v->n);
@@ -192,11 +198,12 @@ static bool text_matches(const struct expectation *e, const char *text)
 	return match;
 }
 
-static bool check_texts(struct buf *why, const struct test_case *c, int what, char *const *v, size_t n, bool wanted, bool forbidden,
-			const char *name)
+static bool check_texts(struct buf *why, const struct test_case *c, int what, char *const *v, size_t n,
+			bool wanted, bool forbidden, const char *name)
 {
 	if ((wanted && !n) || (forbidden && n)) {
-		buf_addf(why, wanted ? "expected a %s and got none" : "unexpected %s: %s", name, n ? v[0] : "");
+		buf_addf(why, wanted ? "expected a %s and got none" : "unexpected %s: %s", name,
+			 n ? v[0] : "");
 		return false;
 	}
 	for (size_t i = 0; i < c->n_e; i++) {
@@ -238,7 +245,8 @@ bool test_check_failure(struct buf *why, const struct test_case *c, char *error)
 		for (size_t i = 0; i < c->n_e; i++)
 			if (c->e[i].what == EXPECT_FAIL && !c->e[i].any) {
 				any_text = true;
-				found = found || text_matches(&c->e[i], error) || (parse && text_matches(&c->e[i], parse + 13));
+				found = found || text_matches(&c->e[i], error) ||
+					(parse && text_matches(&c->e[i], parse + 13));
 			}
 		ok = !any_text || found;
 		if (!ok)

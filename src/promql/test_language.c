@@ -26,8 +26,10 @@ struct run {
 	struct buf why;
 };
 
-static const struct promql_options suite_options = {
-	.max_samples = 10000, .delayed_name_removal = true, .experimental_functions = true, .start_timestamps = true};
+static const struct promql_options suite_options = {.max_samples = 10000,
+						    .delayed_name_removal = true,
+						    .experimental_functions = true,
+						    .start_timestamps = true};
 
 static struct sv trim(struct sv s)
 {
@@ -73,8 +75,8 @@ static bool parse_time(struct sv s, int64_t *ms)
 /* `from A to B step S`; the rest stays in *S. */
 static bool parse_span(struct sv *s, int64_t *from, int64_t *to, int64_t *step)
 {
-	return sv_eqs(word(s), "from") && parse_time(word(s), from) && sv_eqs(word(s), "to") && parse_time(word(s), to) &&
-	       sv_eqs(word(s), "step") && parse_time(word(s), step) && *step > 0;
+	return sv_eqs(word(s), "from") && parse_time(word(s), from) && sv_eqs(word(s), "to") &&
+	       parse_time(word(s), to) && sv_eqs(word(s), "step") && parse_time(word(s), step) && *step > 0;
 }
 
 static bool parse_expect(struct run *r, struct test_case *c, struct sv s)
@@ -130,7 +132,8 @@ static bool parse_expected_line(struct run *r, struct test_case *c, struct sv l)
 	if (sv_eqs(first, "expect"))
 		return parse_expect(r, c, rest);
 	if (sv_eqs(first, "expected_fail_message") || sv_eqs(first, "expected_fail_regexp")) {
-		struct expectation e = {.what = EXPECT_FAIL, .text = rest, .regex = sv_eqs(first, "expected_fail_regexp")};
+		struct expectation e = {
+		    .what = EXPECT_FAIL, .text = rest, .regex = sv_eqs(first, "expected_fail_regexp")};
 		arena_grow(&r->arena, c->e, c->n_e, c->cap_e);
 		c->e[c->n_e++] = e;
 		return true;
@@ -169,20 +172,25 @@ static bool has_query_bound(const struct duration *d)
 /* start(), end(), step() and range() mean something else when an instant query becomes a range query. */
 static bool depends_on_query(const struct expr *e)
 {
-	const struct timing *t = e->kind == EXPR_VECTOR ? &e->vector.timing : e->kind == EXPR_SUBQUERY ? &e->subquery.timing : NULL;
+	const struct timing *t = e->kind == EXPR_VECTOR	    ? &e->vector.timing
+				 : e->kind == EXPR_SUBQUERY ? &e->subquery.timing
+							    : NULL;
 	if (t && (t->at == AT_START || t->at == AT_END || has_query_bound(&t->offset)))
 		return true;
 	if ((e->kind == EXPR_MATRIX && has_query_bound(&e->matrix.range)) ||
-	    (e->kind == EXPR_SUBQUERY && (has_query_bound(&e->subquery.range) || has_query_bound(&e->subquery.step))))
+	    (e->kind == EXPR_SUBQUERY &&
+	     (has_query_bound(&e->subquery.range) || has_query_bound(&e->subquery.step))))
 		return true;
-	return e->kind == EXPR_CALL && (sv_eqs(e->call.name, "start") || sv_eqs(e->call.name, "end") || sv_eqs(e->call.name, "step") ||
-					sv_eqs(e->call.name, "range"));
+	return e->kind == EXPR_CALL && (sv_eqs(e->call.name, "start") || sv_eqs(e->call.name, "end") ||
+					sv_eqs(e->call.name, "step") || sv_eqs(e->call.name, "range"));
 }
 
 /* Gives every selector and subquery outside a pinned subquery its own @ T. */
 static void pin(struct expr *e, int64_t t)
 {
-	struct timing *timing = e->kind == EXPR_VECTOR ? &e->vector.timing : e->kind == EXPR_SUBQUERY ? &e->subquery.timing : NULL;
+	struct timing *timing = e->kind == EXPR_VECTOR	   ? &e->vector.timing
+				: e->kind == EXPR_SUBQUERY ? &e->subquery.timing
+							   : NULL;
 	if (timing && timing->at == AT_NONE) {
 		timing->at = AT_TIME;
 		timing->at_ms = t;
@@ -304,7 +312,8 @@ static bool check_print(struct run *r, const struct promql_expr *e)
 		ok = !strcmp(buf_str(&a), buf_str(&b));
 	}
 	if (!ok)
-		buf_addf(&r->why, "printed form `%s` does not read back: %s", buf_str(&a), error ? error : buf_str(&b));
+		buf_addf(&r->why, "printed form `%s` does not read back: %s", buf_str(&a),
+			 error ? error : buf_str(&b));
 	free(error);
 	promql_expr_free(again);
 	buf_free(&a);
@@ -342,7 +351,8 @@ static void report(struct run *r, const struct test_case *c, bool ok)
 static bool malformed(struct run *r, const char *what)
 {
 	if (r->out)
-		fprintf(r->out, "%s:%zu: %s%s%s\n", r->path, r->at + 1, what, r->why.n ? ": " : "", buf_str(&r->why));
+		fprintf(r->out, "%s:%zu: %s%s%s\n", r->path, r->at + 1, what, r->why.n ? ": " : "",
+			buf_str(&r->why));
 	buf_reset(&r->why);
 	return false;
 }

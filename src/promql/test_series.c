@@ -160,7 +160,8 @@ static bool parse_hint(struct cursor *c, enum histogram_hint *hint)
 	return fail(c, "unknown counter_reset_hint");
 }
 
-static struct histogram_bucket *to_buckets(struct arena *a, const double *v, size_t n, int offset, size_t *out_n)
+static struct histogram_bucket *to_buckets(struct arena *a, const double *v, size_t n, int offset,
+					   size_t *out_n)
 {
 	struct histogram_bucket *b = arena_alloc(a, (n + 1) * sizeof(*b));
 	*out_n = 0;
@@ -217,7 +218,8 @@ static bool parse_histogram(struct cursor *c, const struct histogram **out)
 	c->p += 2;
 	if (!histogram_is_custom(h) && (h->schema < -4 || h->schema > 8))
 		return fail(c, "a schema is -53 or between -4 and 8");
-	if (!(fabs(offset) < 1e6) || !(fabs(n_offset) < 1e6) || (histogram_is_custom(h) && (offset < 0 || n_neg)))
+	if (!(fabs(offset) < 1e6) || !(fabs(n_offset) < 1e6) ||
+	    (histogram_is_custom(h) && (offset < 0 || n_neg)))
 		return fail(c, "offset out of range");
 	h->pos = to_buckets(c->a, pos, n_pos, (int)offset, &h->n_pos);
 	h->neg = to_buckets(c->a, neg, n_neg, (int)n_offset, &h->n_neg);

@@ -61,7 +61,8 @@ static bool same_chunk(const struct histogram *h, const struct histogram *before
 	return !histogram_was_reset(&unsaid, before);
 }
 
-/* What a chunk of the real store says of its histograms: nothing of the first, and of later ones that there was no reset. */
+/* What a chunk of the real store says of its histograms: nothing of the first, and of later ones that there
+ * was no reset. */
 static void set_hints(struct test_storage *s, struct series *se)
 {
 	struct histogram_alloc alloc = histogram_arena(&s->arena);
@@ -146,7 +147,8 @@ static const struct histogram *to_native(struct test_storage *s, struct moment *
 	return h;
 }
 
-static void collect_classic(struct test_storage *s, struct classic *c, const struct test_row *r, int64_t interval, int kind, double le)
+static void collect_classic(struct test_storage *s, struct classic *c, const struct test_row *r,
+			    int64_t interval, int kind, double le)
 {
 	for (size_t k = 0; k < r->n; k++) {
 		if (r->v[k].omitted || r->v[k].h || sample_is_stale(&r->v[k].v))
@@ -202,7 +204,8 @@ static void load_nhcb(struct test_storage *s, struct test_row *rows, size_t n, i
 		for (size_t i = 0; i < cs[k].n; i++) {
 			const struct histogram *h = to_native(s, &cs[k].m[i]);
 			if (h)
-				put(s, series_index(s, cs[k].labels), (struct sample){.t = cs[k].m[i].t, .h = h}, 0);
+				put(s, series_index(s, cs[k].labels),
+				    (struct sample){.t = cs[k].m[i].t, .h = h}, 0);
 		}
 		labels_unref(cs[k].labels);
 	}
@@ -215,7 +218,8 @@ void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, 
 		/* The same series twice in one load: the last one is it. */
 		bool later = false;
 		for (size_t k = i + 1; k < n && !later; k++)
-			later = rows[k].start_times == rows[i].start_times && labels_equal(rows[k].labels, rows[i].labels);
+			later = rows[k].start_times == rows[i].start_times &&
+				labels_equal(rows[k].labels, rows[i].labels);
 		if (later || rows[i].start_times)
 			continue;
 		size_t at = series_index(s, rows[i].labels);
@@ -228,7 +232,8 @@ void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, 
 			int64_t t = (int64_t)k * interval;
 			bool known = st && k < st->n && !st->v[k].omitted;
 			if (!v->omitted)
-				put(s, at, (struct sample){.t = t, .v = v->v, .h = v->h}, known ? t + st->v[k].st : 0);
+				put(s, at, (struct sample){.t = t, .v = v->v, .h = v->h},
+				    known ? t + st->v[k].st : 0);
 		}
 	}
 	if (nhcb)
@@ -260,7 +265,8 @@ static void release(struct series_set *set)
 	free(set->series);
 }
 
-static int select_series(void *self, const struct matcher *m, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error)
+static int select_series(void *self, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
+			 struct series_set *out, char **error)
 {
 	const struct test_storage *s = self;
 	*out = (struct series_set){.series = xcalloc(s->n + 1, sizeof(*out->series)), .release = release};

@@ -22,7 +22,8 @@ struct test_row {
 	size_t n, cap;
 };
 
-/* Parses `metric{a="b"} 1 2+3x4 _ {{sum:1}}`; everything but the labels lives in A. False and *ERROR (static or in A). */
+/* Parses `metric{a="b"} 1 2+3x4 _ {{sum:1}}`; everything but the labels lives in A. False and *ERROR (static
+ * or in A). */
 bool test_row_parse(struct sv line, struct arena *a, struct test_row *row, const char **error);
 /* Just the values. */
 bool test_values_parse(struct sv text, struct arena *a, struct test_row *row, const char **error);
@@ -34,7 +35,8 @@ struct test_storage {
 	size_t n, cap;
 };
 
-/* Adds the rows of one load command with INTERVAL ms between values. NHCB: also a custom-bucket histogram for every classic one. */
+/* Adds the rows of one load command with INTERVAL ms between values. NHCB: also a custom-bucket histogram for
+ * every classic one. */
 void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, int64_t interval, bool nhcb);
 void test_storage_clear(struct test_storage *s);
 struct sample_source test_storage_source(struct test_storage *s);

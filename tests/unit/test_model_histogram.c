@@ -101,8 +101,10 @@ static void custom_bounds_are_reconciled(void **state)
 {
 	double ab[] = {5, 10}, a[] = {5};
 	struct histogram_bucket one[] = {{0, 1}, {1, 2}, {2, 3}}, two[] = {{0, 4}, {1, 5}};
-	struct histogram x = {.schema = HISTOGRAM_CUSTOM, .count = 6, .custom = ab, .n_custom = 2, .pos = one, .n_pos = 3};
-	struct histogram y = {.schema = HISTOGRAM_CUSTOM, .count = 9, .custom = a, .n_custom = 1, .pos = two, .n_pos = 2};
+	struct histogram x = {
+	    .schema = HISTOGRAM_CUSTOM, .count = 6, .custom = ab, .n_custom = 2, .pos = one, .n_pos = 3};
+	struct histogram y = {
+	    .schema = HISTOGRAM_CUSTOM, .count = 9, .custom = a, .n_custom = 1, .pos = two, .n_pos = 2};
 	bool reconciled = false;
 	struct histogram *r = histogram_add(&x, &y, 1, &heap, &reconciled);
 	assert_true(reconciled);
@@ -163,7 +165,8 @@ static void prints(void **state)
 	h.zero_count = 2;
 	h.zero_threshold = 0.001;
 	histogram_print(&h, &b);
-	assert_string_equal(buf_str(&b), "{count:4, sum:5, [-2,-1):1, [-0.001,0.001]:2, (0.5,1]:1, (1,2]:2, (2,4]:1}");
+	assert_string_equal(buf_str(&b),
+			    "{count:4, sum:5, [-2,-1):1, [-0.001,0.001]:2, (0.5,1]:1, (1,2]:2, (2,4]:1}");
 	buf_free(&b);
 }
 
@@ -172,8 +175,15 @@ static void prints(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(quantiles), TEST(fractions), TEST(adding_takes_the_coarser_schema), TEST(zero_buckets_widen_to_a_bucket_end),
-		TEST(custom_bounds_are_reconciled), TEST(resets), TEST(compensated_sums), TEST(trimming), TEST(prints),
+	    TEST(quantiles),
+	    TEST(fractions),
+	    TEST(adding_takes_the_coarser_schema),
+	    TEST(zero_buckets_widen_to_a_bucket_end),
+	    TEST(custom_bounds_are_reconciled),
+	    TEST(resets),
+	    TEST(compensated_sums),
+	    TEST(trimming),
+	    TEST(prints),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the test language cannot say: the API's own promises, limits, the default mode. Series are loaded with its storage. */
+/* What the test language cannot say: the API's own promises, limits, the default mode. Series are loaded with
+ * its storage. */
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
@@ -75,12 +76,18 @@ static void average_latency_rule(void **state)
 	LOAD(&w, 15000, "http_requests_duration_seconds_sum{service=\"slow\"} 0+16x40",
 	     "http_requests_duration_seconds_count{service=\"slow\"} 0+16x40",
 	     "http_requests_duration_seconds_sum{service=\"fast\"} 0+1x40",
-	     "http_requests_duration_seconds_count{service=\"fast\"} 0+15x40", "http_requests_duration_seconds_sum{service=\"idle\"} 5x40",
+	     "http_requests_duration_seconds_count{service=\"fast\"} 0+15x40",
+	     "http_requests_duration_seconds_sum{service=\"idle\"} 5x40",
 	     "http_requests_duration_seconds_count{service=\"idle\"} 7x40");
-	check(&w, "rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) > 0.5", 600000,
-	      "{service=\"slow\"} 1");
+	check(&w,
+	      "rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) "
+	      "> 0.5",
+	      600000, "{service=\"slow\"} 1");
 	/* Nothing yet: one sample is no rate. */
-	check(&w, "rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) > 0.5", 0, "");
+	check(&w,
+	      "rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) "
+	      "> 0.5",
+	      0, "");
 	test_storage_clear(&w.storage);
 }
 
@@ -89,10 +96,12 @@ static void default_mode_drops_names_at_once(void **state)
 	struct world w = {0};
 	LOAD(&w, 60000, "a_total{x=\"1\"} 0+60x10", "b_total{x=\"1\"} 0+60x10");
 	check(&w, "rate({x=\"1\"}[5m])", 600000, "vector cannot contain metrics with the same labelset");
-	check(&w, "label_replace(rate(a_total[5m]), \"n\", \"$1\", \"__name__\", \"(.+)\")", 600000, "{x=\"1\"} 1");
+	check(&w, "label_replace(rate(a_total[5m]), \"n\", \"$1\", \"__name__\", \"(.+)\")", 600000,
+	      "{x=\"1\"} 1");
 	check(&w, "sum by (__name__) (rate(a_total[5m]))", 600000, "{} 1");
 	w.opt.delayed_name_removal = true;
-	check(&w, "label_replace(rate(a_total[5m]), \"n\", \"$1\", \"__name__\", \"(.+)\")", 600000, "{n=\"a_total\", x=\"1\"} 1");
+	check(&w, "label_replace(rate(a_total[5m]), \"n\", \"$1\", \"__name__\", \"(.+)\")", 600000,
+	      "{n=\"a_total\", x=\"1\"} 1");
 	test_storage_clear(&w.storage);
 }
 
@@ -113,7 +122,8 @@ static void limits(void **state)
 	char *error = NULL;
 	LOAD(&w, 1000, "a{x=\"1\"} 0+1x100", "a{x=\"2\"} 0+1x100");
 	assert_int_equal(eval(&w, "sum_over_time(a[1m])", 100000, &v, &error), -E2BIG);
-	assert_string_equal(error, "query processing would load too many samples into memory in query execution");
+	assert_string_equal(error,
+			    "query processing would load too many samples into memory in query execution");
 	free(error);
 	assert_int_equal(eval(&w, "a", 100000, &v, &error), 0);
 	promql_value_free(&v);
@@ -149,7 +159,9 @@ static void range_results_are_sorted_and_complete(void **state)
 
 	assert_int_equal(promql_parse(SV("a[5m]"), &e, &error), 0);
 	assert_int_equal(promql_eval_range(&w.opt, e, &w.src, 0, 60000, 60000, &v, &error), -EINVAL);
-	assert_string_equal(error, "invalid expression type \"range vector\" for range query, must be Scalar or instant Vector");
+	assert_string_equal(
+	    error,
+	    "invalid expression type \"range vector\" for range query, must be Scalar or instant Vector");
 	free(error);
 	promql_expr_free(e);
 	test_storage_clear(&w.storage);
@@ -175,8 +187,8 @@ static void annotations_name_the_place(void **state)
 	LOAD(&w, 60000, "a 1 2 3", "h_bucket{le=\"x\"} 1 1 1");
 	assert_int_equal(eval(&w, "sum(rate(a[5m]))", 120000, &v, &error), 0);
 	assert_int_equal(v.n_infos, 1);
-	assert_string_equal(v.infos[0],
-			    "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"a\" (1:10)");
+	assert_string_equal(v.infos[0], "PromQL info: metric might not be a counter, name does not end in "
+					"_total/_sum/_count/_bucket: \"a\" (1:10)");
 	promql_value_free(&v);
 	assert_int_equal(eval(&w, "histogram_quantile(0.5, h_bucket)", 120000, &v, &error), 0);
 	assert_int_equal(v.n_warnings, 1);
@@ -184,7 +196,8 @@ static void annotations_name_the_place(void **state)
 	test_storage_clear(&w.storage);
 }
 
-static int failing_select(void *self, const struct matcher *m, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error)
+static int failing_select(void *self, const struct matcher *m, size_t n, int64_t mint, int64_t maxt,
+			  struct series_set *out, char **error)
 {
 	*error = xstrdup("the store is closed");
 	return -ESHUTDOWN;
@@ -203,14 +216,14 @@ static void a_failing_source_fails_the_query(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(average_latency_rule),
-		cmocka_unit_test(default_mode_drops_names_at_once),
-		cmocka_unit_test(experimental_functions_need_the_flag),
-		cmocka_unit_test(limits),
-		cmocka_unit_test(range_results_are_sorted_and_complete),
-		cmocka_unit_test(stale_markers_end_a_series),
-		cmocka_unit_test(annotations_name_the_place),
-		cmocka_unit_test(a_failing_source_fails_the_query),
+	    cmocka_unit_test(average_latency_rule),
+	    cmocka_unit_test(default_mode_drops_names_at_once),
+	    cmocka_unit_test(experimental_functions_need_the_flag),
+	    cmocka_unit_test(limits),
+	    cmocka_unit_test(range_results_are_sorted_and_complete),
+	    cmocka_unit_test(stale_markers_end_a_series),
+	    cmocka_unit_test(annotations_name_the_place),
+	    cmocka_unit_test(a_failing_source_fails_the_query),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,36 +36,39 @@ static void check_error(const char *text, const char *want)
 static void prints_as_prometheus_does(void **state)
 {
 	static const char *const t[][2] = {
-		{"rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) > 0.5",
-		 "rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) > 0.5"},
-		{"up{b=\"c\",a=~\"d\"}", "up{a=~\"d\",b=\"c\"}"},
-		{"foo[90s] offset 1h30m @ 100", "foo[1m30s] @ 100.000 offset 1h30m"},
-		{"sum(foo) by (a,b)", "sum by (a, b) (foo)"},
-		{"sum without () (foo)", "sum without () (foo)"},
-		{"sum by () (foo)", "sum(foo)"},
-		{"a / ignoring(x) group_left(y) b", "a / ignoring (x) group_left (y) b"},
-		{"a / ignoring() b", "a / b"},
-		{"a and on() b", "a and on () b"},
-		{"a == bool 1", "a == bool 1"},
-		{"topk by (x) (3, foo)", "topk by (x) (3, foo)"},
-		{"- - - 1", "-1"},
-		{"-2^2", "-2 ^ 2"},
-		{"1e6", "1000000"},
-		{"0x1F + 010 + 1_000", "31 + 8 + 1000"},
-		{"foo > 5m", "foo > 5m"},
-		{"foo[300]", "foo[5m]"},
-		{"max_over_time(rate(foo[5m])[1h:1m] @ end() offset -5m)", "max_over_time(rate(foo[5m])[1h:1m] @ end() offset -5m)"},
-		{"sum_over_time((a+b)[10m:])", "sum_over_time((a + b)[10m:])"},
-		{"{\"my.metric\", \"label.x\"=\"v\"}", "{\"my.metric\",\"label.x\"=\"v\"}"},
-		{"sum by (\"a.b\", by) (foo)", "sum by (\"a.b\", by) (foo)"},
-		{"'a\"b'", "\"a\\\"b\""},
-		{"foo offset 100 + 2", "foo offset 1m40s + 2"},
-		{"foo[5m+step()*2]", "foo[5m + step() * 2]"},
-		{"foo offset -(step()+1s)", "foo offset -(step() + 1s)"},
-		{"a + fill(0) b", "a + fill (0) b"},
-		{"rate(foo[5m] anchored)", "rate(foo[5m] anchored)"},
-		{"by + sum + offset offset 5m", "by + sum + offset offset 5m"},
-		{"foo # comment\n + bar", "foo + bar"},
+	    {"rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) "
+	     "> 0.5",
+	     "rate(http_requests_duration_seconds_sum[5m]) / rate(http_requests_duration_seconds_count[5m]) "
+	     "> 0.5"},
+	    {"up{b=\"c\",a=~\"d\"}", "up{a=~\"d\",b=\"c\"}"},
+	    {"foo[90s] offset 1h30m @ 100", "foo[1m30s] @ 100.000 offset 1h30m"},
+	    {"sum(foo) by (a,b)", "sum by (a, b) (foo)"},
+	    {"sum without () (foo)", "sum without () (foo)"},
+	    {"sum by () (foo)", "sum(foo)"},
+	    {"a / ignoring(x) group_left(y) b", "a / ignoring (x) group_left (y) b"},
+	    {"a / ignoring() b", "a / b"},
+	    {"a and on() b", "a and on () b"},
+	    {"a == bool 1", "a == bool 1"},
+	    {"topk by (x) (3, foo)", "topk by (x) (3, foo)"},
+	    {"- - - 1", "-1"},
+	    {"-2^2", "-2 ^ 2"},
+	    {"1e6", "1000000"},
+	    {"0x1F + 010 + 1_000", "31 + 8 + 1000"},
+	    {"foo > 5m", "foo > 5m"},
+	    {"foo[300]", "foo[5m]"},
+	    {"max_over_time(rate(foo[5m])[1h:1m] @ end() offset -5m)",
+	     "max_over_time(rate(foo[5m])[1h:1m] @ end() offset -5m)"},
+	    {"sum_over_time((a+b)[10m:])", "sum_over_time((a + b)[10m:])"},
+	    {"{\"my.metric\", \"label.x\"=\"v\"}", "{\"my.metric\",\"label.x\"=\"v\"}"},
+	    {"sum by (\"a.b\", by) (foo)", "sum by (\"a.b\", by) (foo)"},
+	    {"'a\"b'", "\"a\\\"b\""},
+	    {"foo offset 100 + 2", "foo offset 1m40s + 2"},
+	    {"foo[5m+step()*2]", "foo[5m + step() * 2]"},
+	    {"foo offset -(step()+1s)", "foo offset -(step() + 1s)"},
+	    {"a + fill(0) b", "a + fill (0) b"},
+	    {"rate(foo[5m] anchored)", "rate(foo[5m] anchored)"},
+	    {"by + sum + offset offset 5m", "by + sum + offset offset 5m"},
+	    {"foo # comment\n + bar", "foo + bar"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		if (t[i][1])
@@ -75,31 +78,34 @@ static void prints_as_prometheus_does(void **state)
 static void errors_have_place_and_wording(void **state)
 {
 	static const char *const t[][2] = {
-		{"", "1:1: parse error: no expression found in input"},
-		{"sum(up", "1:7: parse error: unclosed left parenthesis"},
-		{"foo)", "1:5: parse error: unexpected right parenthesis ')'"},
-		{"1 +", "1:4: parse error: unexpected end of input"},
-		{"foo bar", "1:5: parse error: unexpected identifier \"bar\""},
-		{"up{a=}", "1:6: parse error: unexpected \"}\" in label matching, expected string"},
-		{"up{a=\"b\"", "1:9: parse error: unexpected end of input inside braces"},
-		{"rate(up)", "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector"},
-		{"rate()", "1:1: parse error: expected 1 argument(s) in call to \"rate\", got 0"},
-		{"nope(up)", "1:1: parse error: unknown function with name \"nope\""},
-		{"1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"},
-		{"foo + bool bar", "1:5: parse error: bool modifier can only be used on comparison operators"},
-		{"foo and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"},
-		{"foo + on(a) group_left(a) bar", "1:5: parse error: label \"a\" must not occur in ON and GROUP clause at once"},
-		{"{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"},
-		{"(foo)[5m]", "1:6: parse error: ranges only allowed for vector selectors"},
-		{"foo offset 5m [5m]", "1:15: parse error: no offset modifiers allowed before range"},
-		{"foo offset 5m offset 5m", "1:1: parse error: offset may not be set multiple times"},
-		{"foo[0s]", "1:5: parse error: duration must be greater than 0"},
-		{"foo{a=~\"(\"}", "1:5: parse error: error parsing regexp: missing closing ): `(`"},
-		{"foo{__name__=\"bar\"}", "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
-		{"'a\\q'", "1:1: parse error: unknown escape sequence U+0071 'q'"},
-		{"foo\n+\n  !", "3:3: parse error: unexpected character after '!': '\xef\xbf\xbd'"},
-		{"deriv(foo[3m] smoothed)",
-		 "1:7: parse error: smoothed modifier can only be used with: delta, increase, rate - not with deriv"},
+	    {"", "1:1: parse error: no expression found in input"},
+	    {"sum(up", "1:7: parse error: unclosed left parenthesis"},
+	    {"foo)", "1:5: parse error: unexpected right parenthesis ')'"},
+	    {"1 +", "1:4: parse error: unexpected end of input"},
+	    {"foo bar", "1:5: parse error: unexpected identifier \"bar\""},
+	    {"up{a=}", "1:6: parse error: unexpected \"}\" in label matching, expected string"},
+	    {"up{a=\"b\"", "1:9: parse error: unexpected end of input inside braces"},
+	    {"rate(up)",
+	     "1:6: parse error: expected type range vector in call to function \"rate\", got instant vector"},
+	    {"rate()", "1:1: parse error: expected 1 argument(s) in call to \"rate\", got 0"},
+	    {"nope(up)", "1:1: parse error: unknown function with name \"nope\""},
+	    {"1 == 1", "1:3: parse error: comparisons between scalars must use BOOL modifier"},
+	    {"foo + bool bar", "1:5: parse error: bool modifier can only be used on comparison operators"},
+	    {"foo and 1", "1:1: parse error: set operator \"and\" not allowed in binary scalar expression"},
+	    {"foo + on(a) group_left(a) bar",
+	     "1:5: parse error: label \"a\" must not occur in ON and GROUP clause at once"},
+	    {"{}", "1:1: parse error: vector selector must contain at least one non-empty matcher"},
+	    {"(foo)[5m]", "1:6: parse error: ranges only allowed for vector selectors"},
+	    {"foo offset 5m [5m]", "1:15: parse error: no offset modifiers allowed before range"},
+	    {"foo offset 5m offset 5m", "1:1: parse error: offset may not be set multiple times"},
+	    {"foo[0s]", "1:5: parse error: duration must be greater than 0"},
+	    {"foo{a=~\"(\"}", "1:5: parse error: error parsing regexp: missing closing ): `(`"},
+	    {"foo{__name__=\"bar\"}",
+	     "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
+	    {"'a\\q'", "1:1: parse error: unknown escape sequence U+0071 'q'"},
+	    {"foo\n+\n  !", "3:3: parse error: unexpected character after '!': '\xef\xbf\xbd'"},
+	    {"deriv(foo[3m] smoothed)", "1:7: parse error: smoothed modifier can only be used with: delta, "
+					"increase, rate - not with deriv"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		check_error(t[i][0], t[i][1]);
@@ -128,11 +134,16 @@ static void types_and_flags(void **state)
 		enum promql_type type;
 		const char *experimental;
 	} t[] = {
-		{"1", PROMQL_SCALAR, NULL},	     {"'a'", PROMQL_STRING, NULL},
-		{"foo", PROMQL_VECTOR, NULL},	     {"foo[5m]", PROMQL_MATRIX, NULL},
-		{"foo[5m:]", PROMQL_MATRIX, NULL},    {"scalar(foo)", PROMQL_SCALAR, NULL},
-		{"1 + scalar(foo)", PROMQL_SCALAR, NULL}, {"1 + foo", PROMQL_VECTOR, NULL},
-		{"sum(mad_over_time(foo[5m]))", PROMQL_VECTOR, "mad_over_time"}, {"limitk(1, foo)", PROMQL_VECTOR, "limitk"},
+	    {"1", PROMQL_SCALAR, NULL},
+	    {"'a'", PROMQL_STRING, NULL},
+	    {"foo", PROMQL_VECTOR, NULL},
+	    {"foo[5m]", PROMQL_MATRIX, NULL},
+	    {"foo[5m:]", PROMQL_MATRIX, NULL},
+	    {"scalar(foo)", PROMQL_SCALAR, NULL},
+	    {"1 + scalar(foo)", PROMQL_SCALAR, NULL},
+	    {"1 + foo", PROMQL_VECTOR, NULL},
+	    {"sum(mad_over_time(foo[5m]))", PROMQL_VECTOR, "mad_over_time"},
+	    {"limitk(1, foo)", PROMQL_VECTOR, "limitk"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
 		struct promql_expr *e = NULL;
@@ -165,7 +176,8 @@ static void selectors_say_how_far_back_they_look(void **state)
 	struct promql_expr *e = NULL;
 	char *error = NULL;
 	struct seen s = {0};
-	assert_int_equal(promql_parse(SV("rate(a[10m] offset 1m) + b + max_over_time(c[1h:1m])"), &e, &error), 0);
+	assert_int_equal(promql_parse(SV("rate(a[10m] offset 1m) + b + max_over_time(c[1h:1m])"), &e, &error),
+			 0);
 	promql_selectors(e, note_selector, &s);
 	assert_int_equal(s.n, 3);
 	assert_true(s.range[0] >= 11 * 60000);
@@ -177,9 +189,11 @@ static void selectors_say_how_far_back_they_look(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prints_as_prometheus_does),	  cmocka_unit_test(errors_have_place_and_wording),
-		cmocka_unit_test(deep_and_long_input_is_refused), cmocka_unit_test(types_and_flags),
-		cmocka_unit_test(selectors_say_how_far_back_they_look),
+	    cmocka_unit_test(prints_as_prometheus_does),
+	    cmocka_unit_test(errors_have_place_and_wording),
+	    cmocka_unit_test(deep_and_long_input_is_refused),
+	    cmocka_unit_test(types_and_flags),
+	    cmocka_unit_test(selectors_say_how_far_back_they_look),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

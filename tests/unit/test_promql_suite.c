@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Runs Prometheus' PromQL test cases where they are at hand (RT_SHARED, ../shared): no more may fail than known-failures.txt
- * explains. And a few cases of our own in the same language, which are always there. */
+/* Runs Prometheus' PromQL test cases where they are at hand (RT_SHARED, ../shared): no more may fail than
+ * known-failures.txt explains. And a few cases of our own in the same language, which are always there. */
 #include <glob.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -78,17 +78,18 @@ static void own_cases(void **state)
 /* The runner itself must notice: each of these is wrong in one way. */
 static void wrong_cases_fail(void **state)
 {
-	static const char text[] = "load 1m\n a{x=\"1\"} 1 2 3\n a{x=\"2\"} 4 5 6\n\n"
-				   "eval instant at 1m a\n a{x=\"1\"} 2\n\n"
-				   "eval instant at 1m a\n a{x=\"1\"} 2\n a{x=\"2\"} 5.1\n\n"
-				   "eval instant at 1m a\n a{x=\"1\"} 2\n a{x=\"3\"} 5\n\n"
-				   "eval instant at 1m sum(a)\n expect fail\n\n"
-				   "eval instant at 1m sum(a)\n expect warn\n {} 7\n\n"
-				   "eval instant at 1m sum(a)\n 7\n\n"
-				   "eval instant at 1m sum(\n {} 7\n\n"
-				   "eval instant at 1m topk(2, a)\n expect ordered\n a{x=\"1\"} 2\n a{x=\"2\"} 5\n\n"
-				   "eval range from 0 to 2m step 1m a\n a{x=\"1\"} 1 2 3\n a{x=\"2\"} 4 5\n\n"
-				   "eval range from 0 to 2m step 1m a\n a{x=\"1\"} 1 2 3\n a{x=\"2\"} 4 5 6\n";
+	static const char text[] =
+	    "load 1m\n a{x=\"1\"} 1 2 3\n a{x=\"2\"} 4 5 6\n\n"
+	    "eval instant at 1m a\n a{x=\"1\"} 2\n\n"
+	    "eval instant at 1m a\n a{x=\"1\"} 2\n a{x=\"2\"} 5.1\n\n"
+	    "eval instant at 1m a\n a{x=\"1\"} 2\n a{x=\"3\"} 5\n\n"
+	    "eval instant at 1m sum(a)\n expect fail\n\n"
+	    "eval instant at 1m sum(a)\n expect warn\n {} 7\n\n"
+	    "eval instant at 1m sum(a)\n 7\n\n"
+	    "eval instant at 1m sum(\n {} 7\n\n"
+	    "eval instant at 1m topk(2, a)\n expect ordered\n a{x=\"1\"} 2\n a{x=\"2\"} 5\n\n"
+	    "eval range from 0 to 2m step 1m a\n a{x=\"1\"} 1 2 3\n a{x=\"2\"} 4 5\n\n"
+	    "eval range from 0 to 2m step 1m a\n a{x=\"1\"} 1 2 3\n a{x=\"2\"} 4 5 6\n";
 	char path[] = "/tmp/promql-test-XXXXXX";
 	int fd = mkstemp(path), passed = 0, failed = 0;
 	assert_true(fd >= 0);
@@ -103,9 +104,9 @@ static void wrong_cases_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(prometheus_suite),
-		cmocka_unit_test(own_cases),
-		cmocka_unit_test(wrong_cases_fail),
+	    cmocka_unit_test(prometheus_suite),
+	    cmocka_unit_test(own_cases),
+	    cmocka_unit_test(wrong_cases_fail),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
