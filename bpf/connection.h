@@ -39,7 +39,8 @@ struct request {
 	__u32 start_seq;
 	__u32 pos;
 	__u8 method;
-	__u8 pad[7];
+	__u8 stream; /* its response is a stream, by configuration */
+	__u8 pad[6];
 	struct rt_endpoint endpoint;
 };
 
@@ -79,7 +80,8 @@ struct connection {
 	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
 	__u8 rx_lost;	    /* framing lost on this side, waiting for a segment that starts with a request */
 	__u8 n_held;
-	__u8 pad[4];
+	__u8 rx_stream; /* of the request whose line is coming in */
+	__u8 pad[3];
 	struct held_piece held[HELD_PIECES];
 	char rx_path[RT_ENDPOINT_MAX];
 	/* the socket lock's side */
@@ -121,6 +123,9 @@ struct tuple {
 
 struct scratch {
 	__u8 block[HTTP1_BLOCK];
+	__u32 route_at, route_pattern_at; /* of the route at hand: places in the path and in the pattern */
+	__u32 route_segment;		  /* bytes that its current segment has taken */
+	__u32 route_state;		  /* 0 undecided, 1 matches, 2 does not */
 	struct endpoint norm;
 	char text[RT_ENDPOINT_MAX];
 	struct held held;

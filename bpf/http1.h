@@ -408,6 +408,8 @@ http1_inline enum http1_event http1_status_byte(struct http1 *p, __u8 c)
 {
 	__u8 i = p->pos;
 
+	if (p->state == HTTP1_S_START && (c == '\r' || c == '\n'))
+		return HTTP1_EV_NONE; /* a line end too much behind the body before; clients take it */
 	if (p->state != HTTP1_S_STATUS) { /* HTTP/1.x, then a blank */
 		p->state = HTTP1_S_VERSION;
 		if (i < 7 ? c != (__u8)http1_version[i & 7] : i == 7 ? (__u8)(c - '0') >= 10 : c != ' ')
@@ -527,6 +529,9 @@ http1_inline enum http1_event http1_header_byte(struct http1 *p, __u8 c)
 		p->pos = i + 1;
 		return HTTP1_EV_NONE;
 	}
+	/* A blank before the colon is wrong (RFC 9112 5.1): strict servers answer 400 and close, the others mean the field. */
+	if (!want && (c == ' ' || c == '\t'))
+		return HTTP1_EV_NONE;
 	p->state = HTTP1_H_SKIP;
 	if (want || c != ':')
 		return HTTP1_EV_NONE;

@@ -124,8 +124,16 @@ const volatile struct {
 	__u32 endpoints_per_service;
 	__u32 series_per_service;
 	__u32 filter_ports; /* is port_filter in use? */
-	__u32 pad;
+	__u32 n_routes;
 } settings = {};
+
+/* Configured routes in the order in which they are tried. Written once, before the programs are attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RT_ROUTES_MAX);
+	__type(key, __u32);
+	__type(value, struct rt_route);
+} routes SEC(".maps");
 
 /* One bit a port: leave it alone. */
 const volatile __u64 port_filter[1024] = {};

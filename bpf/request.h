@@ -52,7 +52,10 @@ static __always_inline struct request *request_place(struct connection *c, struc
 	if (waiting >= RT_PIPELINE_DEPTH)
 		return 0;
 	struct pipeline *l = sk ? bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : embryo;
-	return l ? &l->slots[pos & (RT_PIPELINE_DEPTH - 1)] : 0;
+	if (!l)
+		return 0;
+	http1_opaque(l); /* else clang computes the address before the check, which the verifier does not allow */
+	return &l->slots[pos & (RT_PIPELINE_DEPTH - 1)];
 }
 
 struct normalise {
@@ -93,6 +96,85 @@ static __always_inline void request_normalise(struct connection *c, struct scrat
 	c->rx.path_len = x->norm.out;
 }
 
+struct routing {
+	struct scratch *x;
+	struct connection *c;
+	struct rt_route *route;
+	__u64 named;
+};
+
+/* One byte of the path against the route at hand. */
+static long route_step(__u32 i, struct routing *r)
+{
+	struct scratch *x = r->x;
+	__u32 at = x->route_at, pat = x->route_pattern_at;
+	char c = 0, want = 0;
+
+	if (at < RT_ENDPOINT_MAX && at < r->c->rx.path_len)
+		c = r->c->rx_path[at];
+	if (pat < RT_ENDPOINT_MAX)
+		want = r->route->pattern[pat];
+	if (want == RT_ROUTE_SEGMENT) {
+		if (c && c != '/') {
+			x->route_at++;
+			x->route_segment++;
+			return 0;
+		}
+		x->route_state = x->route_segment ? 0 : 2;
+		x->route_segment = 0;
+		x->route_pattern_at++;
+		return x->route_state != 0;
+	}
+	if (want == RT_ROUTE_REST || (!want && !c)) {
+		x->route_state = 1;
+		return 1;
+	}
+	if (want != c) {
+		x->route_state = 2;
+		return 1;
+	}
+	x->route_at++;
+	x->route_pattern_at++;
+	return 0;
+}
+
+/* The first route that names the endpoint does; any that says so makes it a stream. */
+static long routes_step(__u32 i, struct routing *r)
+{
+	struct scratch *x = r->x;
+
+	struct rt_route *route = bpf_map_lookup_elem(&routes, &i);
+	if (!route)
+		return 1;
+	r->route = route;
+	x->route_at = x->route_pattern_at = x->route_segment = x->route_state = 0;
+	/* Every step takes a byte of the path or of the pattern. */
+	bpf_loop(2 * RT_ENDPOINT_MAX, route_step, r, 0);
+	if (x->route_state != 1)
+		return 0;
+	if (route->stream)
+		r->c->rx_stream = 1;
+	if (route->len && !r->named) {
+		r->named = 1;
+		__builtin_memcpy(x->text, route->text, RT_ENDPOINT_MAX);
+		x->norm.out = route->len;
+	}
+	return 0;
+}
+
+/* 1 if a configured route names the endpoint. */
+static __noinline int request_route(struct connection *c, struct scratch *x)
+{
+	struct routing r = {.x = x, .c = c};
+
+	bpf_loop(settings.n_routes, routes_step, &r, 0);
+	if (!r.named)
+		return 0;
+	__builtin_memcpy(c->rx_path, x->text, RT_ENDPOINT_MAX);
+	c->rx.path_len = x->norm.out;
+	return 1;
+}
+
 /* The request line is complete: the request is seen, and waits for its response from now on. */
 static __noinline int request_push(struct connection *c, struct bpf_sock *sk, struct pipeline *embryo, struct scratch *x)
 {
@@ -105,9 +187,12 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 		count(RT_CONNECTIONS, 1);
 	}
 	count(RT_SEEN, 1);
+	c->rx_stream = 0;
 	if (!p->path_len) { /* CONNECT host:port */
 		__builtin_memcpy(c->rx_path, "{authority}", 11);
 		p->path_len = 11;
+	} else if (settings.n_routes && request_route(c, x)) {
+		/* named by its route */
 	} else if ((p->flags & HTTP1_PATH_CUT) || !endpoint_is_plain(p)) {
 		request_normalise(c, x);
 	}
@@ -124,6 +209,7 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	rq->read_ns = c->rx_read_ns;
 	rq->body_bytes = 0;
 	rq->method = p->method;
+	rq->stream = c->rx_stream;
 	rq->endpoint.len = p->path_len;
 	__builtin_memcpy(rq->endpoint.text, c->rx_path, RT_ENDPOINT_MAX);
 	rq->pos = pos;

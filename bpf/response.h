@@ -110,12 +110,14 @@ static __noinline int response_event(struct connection *c, struct pipeline *l, _
 		response_end(c, l, now, 1);
 		c->kind = CONNECTION_STREAM;
 		break;
-	case HTTP1_EV_HEAD:
-		if (p->flags & HTTP1_EVENT_STREAM) {
+	case HTTP1_EV_HEAD: {
+		struct request *rq = c->tx_pos != c->rx_pos ? request_in(c, l, c->tx_pos) : 0;
+		if ((p->flags & HTTP1_EVENT_STREAM) || (rq && rq->stream && p->status < 300)) {
 			response_end(c, l, now, 1);
 			c->flags |= EVENT_STREAM;
 		}
 		break;
+	}
 	case HTTP1_EV_DONE:
 		response_end(c, l, now, 0);
 		http1_begin(p, 1);

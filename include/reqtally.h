@@ -91,6 +91,20 @@ struct rt_endpoint {
 	char text[RT_ENDPOINT_MAX]; /* zero behind len */
 };
 
+/* A configured route, as the kernel matches it: ROUTE_SEGMENT stands for one segment that is not empty, ROUTE_REST (at the end) for
+ * everything. */
+#define RT_ROUTES_MAX 128
+#define RT_ROUTE_SEGMENT 1
+#define RT_ROUTE_REST 2
+
+struct rt_route {
+	char pattern[RT_ENDPOINT_MAX]; /* zero behind its end */
+	char text[RT_ENDPOINT_MAX];    /* the endpoint; zero behind len */
+	__u16 len;		       /* of the text; 0: the endpoint is not named by this route */
+	__u16 stream;		       /* responses here are streams */
+	__u32 pad;
+};
+
 struct rt_series_key {
 	__u64 service;
 	__u64 endpoint; /* 0: {other} */
@@ -133,6 +147,7 @@ struct rt_in_flight {
 RT_ASSERT_SIZE(struct rt_service, 40);
 RT_ASSERT_SIZE(struct rt_port_key, 16);
 RT_ASSERT_SIZE(struct rt_endpoint, 16 + RT_ENDPOINT_MAX);
+RT_ASSERT_SIZE(struct rt_route, 8 + 2 * RT_ENDPOINT_MAX);
 RT_ASSERT_SIZE(struct rt_series_key, 24);
 RT_ASSERT_SIZE(struct rt_histogram, 8 + 8 * RT_BUCKETS);
 RT_ASSERT_SIZE(struct rt_series, 24 + 3 * sizeof(struct rt_histogram));

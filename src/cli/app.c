@@ -52,6 +52,10 @@ static int load_programs(struct app *a, char **error)
 		/* One service may take a quarter of all series, or one for each of its endpoints if that is more. */
 		.series_per_service = h->budget_series / 4 > h->budget_endpoints ? h->budget_series / 4 : h->budget_endpoints,
 		.ignored_ports = any ? ignored : NULL,
+		.routes = h->routes.v,
+		.n_routes = h->routes.n,
+		.streams = h->streams.v,
+		.n_streams = h->streams.n,
 	};
 	err = loader_open(&opt, &a->loader, error);
 	if (!err)

@@ -48,6 +48,7 @@ static void fill_settings(struct reqtally *skel, const struct loader_options *op
 		s->filter_ports = 1;
 		memcpy((void *)skel->rodata->port_filter, opt->ignored_ports, sizeof(skel->rodata->port_filter));
 	}
+	s->n_routes = (uint32_t)(opt->n_routes + opt->n_streams);
 	bpf_map__set_max_entries(skel->maps.series, opt->max_series);
 	bpf_map__set_max_entries(skel->maps.endpoints, opt->max_endpoints);
 }
@@ -113,6 +114,45 @@ static void add_unknown_service(struct loader *l)
 	bpf_map_update_elem(loader_map_fd(l, LOADER_SERVICES), &zero, &s, BPF_NOEXIST);
 }
 
+/* A template as the kernel matches it: a byte for "{name}", another for the two stars at its end. */
+static void route_compile(const char *template, bool stream, struct rt_route *r)
+{
+	size_t n = 0;
+	*r = (struct rt_route){.stream = stream};
+	for (const char *p = template; *p && n < RT_ENDPOINT_MAX - 1; p++) {
+		if (*p == '{') {
+			r->pattern[n++] = RT_ROUTE_SEGMENT;
+			p += strcspn(p, "}");
+			if (!*p)
+				break;
+		} else if (p[0] == '*' && p[1] == '*' && !p[2]) {
+			r->pattern[n++] = RT_ROUTE_REST;
+			break;
+		} else {
+			r->pattern[n++] = *p;
+		}
+	}
+	if (stream)
+		return;
+	size_t len = strlen(template);
+	r->len = (uint16_t)(len < RT_ENDPOINT_MAX ? len : RT_ENDPOINT_MAX);
+	memcpy(r->text, template, r->len);
+}
+
+static int add_routes(struct loader *l, const struct loader_options *opt, char **error)
+{
+	for (uint32_t i = 0; i < opt->n_routes + opt->n_streams; i++) {
+		struct rt_route r;
+		bool stream = i >= opt->n_routes;
+		route_compile(stream ? opt->streams[i - opt->n_routes] : opt->routes[i], stream, &r);
+		if (bpf_map_update_elem(bpf_map__fd(l->skel->maps.routes), &i, &r, BPF_ANY)) {
+			*error = xasprintf("cannot enter route %u: %s", i + 1, strerror(errno));
+			return -errno;
+		}
+	}
+	return 0;
+}
+
 int loader_open(const struct loader_options *opt, struct loader **out, char **error)
 {
 	_cleanup_buf_ struct buf words = BUF_LIMIT(4096);
@@ -135,7 +175,9 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 		goto out;
 	}
 	add_unknown_service(l);
-	err = attach_all(l, opt, error);
+	err = add_routes(l, opt, error);
+	if (!err)
+		err = attach_all(l, opt, error);
 out:
 	libbpf_words = NULL;
 	if (err) {

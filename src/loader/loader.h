@@ -16,6 +16,10 @@ struct loader_options {
 	uint32_t endpoints_per_service;
 	uint32_t series_per_service;
 	const uint64_t *ignored_ports; /* 1024 words, a bit a port; NULL: none */
+	char *const *routes;	       /* path templates: "/users/{name}/orders", "/static/" and two stars */
+	size_t n_routes;
+	char *const *streams; /* the same form: responses there are streams */
+	size_t n_streams;     /* both together at most RT_ROUTES_MAX */
 };
 
 struct loader;
