@@ -215,6 +215,10 @@ static void test_requests(void **state)
 	    {"POST /p" H "Content-Length: 1 2\r\n\r\n", "POST /p bad@37"},
 	    {"POST /p" H "Content-Length: 1,1\r\n\r\n", "POST /p bad@36"},
 	    {"POST /p" H "Content-Length: 18446744073709551617\r\n\r\n", "POST /p bad@54"},
+	    /* A blank before the colon. */
+	    {"POST /p" H "Content-Length\t : 5\r\n\r\nhello", "POST /p @41 +5 done@46"},
+	    {"POST /p" H "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", "POST /p @49 done@54"},
+	    {"POST /p" H "Content-Length 5\r\nContent -Length: 5\r\n\r\n", "POST /p done@58"},
 	    /* Names that begin alike decide nothing. */
 	    {"GET /" H "Content-Lengt: 5\r\nContent-Lengthy: 5\r\nC: 5\r\nX-Content-Length: 5\r\n\r\n",
 	     "GET / done@83"},
@@ -238,6 +242,7 @@ static void test_requests(void **state)
 	     "POST / @68 +1 done@79"},
 	    {"POST /" H "Transfer-Encoding: chunked, gzip\r\n\r\n", "POST / bad@53"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n\r\n", "POST / bad@72"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n", "POST / bad@67"},
 	    {"POST /" H "Transfer-Encoding: xchunked\r\n\r\n", "POST / bad@48"},
 	    {"POST /" H "Transfer-Encoding: chunkedx\r\n\r\n", "POST / bad@48"},
 	    {"POST /" H "Transfer-Encoding: chunkedchunked\r\n\r\n", "POST / bad@54"},
@@ -245,7 +250,7 @@ static void test_requests(void **state)
 	    {"POST /" H "Transfer-Encoding: chunked x\r\n\r\n", "POST / bad@49"},
 	    {"POST /" H "Transfer-Encoding: identity\r\nContent-Length: 1\r\n\r\na", "POST / bad@67"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\nA;x=\"a;b\"\r\n0123456789\r\n00b "
-			"\r\n0123456789x\r\n0000\r\n\r\n",
+	     "\r\n0123456789x\r\n0000\r\n\r\n",
 	     "POST / @47 +21 done@97"},
 	    {"POST /" H
 	     "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\nX: 1\r\nContent-Length: 7\r\n\r\nGET /b" H
@@ -256,6 +261,8 @@ static void test_requests(void **state)
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n-1\r\n", "POST / @47 bad@48"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1x\r\n", "POST / @47 bad@49"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1\r\nabc", "POST / @47 +1 bad@52"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n3fffffffffffffff\r\nabc", "POST / @47 +3 open"},
+	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n4000000000000000\r\nabc", "POST / @47 bad@63"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n11112222333344445\r\n", "POST / @47 bad@64"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\rx", "POST / @47 +1 bad@58"},
 	    {"POST /" H "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", "POST / @47 +1 partial"},
@@ -267,6 +274,12 @@ static void test_requests(void **state)
 	     "GET /long done@438"},
 	};
 	run_messages(m, COUNT(m), 0, NULL);
+	for (int minor = 0; minor < 10; minor++) {
+		char text[32];
+		snprintf(text, sizeof(text), "GET / HTTP/1.%d\r\n\r\n", minor);
+		feed_all_ways((uint8_t *)text, strlen(text), 0, NULL);
+		assert_int_equal(whole->events[0].minor, minor);
+	}
 }
 
 static void test_responses(void **state)
@@ -308,6 +321,8 @@ static void test_responses(void **state)
 	    {"HTTP/1.1 200 OK\nContent-Type: \ttext/event-stream\n\n", "200 @50 sse open"},
 	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-streams\r\n\r\n", "200 @53 open"},
 	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stre\r\n\r\n", "200 @50 open"},
+	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-strea;m\r\n\r\n", "200 @53 open"},
+	    {"HTTP/1.1 200 OK\r\nTransfertype: text/event-stream\r\n\r\n", "200 @52 open"},
 	    {"HTTP/1.1 200 OK\r\nContent-Type: a, text/event-stream\r\n\r\n", "200 @55 open"},
 	    {"HTTP/1.1 200 OK\r\nX-Content-Type: text/event-stream\r\n\r\n", "200 @54 open"},
 	    /* What is no response. */
@@ -318,7 +333,8 @@ static void test_responses(void **state)
 	    {"HTTP/1.1 099 ?\r\n\r\n", "bad@13"},
 	    {"HTTP/1.1 -10 ?\r\n\r\n", "bad@10"},
 	    {"http/1.1 200 OK\r\n\r\n", "bad@1"},
-	    {"\r\nHTTP/1.1 200 OK\r\n\r\n", "bad@1"},
+	    {"\r\n\nHTTP/1.1 200 OK\r\n\r\n", "200 @22 open"},
+	    {" HTTP/1.1 200 OK\r\n\r\n", "bad@1"},
 	    {"<html>", "bad@1"},
 	    {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", "bad@55"},
 	    {"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", "bad@34"},

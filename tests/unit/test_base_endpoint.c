@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* bpf/endpoint.h on the host: which segments of a path are identifiers, and what is left of a path that does
+ * not fit. Input and output end at a page that cannot be touched. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "endpoint.h"
+
+static char *in, *out; /* RT_ENDPOINT_MAX bytes */
+
+static int setup(void **state)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	for (int i = 0; i < 2; i++) {
+		char *m = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (m == MAP_FAILED || mprotect(m + page, page, PROT_NONE))
+			return -1;
+		*(i ? &out : &in) = m + page - RT_ENDPOINT_MAX;
+	}
+	return 0;
+}
+
+static const char *normalise(const char *path)
+{
+	static char text[RT_ENDPOINT_MAX + 1];
+	struct endpoint e;
+	size_t n = strlen(path);
+	int cut = n > RT_ENDPOINT_MAX;
+	__u16 len = cut ? RT_ENDPOINT_MAX : n;
+	char *p = in + RT_ENDPOINT_MAX - len; /* flush with the page */
+
+	memcpy(p, path, len);
+	memset(out, 0, RT_ENDPOINT_MAX);
+	len = endpoint_normalise(&e, p, len, out, cut);
+	assert_true(len <= RT_ENDPOINT_MAX);
+	memcpy(text, out, len);
+	text[len] = 0;
+	return text;
+}
+
+/* As the kernel asks: is normalising needed at all? */
+static int is_plain(const char *path)
+{
+	struct http1 p = {.path_len = strlen(path), .has_digit = strpbrk(path, "0123456789") != NULL};
+	return endpoint_is_plain(&p);
+}
+
+static void test_golden(void **state)
+{
+	static const char *const cases[][2] = {
+	    {"/", "/"},
+	    {"//", "//"},
+	    {"*", "*"},
+	    {"", ""},
+	    {"/users", "/users"},
+	    {"/users/", "/users/"},
+	    {"/a//b///", "/a//b///"},
+	    /* numbers */
+	    {"/users/42", "/users/{id}"},
+	    {"/users/42/", "/users/{id}/"},
+	    {"/0", "/{id}"},
+	    {"/users/42/orders/7", "/users/{id}/orders/{id}"},
+	    {"/-7", "/{id}"},
+	    {"/--7", "/--7"},
+	    {"/7-", "/7-"},
+	    {"/-", "/-"},
+	    {"/1.2.3", "/{id}"},
+	    {"/10.0.0.1/x", "/{id}/x"},
+	    {"/-1.5", "/{id}"},
+	    {"/42.", "/{id}"},
+	    {"/18446744073709551616", "/{id}"},
+	    {"/1-2", "/1-2"},
+	    {"/2024-01-15", "/2024-01-15"},
+	    /* with an extension */
+	    {"/42.json", "/{id}.json"},
+	    {"/a/42.json/b", "/a/{id}.json/b"},
+	    {"/550e8400-e29b-41d4-a716-446655440000.tar.gz", "/{id}.tar.gz"},
+	    {"/.42", "/.42"},
+	    {"/index.html", "/index.html"},
+	    {"/main.js", "/main.js"},
+	    {"/jquery-3.6.0.min.js", "/jquery-3.6.0.min.js"},
+	    /* words with figures in them are words */
+	    {"/v1/users", "/v1/users"},
+	    {"/v1.2/users", "/v1.2/users"},
+	    {"/api2", "/api2"},
+	    {"/2fa", "/2fa"},
+	    {"/oauth2/token", "/oauth2/token"},
+	    {"/s3/bucket-1", "/s3/bucket-1"},
+	    {"/utf8", "/utf8"},
+	    {"/base64", "/base64"},
+	    {"/sha256", "/sha256"},
+	    {"/h264-1080p", "/h264-1080p"},
+	    {"/release-notes-2023", "/release-notes-2023"},
+	    {"/blog/10-things-we-love", "/blog/10-things-we-love"},
+	    {"/internationalization", "/internationalization"},
+	    {"/wp-content/themes/twentytwentyfour", "/wp-content/themes/twentytwentyfour"},
+	    /* UUIDs */
+	    {"/550e8400-e29b-41d4-a716-446655440000", "/{id}"},
+	    {"/550E8400-E29B-41D4-A716-446655440000/x", "/{id}/x"},
+	    {"/00000000-0000-0000-0000-000000000000", "/{id}"},
+	    {"/550e8400-e29b-41d4-a716-44665544000g", "/{id}"}, /* a random token all the same */
+	    {"/zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzz1", "/zzzzzzzz-zzzz-zzzz-zzzz-zzzzzzzzzzz1"},
+	    /* hexadecimal */
+	    {"/deadbeef", "/deadbeef"},
+	    {"/de4dbeef", "/{id}"},
+	    {"/DE4DBEEF", "/{id}"},
+	    {"/1234567a", "/1234567a"},
+	    {"/a1b2c3d", "/a1b2c3d"},
+	    {"/a1b2c3d4", "/{id}"},
+	    {"/abcdefabcdefabc", "/abcdefabcdefabc"},
+	    {"/abcdefabcdefabcd", "/{id}"},
+	    {"/507f1f77bcf86cd799439011", "/{id}"},
+	    {"/da39a3ee5e6b4b0d3255bfef95601890afd80709", "/{id}"},
+	    {"/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "/{id}"},
+	    {"/effaced", "/effaced"},
+	    /* random tokens */
+	    {"/01ARZ3NDEKTSV4RRFFQ69G5FAV", "/{id}"},
+	    {"/V1StGXR8_Z5jdHi6B-myT", "/{id}"},
+	    {"/eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "/{id}"},
+	    {"/dGhpcyBpcyBhIDEyMyB0ZXN0IDQ1Ng==", "/{id}"},
+	    {"/a1b2c3d4e5f6g7h", "/a1b2c3d4e5f6g7h"},	    /* 15 characters */
+	    {"/a1b2c3d4e5f6g7h8", "/{id}"},		    /* 16 */
+	    {"/a1b2c3d4e5f6g7h%20", "/a1b2c3d4e5f6g7h%20"}, /* '%' is in no token */
+	    {"/abcdefghijklmnop12", "/abcdefghijklmnop12"}, /* one change */
+	    {"/{id}", "/{id}"},
+	    {"/caf\xc3\xa9/1", "/caf\xc3\xa9/{id}"},
+	};
+	int wrong = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *got = normalise(cases[i][0]);
+		if (strcmp(got, cases[i][1]) && ++wrong)
+			print_error("%s\n     got: %s\nexpected: %s\n", cases[i][0], got, cases[i][1]);
+		if (strcmp(cases[i][0], cases[i][1]) && is_plain(cases[i][0]) && ++wrong)
+			print_error("%s is taken for plain\n", cases[i][0]);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+static unsigned rnd(unsigned k)
+{
+	static uint64_t seed = 88172645463325252ull;
+	seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
+	return (seed >> 11) % k;
+}
+
+static void random_of(char *p, const char *alphabet, int n)
+{
+	for (int i = 0; i < n; i++)
+		p[i] = alphabet[rnd(strlen(alphabet))];
+	p[n] = 0;
+}
+
+/* Whatever the identifier, the route has one endpoint. */
+static void test_ids_of_each_kind(void **state)
+{
+	static const char hex[] = "0123456789abcdef", crockford[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	char id[80], path[RT_ENDPOINT_MAX];
+
+	for (int i = 0; i < 20000; i++) {
+		switch (i % 7) {
+		case 0:
+			random_of(id, "0123456789", 1 + rnd(20));
+			break;
+		case 1:
+			random_of(id, hex, 36);
+			id[8] = id[13] = id[18] = id[23] = '-';
+			id[0] = '7'; /* one in five million has no figure at all */
+			break;
+		case 2:
+			random_of(id, hex, 24); /* MongoDB's ObjectId */
+			break;
+		case 3:
+			random_of(id, hex, 32);
+			break;
+		case 4:
+			random_of(id, hex, 40);
+			break;
+		case 5:
+			random_of(id, hex, 64);
+			break;
+		case 6:
+			random_of(id, crockford, 26);
+			memcpy(id, "01H8XG", 6); /* a ULID begins with its time */
+			break;
+		}
+		snprintf(path, sizeof(path), "/api/v1/users/%s/orders", id);
+		if (strcmp(normalise(path), "/api/v1/users/{id}/orders"))
+			fail_msg("%s: %s", path, normalise(path));
+		assert_false(is_plain(path));
+		snprintf(path, sizeof(path), "/files/%s.json", id);
+		if (strcmp(normalise(path), "/files/{id}.json"))
+			fail_msg("%s: %s", path, normalise(path));
+	}
+}
+
+static void test_cut(void **state)
+{
+	char path[600], expected[RT_ENDPOINT_MAX + 1];
+
+	/* One long segment: nothing of it is left. */
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = 0;
+	assert_string_equal(normalise(path), "/{rest}");
+
+	/* A path that fits exactly is kept; with one more byte it ends at a segment's border. */
+	for (int segment = 1; segment < 190; segment++) {
+		for (int n = 0; n < RT_ENDPOINT_MAX + 2; n++) {
+			path[n] = n % (segment + 1) ? 'x' : '/';
+			if (n < RT_ENDPOINT_MAX - 1)
+				continue;
+			path[n + 1] = 0;
+			if (n + 1 <= RT_ENDPOINT_MAX) {
+				assert_string_equal(normalise(path), path);
+				continue;
+			}
+			/* The last border with room behind it for the 7 bytes of "/{rest}". */
+			int border = RT_ENDPOINT_MAX - 7;
+			while (path[border] != '/')
+				border--;
+			snprintf(expected, sizeof(expected), "%.*s/{rest}", border, path);
+			assert_string_equal(normalise(path), expected);
+		}
+	}
+
+	/* What was cut off may have been part of an identifier: it never shows. */
+	memset(path, 0, sizeof(path));
+	for (int lead = 150; lead < 192; lead++) {
+		int n = snprintf(path, sizeof(path),
+				 "/%0*d/550e8400-e29b-41d4-a716-446655440000/tail-of-many-letters", lead, 0);
+		memset(path + 1, 'p', lead);
+		assert_true(n > RT_ENDPOINT_MAX);
+		const char *got = normalise(path);
+		assert_null(strstr(got, "550e"));
+		assert_string_equal(got + strlen(got) - 7, "/{rest}");
+	}
+}
+
+/* "{id}" may be longer than what it stands for: the text then does not fit although the path did. */
+static void test_growth(void **state)
+{
+	char path[RT_ENDPOINT_MAX + 1], expected[RT_ENDPOINT_MAX + 1] = "";
+
+	for (int i = 0; i < RT_ENDPOINT_MAX / 2; i++)
+		memcpy(path + 2 * i, "/1", 3);
+	for (int i = 0; i < (RT_ENDPOINT_MAX - 7) / 5; i++)
+		memcpy(expected + 5 * i, "/{id}", 6);
+	strcat(expected, "/{rest}");
+	assert_string_equal(normalise(path), expected);
+}
+
+/* Any bytes: the text fits, begins as the path does, and normalising it again changes nothing; an identifier
+ * of the text would. */
+static void test_random_paths(void **state)
+{
+	static const char *const alphabets[] = {"/1", "/1a", "/0123456789abcdef-.", "/.-_=%{}aZ09",
+						"/ab1.\xff\x01~"};
+	char path[400], once[RT_ENDPOINT_MAX + 1];
+
+	for (int i = 0; i < 200000; i++) {
+		path[0] = '/';
+		random_of(path + 1, alphabets[i % 5], rnd(i % 3 ? 60 : 399));
+		strcpy(once, normalise(path));
+		assert_int_equal(once[0], '/');
+		const char *twice = normalise(once);
+		if (strcmp(twice, once))
+			fail_msg("%s\n once: %s\ntwice: %s", path, once, twice);
+		if (strlen(path) <= RT_ENDPOINT_MAX && is_plain(path) && strcmp(once, path))
+			fail_msg("%s is taken for plain, but becomes %s", path, once);
+		if (strlen(path) > RT_ENDPOINT_MAX)
+			assert_non_null(strstr(once, "/{rest}"));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_golden),	 cmocka_unit_test(test_ids_of_each_kind),
+	    cmocka_unit_test(test_cut),		 cmocka_unit_test(test_growth),
+	    cmocka_unit_test(test_random_paths),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
