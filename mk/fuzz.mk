@@ -17,7 +17,8 @@ define fuzz_rule
 build/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(foreach l,$(call fuzz_layer,$(1)) $(USES_$(call fuzz_layer,$(1))),$(wildcard src/$(l)/*.c))
 	@mkdir -p $$(@D) tests/fuzz/seeds/$(1)
 	$$(call say,FUZZ,$$@)
-	$$(Q)$(CLANG) $$(CPPFLAGS) -std=gnu17 -g -O1 -ffp-contract=off $(FUZZ_FLAGS) -o $$@ $$^ \
+	$$(Q)$(CLANG) $$(CPPFLAGS) -Ibpf -std=gnu17 -g -O1 -ffp-contract=off $(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^) \
 		$(sort $(foreach l,$(call fuzz_layer,$(1)) $(USES_$(call fuzz_layer,$(1))),$(LIBS_$(l)))) -lpthread
 endef
 $(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(f))))
+build/fuzz/base_http1: bpf/http1.h bpf/endpoint.h include/reqtally.h tests/unit/http1_feed.h
