@@ -2,6 +2,7 @@
 """Running reqtally and comparing what it counted with what is known to have happened."""
 import collections
 import os
+import shutil
 import time
 
 import exposition
@@ -19,6 +20,13 @@ def require_program():
 		raise Skip("no %s (make build)" % os.path.relpath(PROGRAM))
 	if os.geteuid() != 0:
 		raise Skip("not root")
+
+
+def use_copy(folder):
+	"""From now on a copy of the program is used: a build in the middle of a run must not change what is tested."""
+	global PROGRAM
+	if os.access(PROGRAM, os.X_OK):
+		PROGRAM = shutil.copy(PROGRAM, os.path.join(folder, "reqtally"))
 
 
 class Reqtally:
