@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Run in a network namespace of its own: `lossy.py SERVER-PROGRAM FOLDER`. A link that loses, repeats and swaps packets,
+"""Run in a network namespace of its own: `lossy.py PROGRAM FOLDER LARGEST-BODY`. A link that loses, repeats and swaps packets,
 made of a TUN device and this program: it takes each packet to 10.9.0.2, exchanges source and destination and gives it back,
 so that a connection to 10.9.0.2 reaches the server on 10.9.0.1 and the other way round. (Checksums are sums: they hold.)
 Prints a JSON object: port, counts of the client's tally, packets forwarded, dropped, repeated, swapped."""
@@ -64,8 +64,8 @@ def forward(tun, figures):
 			figures["repeated"] += 1
 
 
-def requests(port, tally, seed):
-	steps = [s for s in dynamic_steps() if not s.at_least] * 3
+def requests(port, tally, seed, largest):
+	steps = [s for s in dynamic_steps() if not s.at_least and len(s.body or b"") <= largest] * 3
 	random.Random(seed).shuffle(steps)
 	for i in range(0, len(steps), 6):
 		with Connection("10.9.0.2", port, tally, timeout=60) as c:
@@ -73,7 +73,7 @@ def requests(port, tally, seed):
 				step.run(c)
 
 
-def main(program, folder):
+def main(program, folder, largest):
 	figures = {"forwarded": 0, "dropped": 0, "repeated": 0, "swapped": 0}
 	tun, tally, port = open_link(), Tally(), free_port()
 	server = Process([program, "-log", os.path.join(folder, "lossy.log"), "10.9.0.1:%d" % port], folder,
@@ -81,7 +81,7 @@ def main(program, folder):
 	try:
 		server.wait_port("10.9.0.1", port)  # from the same address: past the link
 		threading.Thread(target=forward, args=(tun, figures), daemon=True).start()
-		run_threads([lambda i=i: requests(port, tally, i) for i in range(8)])
+		run_threads([lambda i=i: requests(port, tally, i, int(largest)) for i in range(8)])
 	finally:
 		server.stop()
 	print(json.dumps({"port": port, "counts": [[list(k), n] for k, n in sorted(tally.counts.items())], **figures}))

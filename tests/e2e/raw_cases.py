@@ -291,11 +291,14 @@ def targets():
 
 def not_requests():
 	bad = response(400, b"bad", "Connection: close")
-	for name, data in (("no-version", b"GET /a\r\n\r\n"), ("no-target", b"GET  HTTP/1.1\r\n\r\n"),
+	for name, data in (("no-version", b"GET /a\r\n\r\n"),
 		   ("wrong-protocol", b"GET /a HTTX/1.1\r\n\r\n"),
 			   ("garbage-version", b"GET /a HTTP/x.y\r\n\r\n"), ("extra-word", b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n"),
 			   ("control-byte", b"GET /a\x01b HTTP/1.1\r\nHost: x\r\n\r\n"), ("nul-byte", b"GET /a\x00b HTTP/1.1\r\nHost: x\r\n\r\n")):
 		yield Case("malformed-" + name, [[("c", data), ("s", bad), "s.close", "c.eof"]], [], lost=1)
+	# Where nothing was HTTP before, a line without a target may as well be another protocol's.
+	yield Case("malformed-no-target", [[*AGAIN, ("c", b"GET  HTTP/1.1\r\n\r\n"), ("s", bad), "s.close", "c.eof"]],
+		   [FINE], lost=1)
 	yield Case("malformed-after-good", [[("c", GET), ("s", OK), ("c", b"GET /a HTTX/1.1\r\n\r\n"),
 		   ("s", bad), "s.close", "c.eof"]], [FINE], lost=1)
 	yield Case("request-line-cut", [[("c", b"GET /secret-pa"), "c.close"],

@@ -195,14 +195,22 @@ def test_fast_open(context):
 
 def test_lossy_link(context):
 	"""Packets lost, repeated and swapped: what TCP mends must not be counted twice, nor missed."""
+	lossy_link(context, 3000)
+
+
+def test_lossy_link_uploads(context):
+	"""The same with large uploads, by length and chunked: behind a lost packet come hundreds of others."""
+	lossy_link(context, 1 << 20)
+
+
+def lossy_link(context, largest):
 	unshare = find_program("unshare", package="util-linux")
 	if not os.path.exists("/dev/net/tun"):
 		raise Skip("no /dev/net/tun")
 	program = servers.build_go("gosvc", os.path.join(HERE, "gosvc"))
 	rt, before = started(context)
 	done = subprocess.run([unshare, "--net", sys.executable, os.path.join(HERE, "lossy.py"), program,
-			context.folder],
-			      capture_output=True, text=True, timeout=120)
+			       context.folder, str(largest)], capture_output=True, text=True, timeout=120)
 	if done.returncode:
 		raise Failure(done.stderr[-1500:])
 	figures = json.loads(done.stdout)
