@@ -53,7 +53,7 @@ struct pipeline {
 #define HELD_BYTES 4096
 
 struct held_key {
-	__u64 cookie; /* of the socket */
+	__u64 connection; /* hold_id */
 	__u32 seq;
 	__u32 pad;
 };
@@ -81,8 +81,10 @@ struct connection {
 	__u8 rx_lost;	    /* framing lost on this side, waiting for a segment that starts with a request */
 	__u8 n_held;
 	__u8 rx_stream; /* of the request whose line is coming in */
-	__u8 pad[3];
+	__u8 rx_malformed; /* it ended with bytes that are no request */
+	__u8 pad[2];
 	struct held_piece held[HELD_PIECES];
+	__u64 hold_id; /* tells its pieces from those of others */
 	char rx_path[RT_ENDPOINT_MAX];
 	/* the socket lock's side */
 	struct http1 tx;
@@ -109,7 +111,8 @@ struct connection {
 	struct request first;
 };
 
-/* A connection whose socket does not exist yet. */
+/* A connection whose socket does not exist yet. Nothing is counted for it before a socket takes it over: a late duplicate of a
+ * connection that is gone finds the listener, too. */
 struct embryo {
 	struct connection connection;
 	struct pipeline pipeline;

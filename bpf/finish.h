@@ -144,10 +144,30 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 	e = bpf_map_lookup_elem(&carried, &t);
 	if (!e)
 		return 0;
+	struct connection *c = &e->connection;
+	/* The socket knows what the connection starts with. What came first may have overtaken it: then it is parsed anew from the
+	 * kept pieces when its turn comes. */
+	__u32 start = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
+	if (c->n_held && (__s32)(c->held[0].seq - start) > 0) {
+		http1_begin(&c->rx, 0);
+		c->rx_pos = 0;
+		c->rx_next = start;
+		c->kind = CONNECTION_NEW;
+		c->first.pos = -1;
+		c->rx_malformed = 0;
+	}
+	__u32 seen = c->rx_pos;
+	if (seen)
+		count(RT_CONNECTIONS, 1);
+	count(RT_SEEN, seen + c->rx_malformed);
+	if (c->rx_malformed)
+		count(RT_LOST_MALFORMED, 1);
+	if (seen > RT_PIPELINE_DEPTH)
+		count(RT_LOST_PIPELINE_DEPTH, seen - RT_PIPELINE_DEPTH);
 	/* The pipeline first: ingress may run on the new socket as soon as it has a connection. */
-	if (e->connection.rx_pos > 1)
+	if (seen > 1)
 		bpf_sk_storage_get(&pipelines, sk, &e->pipeline, BPF_SK_STORAGE_GET_F_CREATE);
-	struct connection *c = bpf_sk_storage_get(&connections, sk, &e->connection, BPF_SK_STORAGE_GET_F_CREATE);
+	c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
 	bpf_map_delete_elem(&carried, &t);
 	return c;
 }

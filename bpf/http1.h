@@ -637,17 +637,20 @@ http1_inline void http1_run(struct http1 *p, char *path, const __u8 *block, __u3
 #endif
 	for (__u32 i = 0; i < HTTP1_STEP; i++) {
 		http1_forget();
-		__u32 k = p->used;
+		/* 64 bits wide: a 32-bit index is copied to widen it, and Linux 6.1 does not carry a check over to the copy. */
+		__u64 k = p->used;
 		http1_opaque(k);
 		if (k >= n || k >= HTTP1_BLOCK)
 			break;
-		if (p->state >= HTTP1_SKIP_FIRST && k + 8 <= n && k <= HTTP1_BLOCK - 8) {
+		__u64 j = k;
+		http1_opaque(j);
+		if (p->state >= HTTP1_SKIP_FIRST && j <= HTTP1_BLOCK - 8 && j + 8 <= n) {
 			__u64 w;
-			__builtin_memcpy(&w, block + k, 8);
+			__builtin_memcpy(&w, block + j, 8);
 			/* A byte of w ^ LFLFLF... is zero where w holds an LF; the classic test for a zero byte. */
 			w ^= 0x0a0a0a0a0a0a0a0aull;
 			if (!((w - 0x0101010101010101ull) & ~w & 0x8080808080808080ull)) {
-				p->used = k + 8;
+				p->used = j + 8;
 				continue;
 			}
 		}

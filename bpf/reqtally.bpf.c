@@ -46,6 +46,7 @@ static __always_inline void connection_init(struct connection *c, struct bpf_soc
 	c->port = sk->src_port;
 	c->sk_cgroup = bpf_sk_cgroup_id(sk);
 	c->first.pos = -1;
+	c->hold_id = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
 }
 
 static __always_inline int ignores_port(__u32 port)
@@ -153,9 +154,12 @@ static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk
 	}
 	struct connection *c = &e->connection;
 	struct scan s = {.skb = skb, .c = c, .embryo = &e->pipeline, .now = bpf_ktime_get_ns()};
+	__u32 start = c->rx_next;
 	request_bytes(&s, k);
 	if (c->kind == CONNECTION_DEAD)
 		bpf_map_delete_elem(&carried, &t);
+	else if (start == k->seq)
+		request_hold(&s, k); /* should it turn out to have overtaken the connection's first bytes */
 	return 0;
 }
 

@@ -18,6 +18,21 @@ struct scan {
 	struct held *held; /* the bytes are here and not in the packet */
 };
 
+/* Is 0 < *N <= MAX? Two checks that clang must not join into one of N - 1: Linux 6.1 learns nothing about N from that. */
+static __always_inline int size_fits(__u32 *n, __u32 max)
+{
+	__u64 v = *n;
+
+	http1_opaque(v);
+	if (v > max)
+		return 0;
+	http1_opaque(v);
+	if (!v)
+		return 0;
+	*n = v;
+	return 1;
+}
+
 /* A socket to be left alone for good. */
 static __always_inline void ignore(struct bpf_sock *sk)
 {
@@ -184,9 +199,11 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	p->flags &= ~HTTP1_LINE_DONE;
 	if (c->kind != CONNECTION_HTTP) {
 		c->kind = CONNECTION_HTTP;
-		count(RT_CONNECTIONS, 1);
+		if (sk)
+			count(RT_CONNECTIONS, 1);
 	}
-	count(RT_SEEN, 1);
+	if (sk)
+		count(RT_SEEN, 1);
 	c->rx_stream = 0;
 	if (!p->path_len) { /* CONNECT host:port */
 		__builtin_memcpy(c->rx_path, "{authority}", 11);
@@ -198,7 +215,8 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	}
 	struct request *rq = request_place(c, sk, embryo, pos);
 	if (!rq) {
-		count(RT_LOST_PIPELINE_DEPTH, 1);
+		if (sk)
+			count(RT_LOST_PIPELINE_DEPTH, 1);
 		__u64 bit = 1ull << (pos & 63);
 		c->head_bits = p->method == RT_METHOD_HEAD ? c->head_bits | bit : c->head_bits & ~bit;
 		c->rx_pos = pos + 1;
@@ -219,13 +237,16 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 }
 
 /* The bytes are no request; BEFORE is the state in which that was found. */
-static __always_inline void request_bad(struct connection *c, __u8 before)
+static __always_inline void request_bad(struct connection *c, struct bpf_sock *sk, __u8 before)
 {
 	if (before > HTTP1_Q_LF)
 		return; /* its line was fine: it is in the ring, and the server will say 400 */
 	if (c->kind == CONNECTION_HTTP || (c->kind == CONNECTION_NEW && looks_like_http(&c->rx))) {
-		count(RT_SEEN, 1);
-		count(RT_LOST_MALFORMED, 1);
+		if (sk) {
+			count(RT_SEEN, 1);
+			count(RT_LOST_MALFORMED, 1);
+		}
+		c->rx_malformed = 1;
 		c->kind = CONNECTION_HTTP;
 	} else {
 		c->kind = CONNECTION_DEAD; /* ingress() forgets it */
@@ -269,10 +290,9 @@ static __always_inline int block_load(struct scan *s, struct parse *b, __u32 lef
 {
 	__u32 n = left < HTTP1_BLOCK ? left : HTTP1_BLOCK;
 
-	http1_opaque(n);
-	b->n = n;
-	if (n - 1 >= HTTP1_BLOCK)
+	if (!size_fits(&n, HTTP1_BLOCK))
 		return 0;
+	b->n = n;
 	if (s->held) {
 		if (bpf_probe_read_kernel(b->block->bytes, n, &s->held->bytes[s->off & (HELD_BYTES - 1)]))
 			return 0;
@@ -337,7 +357,7 @@ static long request_step(__u32 i, struct scan *s)
 			before = HTTP1_H_START;
 		}
 		if (p->event == HTTP1_EV_BAD)
-			request_bad(c, before);
+			request_bad(c, s->sk, before);
 	}
 	s->off += used;
 	s->next += used;
@@ -349,7 +369,7 @@ static long request_step(__u32 i, struct scan *s)
 /* Framing is lost: a request whose line was coming in is, too. Goes on where a segment starts like a request. */
 static __always_inline void request_gap(struct connection *c)
 {
-	if (c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
+	if (c->kind == CONNECTION_HTTP && c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
 		count(RT_SEEN, 1);
 		count(RT_LOST_GAP, 1);
 	}
@@ -369,16 +389,16 @@ struct hold {
 static long hold_step(__u32 i, struct hold *h)
 {
 	struct connection *c = h->s->c;
-	__u32 left = h->k->length - h->off, n = left < HELD_BYTES ? left : HELD_BYTES;
-	struct held_key key = {.cookie = bpf_get_socket_cookie(h->s->skb), .seq = h->k->seq + h->off};
+	__u32 left = h->k->length - h->off;
+	__u32 n = left < HELD_BYTES ? left : HELD_BYTES;
+	struct held_key key = {.connection = c->hold_id, .seq = h->k->seq + h->off};
 
 	if (h->off >= h->k->length)
 		return 1;
 	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
 	if (p->length)
 		return 0; /* taken: the next one */
-	http1_opaque(n);
-	if (n - 1 >= HELD_BYTES || bpf_skb_load_bytes(h->s->skb, h->k->offset + h->off, h->x->held.bytes, n) ||
+	if (!size_fits(&n, HELD_BYTES) || bpf_skb_load_bytes(h->s->skb, h->k->offset + h->off, h->x->held.bytes, n) ||
 	    bpf_map_update_elem(&held_bytes, &key, &h->x->held, BPF_ANY))
 		return 1;
 	p->seq = key.seq;
@@ -395,11 +415,9 @@ static __noinline int request_hold(struct scan *s, struct packet *k)
 	__u32 zero = 0;
 	struct hold h = {.s = s, .k = k, .x = bpf_map_lookup_elem(&scratches, &zero)};
 
-	if (!h.x || !s->sk)
+	if (!h.x)
 		return 0;
 	bpf_loop(HELD_PIECES, hold_step, &h, 0);
-	if (h.ok)
-		count(RT_REORDERED, 1);
 	return h.ok;
 }
 
@@ -408,7 +426,7 @@ static long held_step(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
 	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
-	struct held_key key = {.cookie = bpf_get_socket_cookie(s->skb), .seq = p->seq};
+	struct held_key key = {.connection = c->hold_id, .seq = p->seq};
 	__s32 at = (__s32)(c->rx_next - p->seq);
 
 	if (!c->n_held)
@@ -457,6 +475,7 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 			if (!p->length)
 				http1_begin(p, 0);
 		} else if (request_hold(s, k)) {
+			count(RT_REORDERED, 1);
 			return;
 		} else {
 			request_gap(c);

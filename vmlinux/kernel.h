@@ -33,6 +33,7 @@ struct sock {
 
 struct tcp_sock {
 	__u32 copied_seq;
+	__u32 rcv_nxt;
 	__u32 snd_una;
 };
 

@@ -59,7 +59,7 @@ static char *explain(int err, const char *words)
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
 		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.10 or later built "
 			       "with CONFIG_DEBUG_INFO_BTF=y");
-	if (err == -EPERM || err == -EACCES)
+	if (err == -EPERM) /* -EACCES is the verifier's no */
 		return xstrdup("no permission to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, NULL) == 0)
 		return xstrdup("this kernel is too old: reqtally needs 5.17 or later (it has no bpf_loop)");
