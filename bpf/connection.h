@@ -48,13 +48,14 @@ struct pipeline {
 	struct request slots[RT_PIPELINE_DEPTH];
 };
 
-/* Segments that came before an earlier one are kept, in pieces, until that has come. 16 pieces of 4 KB are the largest packet (GRO). */
-#define HELD_PIECES 16
+/* Segments that came before an earlier one are kept, in pieces, until that has come: up to 64 pieces, each of up to 4 KB of one packet
+ * or of two segments in a row. That is a window of 185 KB in segments of 1,448 bytes. */
+#define HELD_PIECES 64
 #define HELD_BYTES 4096
 
 struct held_key {
 	__u64 connection; /* hold_id */
-	__u32 seq;
+	__u32 slot; /* which piece: not its sequence number, which a longer or shorter retransmission shares */
 	__u32 pad;
 };
 
@@ -78,11 +79,12 @@ struct connection {
 	__u32 rx_lock;
 	__u8 kind;
 	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
-	__u8 rx_lost;	    /* framing lost on this side, waiting for a segment that starts with a request */
+	__u8 rx_lost;	    /* framing lost: the connection is forgotten, and met again in its middle */
 	__u8 n_held;
 	__u8 rx_stream; /* of the request whose line is coming in */
 	__u8 rx_malformed; /* it ended with bytes that are no request */
-	__u8 pad[2];
+	__u8 middle;	   /* first seen in its middle: the rest of another response may come before the first one */
+	__u8 pad[1];
 	struct held_piece held[HELD_PIECES];
 	__u64 hold_id; /* tells its pieces from those of others */
 	char rx_path[RT_ENDPOINT_MAX];

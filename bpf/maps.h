@@ -42,7 +42,7 @@ struct {
 /* The pieces' bytes. An LRU, so that a connection that ends with a gap leaves nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 512);
+	__uint(max_entries, 2048);
 	__type(key, struct held_key);
 	__type(value, struct held);
 } held_bytes SEC(".maps");

@@ -37,12 +37,20 @@ static __always_inline int starts_like_request(struct __sk_buff *skb, struct pac
 	return 0;
 }
 
+static __always_inline int starts_like_response(struct __sk_buff *skb, struct packet *k)
+{
+	__u64 w = 0;
+
+	return k->length >= 8 && !bpf_skb_load_bytes(skb, k->offset, &w, 7) && w == 0x2e312f50545448ull; /* "HTTP/1." */
+}
+
 static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, __u32 next, __u8 kind)
 {
 	http1_begin(&c->rx, 0);
 	http1_begin(&c->tx, 1);
 	c->rx_next = next;
 	c->kind = kind;
+	c->middle = kind == CONNECTION_MIDDLE;
 	c->port = sk->src_port;
 	c->sk_cgroup = bpf_sk_cgroup_id(sk);
 	c->first.pos = -1;
@@ -189,16 +197,11 @@ int ingress(struct __sk_buff *skb)
 	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(c)) {
 		struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
 		__u8 kind = c->kind;
-		if (c->rx_lost && starts_like_request(skb, &k)) {
-			c->rx_lost = 0;
-			c->rx_next = k.seq;
-		}
-		if (!c->rx_lost)
-			request_bytes(&s, &k);
+		request_bytes(&s, &k);
 		if (c->kind == CONNECTION_DEAD) {
-			if (kind == CONNECTION_NEW)
+			if (kind == CONNECTION_NEW && !c->rx_lost)
 				ignore(sk);
-			if (kind < CONNECTION_HTTP) {
+			if (kind < CONNECTION_HTTP || c->rx_lost) {
 				bpf_sk_storage_delete(&connections, sk);
 				return PASS;
 			}
@@ -233,7 +236,7 @@ int egress(struct __sk_buff *skb)
 		}
 		return PASS;
 	}
-	if (c->kind == CONNECTION_DEAD)
+	if (c->kind == CONNECTION_DEAD || (c->middle && !c->tx_started && k.length && !starts_like_response(skb, &k)))
 		return PASS;
 	struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
 	if (k.length) {

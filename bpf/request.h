@@ -18,18 +18,18 @@ struct scan {
 	struct held *held; /* the bytes are here and not in the packet */
 };
 
-/* Is 0 < *N <= MAX? Two checks that clang must not join into one of N - 1: Linux 6.1 learns nothing about N from that. */
+/* Is 0 < *N <= MAX, a power of two? Linux 6.1 learns nothing of N from a comparison with zero or of N - 1, so the bounds are put into
+ * the number itself. */
 static __always_inline int size_fits(__u32 *n, __u32 max)
 {
 	__u64 v = *n;
 
-	http1_opaque(v);
-	if (v > max)
+	if (!v || v > max)
 		return 0;
+	v--;
 	http1_opaque(v);
-	if (!v)
-		return 0;
-	*n = v;
+	v &= max - 1;
+	*n = v + 1;
 	return 1;
 }
 
@@ -366,14 +366,18 @@ static long request_step(__u32 i, struct scan *s)
 	return 0;
 }
 
-/* Framing is lost: a request whose line was coming in is, too. Goes on where a segment starts like a request. */
+/* Bytes were missed: what waits can no longer be told apart. */
 static __always_inline void request_gap(struct connection *c)
 {
+	__u32 waiting = c->rx_pos - c->tx_pos;
+
 	if (c->kind == CONNECTION_HTTP && c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
 		count(RT_SEEN, 1);
 		count(RT_LOST_GAP, 1);
 	}
-	http1_begin(&c->rx, 0);
+	if (waiting && waiting <= RT_PIPELINE_DEPTH)
+		count(RT_LOST_GAP, waiting);
+	c->kind = CONNECTION_DEAD;
 	c->rx_lost = 1;
 }
 
@@ -391,17 +395,37 @@ static long hold_step(__u32 i, struct hold *h)
 	struct connection *c = h->s->c;
 	__u32 left = h->k->length - h->off;
 	__u32 n = left < HELD_BYTES ? left : HELD_BYTES;
-	struct held_key key = {.connection = c->hold_id, .seq = h->k->seq + h->off};
+	struct held_key key = {.connection = c->hold_id, .slot = i & (HELD_PIECES - 1)};
 
 	if (h->off >= h->k->length)
 		return 1;
 	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
-	if (p->length)
-		return 0; /* taken: the next one */
+	__u32 seq = h->k->seq + h->off;
+	if (p->length && p->seq + p->length == seq && p->length <= HELD_BYTES / 2 && left <= HELD_BYTES / 2) {
+		struct held *bytes = bpf_map_lookup_elem(&held_bytes, &key);
+		__u64 at = p->length;
+		http1_opaque(at);
+		at &= HELD_BYTES / 2 * 2 - 1;
+		if (at > HELD_BYTES / 2 || !bytes || !size_fits(&n, HELD_BYTES / 2) ||
+		    bpf_skb_load_bytes(h->s->skb, h->k->offset + h->off, &bytes->bytes[at], n))
+			return 0;
+		p->length += n;
+		h->off += n;
+		h->ok = 1;
+		return 1;
+	}
+	if (p->length) {
+		/* Taken: the next one, unless it holds just these bytes. */
+		if (p->seq == seq && p->length == n) {
+			h->off += n;
+			h->ok = h->off >= h->k->length;
+		}
+		return 0;
+	}
 	if (!size_fits(&n, HELD_BYTES) || bpf_skb_load_bytes(h->s->skb, h->k->offset + h->off, h->x->held.bytes, n) ||
 	    bpf_map_update_elem(&held_bytes, &key, &h->x->held, BPF_ANY))
 		return 1;
-	p->seq = key.seq;
+	p->seq = seq;
 	p->length = n;
 	c->n_held++;
 	h->off += n;
@@ -426,7 +450,7 @@ static long held_step(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
 	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
-	struct held_key key = {.connection = c->hold_id, .seq = p->seq};
+	struct held_key key = {.connection = c->hold_id, .slot = i & (HELD_PIECES - 1)};
 	__s32 at = (__s32)(c->rx_next - p->seq);
 
 	if (!c->n_held)
@@ -466,26 +490,29 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 		s->next = c->rx_next;
 	} else if (ahead > 0) {
 		struct http1 *p = &c->rx;
-		if (p->state == HTTP1_B_LENGTH && (__u64)ahead <= p->length) {
-			/* A hole in a body of known length hides nothing. */
+		if ((p->state == HTTP1_B_LENGTH || p->state == HTTP1_C_DATA) && (__u64)ahead <= p->length) {
+			/* A hole in a body or chunk of known length hides nothing. */
 			__u32 pos = c->rx_pos - 1;
 			p->length -= ahead;
 			if (c->first.pos == pos)
 				c->first.body_bytes += ahead;
-			if (!p->length)
+			if (!p->length && p->state == HTTP1_C_DATA)
+				p->state = HTTP1_C_DATA_END;
+			else if (!p->length)
 				http1_begin(p, 0);
 		} else if (request_hold(s, k)) {
 			count(RT_REORDERED, 1);
 			return;
 		} else {
 			request_gap(c);
+			return;
 		}
 	}
 	bpf_loop(8192, request_step, s, 0);
 	c->rx_next = k->seq + k->length;
 	if (c->n_held) {
-		/* In any order; two rounds a piece would be the worst case, and four rounds are what reordering needs in practice. */
-		bpf_loop(HELD_PIECES * 4, held_step, s, 0);
+		/* In any order; three rounds are what reordering needs in practice; the rest is taken with the next packet. */
+		bpf_loop(HELD_PIECES * 3, held_step, s, 0);
 		s->held = 0;
 	}
 }
