@@ -25,7 +25,7 @@ static long finish_step(__u32 i, struct finish *f)
 	o.first_ns = begun ? c->tx_first_ns : 0;
 	o.body_bytes = begun ? c->tx_body : 0;
 	if (rq)
-		record(c, rq, &o);
+		request_record(c, rq, &o);
 	c->tx_pos++;
 	http1_begin(&c->tx, 1);
 	return 0;

@@ -33,45 +33,61 @@ static __always_inline void observe(struct rt_histogram *h, __u64 ns)
 	__sync_fetch_and_add(&h->buckets[bucket_of(ns)], 1);
 }
 
-/* The endpoint's number, its text entered if it is new and the service's budget allows. */
-static __noinline __u64 endpoint_number(struct connection *c, struct request *rq)
+/* Global functions, so that the verifier looks at their loops once. */
+__noinline __u64 endpoint_hash(struct rt_endpoint *e, __u64 service)
 {
-	struct rt_endpoint *e = &rq->endpoint, *have;
-	__u64 h = settings.seed, service = c->service;
+	if (!e)
+		return 0;
+	__u64 h = hash_word(settings.seed, service);
 	__u32 words = (e->len + 7) / 8;
-
-	h = hash_word(h, service);
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
 		if (i >= words)
 			break;
 		h = hash_word(h, ((__u64 *)e->text)[i]);
 	}
-	if (h <= RT_ENDPOINT_INCOMPLETE)
-		h = RT_ENDPOINT_INCOMPLETE + 1;
-	have = bpf_map_lookup_elem(&endpoints, &h);
-	if (!have) {
-		struct rt_service *s = bpf_map_lookup_elem(&services, &service);
-		if (!s || s->endpoints >= settings.endpoints_per_service)
-			goto other;
-		e->service = service;
-		long err = bpf_map_update_elem(&endpoints, &h, e, BPF_NOEXIST);
-		if (err && err != -EEXIST)
-			goto other;
-		if (!err)
-			__sync_fetch_and_add(&s->endpoints, 1);
-		return h;
-	}
-	if (have->service != service || have->len != e->len)
-		goto other;
+	return h;
+}
+
+__noinline int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
+{
+	if (!a || !b || a->len != b->len)
+		return 0;
+	__u32 words = (a->len + 7) / 8;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
 		if (i >= words)
 			break;
-		if (((__u64 *)e->text)[i] != ((__u64 *)have->text)[i])
-			goto other; /* two texts, one hash: once in a few thousand million years */
+		if (((__u64 *)a->text)[i] != ((__u64 *)b->text)[i])
+			return 0;
 	}
-	return h;
+	return 1;
+}
+
+/* The endpoint's number, its text entered if it is new and the service's budget allows. */
+static __noinline __u64 endpoint_number(struct connection *c, struct request *rq)
+{
+	struct rt_endpoint *e = &rq->endpoint, *have;
+	__u64 service = c->service, h = endpoint_hash(e, service);
+
+	if (h <= RT_ENDPOINT_INCOMPLETE)
+		h = RT_ENDPOINT_INCOMPLETE + 1;
+	have = bpf_map_lookup_elem(&endpoints, &h);
+	if (have) {
+		/* Two texts with one hash: once in a few thousand million years. */
+		if (have->service == service && endpoint_same(e, have))
+			return h;
+		goto other;
+	}
+	struct rt_service *s = bpf_map_lookup_elem(&services, &service);
+	if (!s || s->endpoints >= settings.endpoints_per_service)
+		goto other;
+	e->service = service;
+	long err = bpf_map_update_elem(&endpoints, &h, e, BPF_NOEXIST);
+	if (!err)
+		__sync_fetch_and_add(&s->endpoints, 1);
+	if (!err || err == -EEXIST)
+		return h;
 other:
 	count(RT_ENDPOINT_OVERFLOW, 1);
 	return RT_ENDPOINT_OTHER;
@@ -142,18 +158,18 @@ struct outcome {
 	__u16 incomplete; /* answered before the request line was complete */
 };
 
-/* A global function: the verifier looks at it once, not again at each of its callers. */
+/* A global function: the verifier looks at it once, not again at each of its callers. RQ is then plain memory, which 6.1 does not take
+ * as a map's value, so the endpoint has been entered before: request_record(). */
 __noinline int record(struct connection *c, struct request *rq, struct outcome *o)
 {
 	struct rt_series_key key = {};
 
 	if (!c || !rq || !o)
 		return 0;
-	connection_guess_service(c);
 	key.service = c->service;
 	key.port = c->port;
 	key.code = o->code;
-	key.endpoint = o->incomplete ? RT_ENDPOINT_INCOMPLETE : endpoint_number(c, rq);
+	key.endpoint = rq->number;
 	key.method = rq->method;
 	struct rt_series *s = series_get(&key);
 	if (!s)
@@ -179,6 +195,13 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 		__sync_fetch_and_add(&s->response_bytes, o->body_bytes);
 	count(RT_RECORDED, 1);
 	return 0;
+}
+
+static __always_inline void request_record(struct connection *c, struct request *rq, struct outcome *o)
+{
+	connection_guess_service(c);
+	rq->number = o->incomplete ? RT_ENDPOINT_INCOMPLETE : endpoint_number(c, rq);
+	record(c, rq, o);
 }
 
 static __always_inline void record_stream_end(struct connection *c, __u64 now)

@@ -14,7 +14,7 @@ static __always_inline void response_settle(struct connection *c, struct request
 	o.code = client_took_it ? c->kept_code : RT_CODE_CLIENT_GONE;
 	c->flags &= ~RESPONSE_KEPT;
 	if (rq)
-		record(c, rq, &o);
+		request_record(c, rq, &o);
 	c->tx_pos++;
 }
 
@@ -58,7 +58,7 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 			return;
 		}
 		if (rq)
-			record(c, rq, &o);
+			request_record(c, rq, &o);
 		c->tx_pos++;
 		return;
 	}
@@ -77,7 +77,7 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 	rq->method = c->rx.method;
 	o.incomplete = 1;
 	count(RT_SEEN, 1);
-	record(c, rq, &o);
+	request_record(c, rq, &o);
 	c->flags |= ANSWERED_EARLY;
 }
 
