@@ -156,6 +156,14 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 		c->first.pos = -1;
 		c->rx_malformed = 0;
 	}
+	if (c->kind == CONNECTION_DEAD) { /* these are its first bytes, and they are no HTTP */
+		__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (tries)
+			*tries = 0;
+		count(RT_NOT_HTTP, 1);
+		bpf_map_delete_elem(&carried, &t);
+		return 0;
+	}
 	__u32 seen = c->rx_pos;
 	if (seen)
 		count(RT_CONNECTIONS, 1);

@@ -139,20 +139,20 @@ static __always_inline int ingress_lock(struct connection *c)
 	return s.held;
 }
 
-/* Payload for a listener: the socket that it is for does not exist yet. */
+/* Payload for a listener: the socket that it is for does not exist yet. Whether these are the connection's first bytes, and so whether
+ * it speaks HTTP, is known when it does: connection_take_over(). */
 static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
 {
 	struct tuple t = {};
 	struct embryo *e;
 	__u32 zero = 0;
-	__u8 first;
 
 	if (ignores_port(sk->src_port) || !tuple_of_packet(&t, skb, k))
 		return 0;
 	e = bpf_map_lookup_elem(&carried, &t);
 	if (!e) {
 		void *z = bpf_map_lookup_elem(&zeros, &zero);
-		if (!z || bpf_skb_load_bytes(skb, k->offset, &first, 1) || !starts_new(first))
+		if (!z)
 			return 0;
 		bpf_map_update_elem(&carried, &t, z, BPF_ANY);
 		e = bpf_map_lookup_elem(&carried, &t);
@@ -164,9 +164,7 @@ static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk
 	struct scan s = {.skb = skb, .c = c, .embryo = &e->pipeline, .now = bpf_ktime_get_ns()};
 	__u32 start = c->rx_next;
 	request_bytes(&s, k);
-	if (c->kind == CONNECTION_DEAD)
-		bpf_map_delete_elem(&carried, &t);
-	else if (start == k->seq)
+	if (start == k->seq)
 		request_hold(&s, k); /* should it turn out to have overtaken the connection's first bytes */
 	return 0;
 }
@@ -307,10 +305,6 @@ int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	struct seq_file *seq = ctx->meta->seq;
 	__u32 pos = c->tx_pos, n = c->rx_pos - pos;
-	if (c->flags & RESPONSE_KEPT) {
-		pos++;
-		n--;
-	}
 	struct pipeline *l = n > 1 ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : 0;
 	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
 		if (i >= n || n > RT_PIPELINE_DEPTH)

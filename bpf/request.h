@@ -474,12 +474,23 @@ static long held_step(__u32 i, struct scan *s)
 	return 0;
 }
 
+/* Pieces stand in any order, so it goes round as long as pieces are likely to be due; the rest is taken with the next packet. */
+static __always_inline void held_take(struct scan *s)
+{
+	bpf_loop(HELD_PIECES * 8, held_step, s, 0);
+	s->held = 0;
+}
+
 /* A packet's payload. Segments may come twice, overlap, or come out of order. */
 static __always_inline void request_bytes(struct scan *s, struct packet *k)
 {
 	struct connection *c = s->c;
 	__s32 ahead = (__s32)(k->seq - c->rx_next);
 
+	if (ahead > 0 && c->n_held) {
+		held_take(s); /* what the last rounds left */
+		ahead = (__s32)(k->seq - c->rx_next);
+	}
 	s->off = k->offset;
 	s->end = k->offset + k->length;
 	s->next = k->seq;
@@ -510,11 +521,8 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 	}
 	bpf_loop(8192, request_step, s, 0);
 	c->rx_next = k->seq + k->length;
-	if (c->n_held) {
-		/* In any order; three rounds are what reordering needs in practice; the rest is taken with the next packet. */
-		bpf_loop(HELD_PIECES * 3, held_step, s, 0);
-		s->held = 0;
-	}
+	if (c->n_held)
+		held_take(s);
 }
 
 #endif
