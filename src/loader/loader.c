@@ -57,7 +57,7 @@ static void fill_settings(struct reqtally *skel, const struct loader_options *op
 static char *explain(int err, const char *words)
 {
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.10 or later built "
+		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.17 or later built "
 			       "with CONFIG_DEBUG_INFO_BTF=y");
 	if (err == -EPERM) /* -EACCES is the verifier's no */
 		return xstrdup("no permission to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
