@@ -210,8 +210,9 @@ class Haproxy(Server):
 	def argv(self):
 		conf = self.write("haproxy.cfg", """
 global
+	# Two threads may both write a log line, and haproxy drops one rather than wait for the other.
+	nbthread 1
 	log stdout format raw local0
-	nbthread 2
 defaults
 	mode http
 	log global
