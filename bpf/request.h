@@ -381,6 +381,9 @@ static __always_inline void request_gap(struct connection *c)
 	c->rx_lost = 1;
 }
 
+/* A packet of 64 KB in chunks of one byte takes 22,000 steps. */
+#define SCAN_STEPS 65536
+
 struct hold {
 	struct scan *s;
 	struct packet *k;
@@ -463,7 +466,7 @@ static long held_step(__u32 i, struct scan *s)
 		s->end = p->length;
 		s->next = c->rx_next;
 		if (s->held)
-			bpf_loop(8192, request_step, s, 0);
+			bpf_loop(SCAN_STEPS, request_step, s, 0);
 		else
 			request_gap(c);
 		c->rx_next = p->seq + p->length;
@@ -519,8 +522,12 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 			return;
 		}
 	}
-	bpf_loop(8192, request_step, s, 0);
+	bpf_loop(SCAN_STEPS, request_step, s, 0);
 	c->rx_next = k->seq + k->length;
+	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->rx.state != HTTP1_DEAD && !(c->flags & ANSWERED_EARLY)) {
+		request_gap(c); /* the rest was not looked at */
+		return;
+	}
 	if (c->n_held)
 		held_take(s);
 }

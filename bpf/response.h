@@ -186,7 +186,9 @@ static __always_inline void response_bytes(struct scan *s, struct packet *k)
 		c->tx_pos = c->rx_pos;
 		return;
 	}
-	bpf_loop(8192, response_step, s, 0);
+	bpf_loop(SCAN_STEPS, response_step, s, 0);
+	if (s->off < s->end && c->kind < CONNECTION_STREAM)
+		response_bad(c); /* the rest was not looked at */
 	c->tx_next = k->seq + k->length;
 }
 
