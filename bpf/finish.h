@@ -165,8 +165,10 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 		return 0;
 	}
 	__u32 seen = c->rx_pos;
-	if (seen)
+	if (seen) {
 		count(RT_CONNECTIONS, 1);
+		listener_count(c->sk_cgroup, c->port, RT_VERDICT_HTTP, 1);
+	}
 	count(RT_SEEN, seen + c->rx_malformed);
 	if (c->rx_malformed)
 		count(RT_LOST_MALFORMED, 1);

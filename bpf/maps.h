@@ -63,6 +63,16 @@ struct {
 	__type(value, __u64);
 } guesses SEC(".maps");
 
+/* What the connections of each listening socket turned out to be, for `reqtally doctor`. Entered when a socket begins to listen, by
+ * user space for those that did before, and with the first connection that is known to be a server's. Counted once a connection.
+ * An LRU, so that ports that come and go leave nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, struct rt_port_key);
+	__type(value, struct rt_listener);
+} listeners SEC(".maps");
+
 /* Endpoint texts by their hash (seeded, so that nobody can make them collide on purpose). Budgets: settings. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -144,6 +154,22 @@ static __always_inline void count(__u32 what, __u64 n)
 	/* Atomic although per CPU: the egress program may be interrupted by the ingress program on its CPU. */
 	if (v)
 		__sync_fetch_and_add(v, n);
+}
+
+/* ENTER: the socket is a listener's for certain. A client's port is not entered: most connections of a machine are its clients'. */
+static __noinline int listener_count(__u64 cgroup_id, __u32 port, __u32 verdict, __u32 enter)
+{
+	struct rt_port_key key = {.cgroup_id = cgroup_id, .port = port};
+	struct rt_listener *l = bpf_map_lookup_elem(&listeners, &key);
+
+	if (!l && enter) {
+		struct rt_listener none = {};
+		bpf_map_update_elem(&listeners, &key, &none, BPF_NOEXIST);
+		l = bpf_map_lookup_elem(&listeners, &key);
+	}
+	if (l && verdict < RT_VERDICTS)
+		__sync_fetch_and_add(&l->connections[verdict], 1);
+	return 0;
 }
 
 #endif

@@ -13,6 +13,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define PASS 1
+#define TLS_HANDSHAKE 22 /* content type of the first record, RFC 8446, 5.1 */
 
 static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
 {
@@ -79,7 +80,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	if (tries && !*tries)
 		return 0;
 	if (ignores_port(sk->src_port)) {
-		ignore(sk);
+		ignore(sk, RT_VERDICT_FILTERED);
 		return 0;
 	}
 	tp = bpf_tcp_sock(sk);
@@ -91,7 +92,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		kind = CONNECTION_NEW;
 		next = tp->rcv_nxt;
 		if (k->seq == next && !starts_new(first)) {
-			ignore(sk);
+			ignore(sk, first == TLS_HANDSHAKE ? RT_VERDICT_TLS : RT_VERDICT_OTHER);
 			return 0;
 		}
 	} else if (!starts_like_request(skb, k)) {
@@ -100,6 +101,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 			tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 			if (tries)
 				*tries = 4096;
+			listener_count(bpf_sk_cgroup_id(sk), sk->src_port, RT_VERDICT_MIDDLE, 0);
 		} else if (!--*tries) {
 			count(RT_NOT_HTTP, 1);
 		}
@@ -109,11 +111,17 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	if (!c) {
 		count(RT_SEEN, 1);
 		count(RT_LOST_NO_MEMORY, 1);
-		ignore(sk);
+		ignore(sk, RT_VERDICT_OTHER);
 		return 0;
 	}
 	connection_init(c, sk, next, kind);
 	return c;
+}
+
+/* "PRI * HTTP/2.0" (RFC 9113, 3.4), as the parser of HTTP/1 has read it. */
+static __always_inline int is_http2(const struct connection *c)
+{
+	return c->rx.method == RT_METHOD_OTHER && c->rx.path_len == 1 && c->rx_path[0] == '*';
 }
 
 struct spin {
@@ -198,7 +206,7 @@ int ingress(struct __sk_buff *skb)
 		request_bytes(&s, &k);
 		if (c->kind == CONNECTION_DEAD) {
 			if (kind == CONNECTION_NEW && !c->rx_lost)
-				ignore(sk);
+				ignore(sk, is_http2(c) ? RT_VERDICT_HTTP2 : RT_VERDICT_OTHER);
 			if (kind < CONNECTION_HTTP || c->rx_lost) {
 				bpf_sk_storage_delete(&connections, sk);
 				return PASS;
@@ -230,7 +238,7 @@ int egress(struct __sk_buff *skb)
 		if (k.length && !bpf_sk_storage_get(&ignored, sk, 0, 0)) {
 			struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 			if (tp && !tp->bytes_received)
-				ignore(sk);
+				ignore(sk, RT_VERDICT_SERVER_FIRST);
 		}
 		return PASS;
 	}
@@ -279,6 +287,8 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 		connection_take_over(sk);
 		return 0;
 	}
+	if (newstate == BPF_TCP_LISTEN)
+		return listener_count(bpf_get_current_cgroup_id(), sk->__sk_common.skc_num, RT_VERDICTS, 1);
 	if (newstate != BPF_TCP_CLOSE)
 		return 0;
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);

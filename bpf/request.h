@@ -33,13 +33,14 @@ static __always_inline int size_fits(__u32 *n, __u32 max)
 	return 1;
 }
 
-/* A socket to be left alone for good. */
-static __always_inline void ignore(struct bpf_sock *sk)
+/* A socket to be left alone for good, and why. */
+static __noinline int ignore(struct bpf_sock *sk, __u32 verdict)
 {
 	__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (tries)
 		*tries = 0;
 	count(RT_NOT_HTTP, 1);
+	return listener_count(bpf_sk_cgroup_id(sk), sk->src_port, verdict, verdict == RT_VERDICT_TLS || verdict == RT_VERDICT_HTTP2);
 }
 
 /* The line at hand can be nothing but HTTP: a method of RFC 9110 and the beginning of a target. */
@@ -201,6 +202,8 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 		c->kind = CONNECTION_HTTP;
 		if (sk)
 			count(RT_CONNECTIONS, 1);
+		if (sk)
+			listener_count(c->sk_cgroup, c->port, RT_VERDICT_HTTP, 1);
 	}
 	if (sk)
 		count(RT_SEEN, 1);

@@ -77,11 +77,28 @@ struct rt_service {
 	__u32 pad;
 };
 
-/* Key of `guesses`: who served last on this port for sockets of this cgroup; used for requests that nobody read. */
+/* Key of `guesses` (who served last on this port for sockets of this cgroup; used for requests that nobody read) and of `listeners`. */
 struct rt_port_key {
 	__u64 cgroup_id;
 	__u32 port;
 	__u32 pad;
+};
+
+/* What a connection turned out to be, counted once for each in the map `listeners`. */
+enum rt_verdict {
+	RT_VERDICT_HTTP,   /* HTTP/1 */
+	RT_VERDICT_TLS,	   /* its first byte is that of a TLS handshake */
+	RT_VERDICT_HTTP2,  /* it begins with the preface of HTTP/2 */
+	RT_VERDICT_OTHER,  /* its first bytes are no HTTP */
+	RT_VERDICT_SERVER_FIRST, /* the server spoke before the client: a protocol with a greeting */
+	RT_VERDICT_MIDDLE, /* older than the programs, and not at the start of a request; its next request may still come */
+	RT_VERDICT_FILTERED, /* left alone by configuration */
+	RT_VERDICTS,
+};
+
+/* Value of `listeners`; the key is the cgroup of the listening socket and its port. */
+struct rt_listener {
+	__u64 connections[RT_VERDICTS];
 };
 
 struct rt_endpoint {
@@ -146,6 +163,7 @@ struct rt_in_flight {
 #define RT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), "the kernel/user contract changed: " #type)
 RT_ASSERT_SIZE(struct rt_service, 40);
 RT_ASSERT_SIZE(struct rt_port_key, 16);
+RT_ASSERT_SIZE(struct rt_listener, 8 * RT_VERDICTS);
 RT_ASSERT_SIZE(struct rt_endpoint, 16 + RT_ENDPOINT_MAX);
 RT_ASSERT_SIZE(struct rt_route, 8 + 2 * RT_ENDPOINT_MAX);
 RT_ASSERT_SIZE(struct rt_series_key, 24);

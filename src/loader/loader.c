@@ -206,6 +206,7 @@ static struct bpf_map *loader_map(const struct loader *l, enum loader_map map)
 		[LOADER_SERIES] = l->skel->maps.series,	      [LOADER_STREAMS] = l->skel->maps.streams,
 		[LOADER_ENDPOINTS] = l->skel->maps.endpoints, [LOADER_SERVICES] = l->skel->maps.services,
 		[LOADER_OVERFLOW] = l->skel->maps.overflow,   [LOADER_LEDGER] = l->skel->maps.ledger,
+		[LOADER_LISTENERS] = l->skel->maps.listeners,
 	};
 	return maps[map];
 }

@@ -24,7 +24,7 @@ struct loader_options {
 
 struct loader;
 
-enum loader_map { LOADER_SERIES, LOADER_STREAMS, LOADER_ENDPOINTS, LOADER_SERVICES, LOADER_OVERFLOW, LOADER_LEDGER, LOADER_MAPS };
+enum loader_map { LOADER_SERIES, LOADER_STREAMS, LOADER_ENDPOINTS, LOADER_SERVICES, LOADER_OVERFLOW, LOADER_LEDGER, LOADER_LISTENERS, LOADER_MAPS };
 
 /* Loads and attaches. 0 and *L, or a negative errno and *ERROR, one message for the user; nothing is left attached then. */
 int loader_open(const struct loader_options *opt, struct loader **l, char **error);

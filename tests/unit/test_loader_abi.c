@@ -44,6 +44,7 @@ static const struct layout layouts[] = {
      sizeof(struct rt_port_key),
      3,
      {MEMBER(rt_port_key, cgroup_id), MEMBER(rt_port_key, port), MEMBER(rt_port_key, pad)}},
+    {"rt_listener", sizeof(struct rt_listener), 1, {MEMBER(rt_listener, connections)}},
     {"rt_endpoint",
      sizeof(struct rt_endpoint),
      4,
@@ -83,6 +84,7 @@ static const struct {
 } maps[] = {
     {"services", 8, sizeof(struct rt_service), 0},
     {"guesses", sizeof(struct rt_port_key), 8, 0},
+    {"listeners", sizeof(struct rt_port_key), sizeof(struct rt_listener), 0},
     {"endpoints", 8, sizeof(struct rt_endpoint), 0},
     {"series", sizeof(struct rt_series_key), sizeof(struct rt_series), 0},
     {"streams", sizeof(struct rt_series_key), sizeof(struct rt_streams), 0},
