@@ -15,7 +15,7 @@ _reqtally() {
 	done
 	COMPREPLY=()
 	case $prev in
-	--config.file | --web.config.file)
+	--config.file | --web.config.file | --rules.alert.state-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -49,7 +49,8 @@ _reqtally() {
 			;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
-			--web.external-url= --log.level= --log.format= --version --help" -- "$cur")
+			--web.external-url= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
+			--rules.alert.for-grace-period= --rules.alert.resend-delay= --log.level= --log.format= --version --help" -- "$cur")
 		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*)

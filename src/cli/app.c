@@ -258,6 +258,7 @@ int app_run(struct app *a)
 			web_due = now + 1000;
 		}
 		int64_t due = rule_manager_run(a->rules, clock_unix_ms());
+		alert_state_keep(&a->alert_state, a->rules, false);
 		if (scrape_due < due)
 			due = scrape_due;
 		if (a->web_config && web_due < due)
@@ -282,8 +283,10 @@ void app_stop(struct app *a)
 		notifier_stop(a->notifier, DRAIN_MS);
 		notifier_free(a->notifier);
 	}
-	if (a->rules)
+	if (a->rules) {
+		alert_state_keep(&a->alert_state, a->rules, true);
 		rule_manager_free(a->rules);
+	}
 	collector_free(a->collector);
 	loader_free(a->loader);
 	discovery_free(a->discovery);

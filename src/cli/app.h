@@ -11,11 +11,14 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "cli/alert_state.h"
 
 struct app_options {
 	const char *config_file; /* NULL: the defaults and the bundled rule */
 	const char *web_config_file;
 	const char *telemetry_path;
+	const char *alert_state_file; /* NULL or empty: alerts start anew after a restart */
+	int64_t outage_tolerance_ms, grace_ms, resend_delay_ms;
 	const char *external_url; /* NULL: made from host name and port */
 	const char *const *addresses;
 	size_t n_addresses;
@@ -31,6 +34,7 @@ struct app {
 	struct store *store;
 	struct notifier *notifier;
 	struct rule_manager *rules;
+	struct alert_state_keeper alert_state;
 	struct web *web;
 	struct web_config *web_config;
 	struct api api;

@@ -54,6 +54,7 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval},
 		.evaluation_interval_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
 		.query_offset_ms = cfg->global.rule_query_offset,
+		.resend_delay_ms = a->opt.resend_delay_ms,
 		.external_labels = cfg->global.external_labels,
 		.external_url = a->external_url,
 		.append = append_produced,
@@ -124,8 +125,10 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 	struct rule_manager_options opt = rule_options(a, cfg);
 	follow_rules(a, set);
 	size_t rules = rule_set_count(set);
-	if (!a->rules)
+	if (!a->rules) {
 		a->rules = rule_manager_new(&opt);
+		alert_state_recall(&a->alert_state, a->opt.alert_state_file, a->rules, a->opt.outage_tolerance_ms, a->opt.grace_ms);
+	}
 	rule_manager_apply(a->rules, set, &opt, clock_unix_ms());
 	notifier_reload(a->notifier, cfg->alerting);
 	__atomic_store_n(&a->scrape_ms, cfg->path ? cfg->global.scrape_interval : DEFAULT_INTERVAL_MS, __ATOMIC_RELAXED);

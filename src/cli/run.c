@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "model/text.h"
 
 struct flag run_flags[] = {
 	{.name = "config.file", .arg = "FILE", .help = "configuration in Prometheus' shape; without it: defaults and the bundled rule"},
@@ -15,6 +16,19 @@ struct flag run_flags[] = {
 	{.name = "web.telemetry-path", .arg = "PATH", .initial = "/metrics", .help = "path of the metrics"},
 	{.name = "web.config.file", .arg = "FILE", .help = "TLS, users and headers, as the Prometheus exporters take it"},
 	{.name = "web.external-url", .arg = "URL", .help = "how others reach this server, for links in alerts"},
+	{.name = "rules.alert.state-file",
+	 .arg = "FILE",
+	 .initial = "/var/lib/reqtally/alert-state.json",
+	 .help = "where since when alerts are active is kept over a restart; empty: nowhere"},
+	{.name = "rules.alert.for-outage-tolerance",
+	 .arg = "DURATION",
+	 .initial = "1h",
+	 .help = "the longest outage after which an alert's `for` goes on"},
+	{.name = "rules.alert.for-grace-period",
+	 .arg = "DURATION",
+	 .initial = "10m",
+	 .help = "what is left of a `for` at least after a restart; a shorter one starts anew"},
+	{.name = "rules.alert.resend-delay", .arg = "DURATION", .initial = "1m", .help = "how long until a firing alert is sent again"},
 	{.name = "log.level", .arg = "LEVEL", .initial = "info", .help = "debug, info, warn or error"},
 	{.name = "log.format", .arg = "FORMAT", .initial = "logfmt", .help = "logfmt or json"},
 	{.name = "version", .help = "print the version and exit"},
@@ -29,6 +43,14 @@ static int usage(const char *flag, const char *got, const char *accepted)
 }
 
 #define get(name) flag_get(run_flags, n_run_flags, name)
+
+static bool get_duration(const char *name, int64_t *ms)
+{
+	if (text_parse_duration(sv_of(get(name)), ms))
+		return true;
+	usage(name, get(name), "a duration such as 30s, 10m or 1h30m");
+	return false;
+}
 
 static int run(int argc, char **argv)
 {
@@ -62,9 +84,13 @@ static int run(int argc, char **argv)
 		.web_config_file = get("web.config.file"),
 		.telemetry_path = get("web.telemetry-path"),
 		.external_url = get("web.external-url"),
+		.alert_state_file = get("rules.alert.state-file"),
 		.addresses = listen->n ? listen->values : default_address,
 		.n_addresses = listen->n ? listen->n : 1,
 	};
+	if (!get_duration("rules.alert.for-outage-tolerance", &opt.outage_tolerance_ms) ||
+	    !get_duration("rules.alert.for-grace-period", &opt.grace_ms) || !get_duration("rules.alert.resend-delay", &opt.resend_delay_ms))
+		return EXIT_USAGE;
 	struct app app;
 	char *error = NULL;
 	if (app_start(&app, &opt, &error)) {

@@ -235,6 +235,10 @@ static void store(struct rule_manager *m, struct rule_group *g, struct rule *r, 
 	pthread_mutex_lock(&m->state_lock);
 	r->produced = fresh;
 	r->n_produced = out->n;
+	if (r->def->is_alert && r->restored && (out->n || n_old)) {
+		r->seen = t;
+		m->states_version++;
+	}
 	g->last_samples += out->n;
 	pthread_mutex_unlock(&m->state_lock);
 	for (size_t i = 0; i < n_old; i++)

@@ -73,6 +73,7 @@ void rule_manager_free(struct rule_manager *m)
 		group_free(m->groups[i]);
 	for (size_t i = 0; i < m->n_retired; i++)
 		labels_unref(m->retired[i].labels);
+	alert_states_clear(&m->remembered);
 	free(m->retired);
 	free(m->groups);
 	options_free(&m->opt);
@@ -93,7 +94,7 @@ static int64_t slot_before(const struct rule_group *g, int64_t now)
 
 /* Takes the definition. */
 static struct rule_group *group_new(const struct rule_manager_options *opt, struct rule_group_def *def,
-				    int64_t now)
+				    int64_t now, bool restore)
 {
 	struct rule_group *g = xcalloc(1, sizeof(*g));
 	g->def = *def;
@@ -102,12 +103,14 @@ static struct rule_group *group_new(const struct rule_manager_options *opt, stru
 	g->query_offset_ms = g->def.query_offset_ms >= 0 ? g->def.query_offset_ms : opt->query_offset_ms;
 	g->next_ms = slot_before(g, now) + g->interval_ms;
 	g->last_evaluation = RULE_NEVER;
+	g->restore_in = restore ? 2 : 0;
 	g->n_rules = g->def.n_rules;
 	g->rules = xcalloc(g->n_rules + 1, sizeof(*g->rules));
 	for (size_t i = 0; i < g->n_rules; i++) {
 		g->rules[i].def = &g->def.rules[i];
 		g->rules[i].last_evaluation = RULE_NEVER;
-		g->rules[i].restored = true;
+		g->rules[i].restored = !restore;
+		g->rules[i].seen = RULE_NEVER;
 	}
 	return g;
 }
@@ -131,7 +134,7 @@ static void copy_state(struct rule_group *to, struct rule_group *from)
 			used[k] = true;
 			to->rules[i] = from->rules[k];
 			to->rules[i].def = def;
-			from->rules[k] = (struct rule){.def = from->rules[k].def};
+			from->rules[k] = (struct rule){.def = from->rules[k].def, .seen = RULE_NEVER};
 			break;
 		}
 	for (size_t k = 0; k < from->n_rules; k++)
@@ -143,6 +146,7 @@ static void copy_state(struct rule_group *to, struct rule_group *from)
 		array_grow(to->stale, to->n_stale, to->cap_stale);
 		to->stale[to->n_stale++] = labels_ref(from->stale[i]);
 	}
+	to->restore_in = from->restore_in;
 	to->last_evaluation = from->last_evaluation;
 	to->evaluations = from->evaluations;
 	to->failures = from->failures;
@@ -205,7 +209,7 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 	struct rule_group **groups = xcalloc(set->n + 1, sizeof(*groups));
 	for (size_t i = 0; i < set->n; i++) {
 		struct rule_group **old = find_group(m, &set->groups[i]);
-		struct rule_group *g = group_new(&m->opt, &set->groups[i], now_ms);
+		struct rule_group *g = group_new(&m->opt, &set->groups[i], now_ms, !m->applied && m->remembered.n);
 		if (old && rule_group_def_equal(&(*old)->def, &g->def) &&
 		    (*old)->interval_ms == g->interval_ms && (*old)->query_offset_ms == g->query_offset_ms) {
 			group_free(g);
@@ -229,6 +233,9 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 	m->groups = groups;
 	m->n_groups = set->n;
 	qsort(m->groups, m->n_groups, sizeof(*m->groups), group_cmp);
+	m->applied = true;
+	forget_if_restored(m);
+	m->states_version++;
 	pthread_mutex_unlock(&m->state_lock);
 	pthread_mutex_unlock(&m->eval_lock);
 	rule_set_free(set);
@@ -244,7 +251,7 @@ int rule_manager_reload(struct rule_manager *m, const struct strings *patterns,
 	return rc;
 }
 
-static void group_eval(struct rule_manager *m, struct rule_group *g, int64_t ts)
+static void group_eval(struct rule_manager *m, struct rule_group *g, int64_t ts, int64_t now)
 {
 	uint64_t start = clock_mono_ns();
 	pthread_mutex_lock(&m->state_lock);
@@ -259,6 +266,7 @@ static void group_eval(struct rule_manager *m, struct rule_group *g, int64_t ts)
 		labels_unref(g->stale[i]);
 	}
 	g->n_stale = 0;
+	group_restore(m, g, now);
 	pthread_mutex_lock(&m->state_lock);
 	g->last_evaluation = ts;
 	g->iterations++;
@@ -321,7 +329,7 @@ int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms)
 		struct rule_group *g = m->groups[i];
 		int64_t ts;
 		if (take_slot(m, g, now_ms, &ts))
-			group_eval(m, g, ts);
+			group_eval(m, g, ts, now_ms);
 		if (g->next_ms < next)
 			next = g->next_ms;
 	}
@@ -336,7 +344,7 @@ void rule_manager_eval_group(struct rule_manager *m, size_t group, int64_t ts_ms
 {
 	pthread_mutex_lock(&m->eval_lock);
 	if (group < m->n_groups)
-		group_eval(m, m->groups[group], ts_ms);
+		group_eval(m, m->groups[group], ts_ms, ts_ms);
 	pthread_mutex_unlock(&m->eval_lock);
 }
 

@@ -17,6 +17,7 @@
 #include "model/labels.h"
 #include "model/sample.h"
 #include "promql/promql.h"
+#include "rules/alert_states.h"
 #include "rules/rule_file.h"
 
 #define RULE_NEVER INT64_MIN /* a time that is not set: zero is one that tests use */
@@ -71,8 +72,9 @@ struct rule {
 	char *last_error;	 /* NULL: none */
 	int64_t last_evaluation; /* or RULE_NEVER */
 	uint64_t duration_ns;
-	/* May ALERTS be written? At once as long as nothing restores the `for` state of a former process. */
+	/* May ALERTS be written? At once, unless the `for` state of a former process is yet to be restored. */
 	bool restored;
+	int64_t seen; /* time of the last ALERTS_FOR_STATE, or of the restoration; or RULE_NEVER */
 	struct rule_active **active; /* with the resolved ones */
 	size_t n_active, cap_active;
 	struct labels **produced; /* series of the last successful evaluation */
@@ -86,6 +88,7 @@ struct rule_group {
 	int64_t interval_ms, query_offset_ms; /* in force */
 	int64_t next_ms;		      /* slot of the next evaluation */
 	int64_t last_evaluation;	      /* slot of the last one, or RULE_NEVER */
+	int restore_in;			      /* evaluations until the alerts of a former process are restored; 0: none */
 	struct labels **stale;		      /* series of rules that a reload took away */
 	size_t n_stale, cap_stale;
 	/* Counters since the group was first loaded. */
@@ -98,6 +101,17 @@ struct rule_manager;
 
 struct rule_manager *rule_manager_new(const struct rule_manager_options *opt);
 void rule_manager_free(struct rule_manager *m);
+/* What a former process knew of its alerts, before the first apply: STATES is taken over. As Prometheus does, a group is evaluated
+ * twice, so that recorded series and scrapes are there again; then an alert that is active and was seen at most OUTAGE_TOLERANCE_MS
+ * ago goes on with its `for` where it was, the outage not counted, but with at least GRACE_MS to go unless it was firing already.
+ * Rules with a shorter `for` than GRACE_MS start anew. */
+void rule_manager_remember(struct rule_manager *m, struct alert_states *states, int64_t outage_tolerance_ms, int64_t grace_ms);
+/* What a later process should be told: the pending and firing alerts of rules whose `for` is worth it; while the restoration is to
+ * come also what was remembered. Adds to OUT. */
+void rule_manager_states(struct rule_manager *m, struct alert_states *out);
+/* A number that changes whenever rule_manager_states may return something else. */
+uint64_t rule_manager_states_version(struct rule_manager *m);
+
 /* From now on these rules, which the manager takes. A group that is the same goes on as it was; the others
  * start at their next slot with the alerts and series of the rules of the same name and labels. With OPT the
  * options too change (NULL: they stay). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside of the manager. manager.c: groups, slots, reload; eval.c: one rule; alert.c: the life of its alerts.
- */
+/* Inside of the manager. manager.c: groups, slots, reload; eval.c: one rule; alert.c: the life of its alerts; restore.c: that of
+ * alerts of a former process. */
 #ifndef RT_RULES_MANAGER_IMPL_H
 #define RT_RULES_MANAGER_IMPL_H
 
@@ -22,6 +22,10 @@ struct rule_manager {
 	size_t n_groups;
 	struct retired_series *retired;
 	size_t n_retired, cap_retired;
+	struct alert_states remembered; /* of a former process; none once all groups are restored */
+	int64_t outage_tolerance_ms, grace_ms;
+	bool applied; /* only what the first apply brings is restored */
+	uint64_t states_version;
 	struct rule_manager_stats gone; /* counters of groups that are no more */
 };
 
@@ -41,6 +45,12 @@ void produced_free(struct produced *p);
 /* Runs RULE at TS with its query at TS - the group's offset; with the evaluation lock, without the state
  * lock. */
 void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts);
+
+/* After an evaluation of G: the second one restores its alerts, as of NOW. With the evaluation lock, without the state lock. */
+void group_restore(struct rule_manager *m, struct rule_group *g, int64_t now);
+
+/* What was remembered is of no use once no group waits for it. With both locks. */
+void forget_if_restored(struct rule_manager *m);
 
 /* A query's sample as an alert, its labels and annotations expanded. */
 struct alert_candidate {
