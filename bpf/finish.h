@@ -3,6 +3,7 @@
 #ifndef RT_FINISH_H
 #define RT_FINISH_H
 
+#include "handover.h"
 #include "response.h"
 
 #define AF_INET 2
@@ -144,6 +145,10 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 	e = bpf_map_lookup_elem(&carried, &t);
 	if (!e)
 		return 0;
+	if (settings.has_elder && elder_has(sk)) { /* which saw the first of it, while it still took what is new */
+		bpf_map_delete_elem(&carried, &t);
+		return 0;
+	}
 	struct connection *c = &e->connection;
 	/* The socket knows what the connection starts with. What came first may have overtaken it: then it is parsed anew from the
 	 * kept pieces when its turn comes. */

@@ -135,6 +135,8 @@ const volatile struct {
 	__u32 series_per_service;
 	__u32 filter_ports; /* is port_filter in use? */
 	__u32 n_routes;
+	__u32 has_elder; /* do the maps elder_* belong to another set of programs? */
+	__u32 pad;
 } settings = {};
 
 /* Configured routes in the order in which they are tried. Written once, before the programs are attached. */
@@ -147,6 +149,40 @@ struct {
 
 /* One bit a port: leave it alone. */
 const volatile __u64 port_filter[1024] = {};
+
+/* Set by user space when another set of programs takes over (enum rt_closing); handover.h. */
+volatile __u32 closing SEC(".bss.handover");
+
+/* Sockets that this set has let go. Deleted by the successor when it takes them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct rt_baton);
+} batons SEC(".maps");
+
+/* The three of the set that this one takes over from, put here by user space before loading: `closing`, `connections` (only whether there
+ * is one is looked at: the value may have any layout) and `batons`. Without an elder they are empty. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} elder_closing SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u32);
+} elder_connections SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct rt_baton);
+} elder_batons SEC(".maps");
 
 static __always_inline void count(__u32 what, __u64 n)
 {

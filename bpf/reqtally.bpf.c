@@ -77,7 +77,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	__u8 kind = CONNECTION_MIDDLE, first = 0;
 	struct bpf_tcp_sock *tp;
 
-	if (tries && !*tries)
+	if ((tries && !*tries) || closing || elder_has(sk))
 		return 0;
 	if (ignores_port(sk->src_port)) {
 		ignore(sk, RT_VERDICT_FILTERED);
@@ -87,6 +87,17 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	if (!tp || bpf_skb_load_bytes(skb, k->offset, &first, 1))
 		return 0;
 	__u32 next = k->seq;
+	struct rt_baton baton;
+	if (baton_take(sk, tp, &baton)) {
+		struct connection *c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (c) {
+			connection_init(c, sk, baton.rx_next, baton.http ? CONNECTION_HTTP : CONNECTION_NEW);
+			/* Nothing is being answered, so what is sent next is the next response. */
+			c->tx_started = 1;
+			c->tx_next = tp->snd_nxt;
+		}
+		return c;
+	}
 	if (!tp->bytes_received) {
 		/* Nothing has come before, so this is what the connection starts with, unless it overtook its beginning. */
 		kind = CONNECTION_NEW;
@@ -159,6 +170,8 @@ static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk
 		return 0;
 	e = bpf_map_lookup_elem(&carried, &t);
 	if (!e) {
+		if (closing || elder_state() == RT_OPEN)
+			return 0;
 		void *z = bpf_map_lookup_elem(&zeros, &zero);
 		if (!z)
 			return 0;
@@ -201,6 +214,10 @@ int ingress(struct __sk_buff *skb)
 			return PASS;
 	}
 	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(c)) {
+		if (closing && connection_idle(c)) {
+			connection_release(c, sk);
+			return PASS;
+		}
 		struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
 		__u8 kind = c->kind;
 		request_bytes(&s, &k);
@@ -331,6 +348,28 @@ int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
 		f.len = rq->endpoint.len;
 		__builtin_memcpy(f.text, rq->endpoint.text, RT_ENDPOINT_MAX);
 		bpf_seq_write(seq, &f, sizeof(f));
+	}
+	return 0;
+}
+
+/* At a hand-over: leaves batons at idle connections, and writes a byte for each of which something is in flight. */
+SEC("iter/bpf_sk_storage_map")
+int release(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct connection *c = ctx->value;
+	struct sock *sk = ctx->sk;
+	__u8 one = 1;
+
+	if (!c || !sk)
+		return 0;
+	if (connection_idle(c)) {
+		struct rt_baton *b = bpf_sk_storage_get(&batons, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (b) {
+			b->rx_next = c->rx_next;
+			b->http = c->kind == CONNECTION_HTTP;
+		}
+	} else if (connection_live(c)) {
+		bpf_seq_write(ctx->meta->seq, &one, 1);
 	}
 	return 0;
 }

@@ -55,7 +55,8 @@ enum rt_ledger {
 	RT_LOST_GAP,			   /* bytes of the stream were missed, framing lost */
 	RT_LOST_SCAN_LIMIT,		   /* one packet held more lines than a program run may scan */
 	RT_LOST_NO_MEMORY,		   /* the kernel had no memory for the connection's state */
-	RT_LOST_LAST = RT_LOST_NO_MEMORY,
+	RT_LOST_HANDOVER,		   /* in flight when its programs were given up, see struct rt_baton */
+	RT_LOST_LAST = RT_LOST_HANDOVER,
 	RT_LEDGER_FIRST_OTHER,
 	/* Observations that are not about one request. */
 	RT_UNSOLICITED = RT_LEDGER_FIRST_OTHER, /* responses with no request before them */
@@ -149,6 +150,20 @@ struct rt_streams {
 	struct rt_histogram duration;
 };
 
+/* Hand-over from one set of programs and maps to another, of another layout (docs/adr/0011). The two sets may be of different
+ * versions, so this is agreed on for good: a change here is another RT_HANDOVER. */
+#define RT_HANDOVER 1
+
+/* `closing` of a set: it takes what comes; it takes nothing new and lets go of a connection when nothing of it is in flight; it is not
+ * attached any more. */
+enum rt_closing { RT_OPEN, RT_CLOSING, RT_GONE };
+
+/* What a set leaves at a socket that it lets go: the successor parses on from there. */
+struct rt_baton {
+	__u32 rx_next; /* sequence number of the next request's first byte */
+	__u32 http;    /* requests have been seen on it */
+};
+
 /* What the iterator writes for each request in flight. */
 struct rt_in_flight {
 	__u64 service;
@@ -170,6 +185,7 @@ RT_ASSERT_SIZE(struct rt_series_key, 24);
 RT_ASSERT_SIZE(struct rt_histogram, 8 + 8 * RT_BUCKETS);
 RT_ASSERT_SIZE(struct rt_series, 24 + 3 * sizeof(struct rt_histogram));
 RT_ASSERT_SIZE(struct rt_streams, 8 + sizeof(struct rt_histogram));
+RT_ASSERT_SIZE(struct rt_baton, 8);
 RT_ASSERT_SIZE(struct rt_in_flight, 24 + RT_ENDPOINT_MAX);
 
 #endif

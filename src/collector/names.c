@@ -21,6 +21,7 @@ const char *lost_reason(enum rt_ledger what)
 		[RT_LOST_GAP - RT_LOST_FIRST] = "gap",
 		[RT_LOST_SCAN_LIMIT - RT_LOST_FIRST] = "scan_limit",
 		[RT_LOST_NO_MEMORY - RT_LOST_FIRST] = "no_memory",
+		[RT_LOST_HANDOVER - RT_LOST_FIRST] = "handover",
 	};
 	_Static_assert(ARRAY_SIZE(names) == RT_LOST_LAST - RT_LOST_FIRST + 1, "a loss without a name");
 	return names[what - RT_LOST_FIRST];
