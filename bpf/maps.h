@@ -151,7 +151,7 @@ struct {
 const volatile __u64 port_filter[1024] = {};
 
 /* Set by user space when another set of programs takes over (enum rt_closing); handover.h. */
-volatile __u32 closing SEC(".bss.handover");
+volatile __u32 closing SEC(".data.handover") = RT_OPEN;
 
 /* Sockets that this set has let go. Deleted by the successor when it takes them. */
 struct {
