@@ -20,12 +20,21 @@
 #include "discovery/cgroup_tree.h"
 #include "discovery/discovery.h"
 #include "exposition/scrape.h"
+#include "loader/features.h"
 #include "loader/loader.h"
 #include "notifier/notifier.h"
 #include "rules/manager.h"
 #include "store/store.h"
 
 #define DRAIN_MS 10000
+
+static void warn_of_gaps(const struct loader *l)
+{
+	const struct loader_feature *f = loader_features(l);
+	for (int i = 0; i < LOADER_FEATURES; i++)
+		if (!f[i].available)
+			log_warn("feature %s is off: %s; %s", f[i].name, f[i].reason, f[i].cost);
+}
 
 static int load_programs(struct app *a, char **error)
 {
@@ -58,8 +67,10 @@ static int load_programs(struct app *a, char **error)
 		.n_streams = h->streams.n,
 	};
 	err = loader_open(&opt, &a->loader, error);
-	if (!err)
+	if (!err) {
 		a->discovery = discovery_new(root);
+		warn_of_gaps(a->loader);
+	}
 	free(root);
 	return err;
 }

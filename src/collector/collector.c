@@ -14,6 +14,7 @@
 #include "collector/process.h"
 #include "collector/series.h"
 #include "discovery/discovery.h"
+#include "loader/features.h"
 #include "loader/loader.h"
 
 struct collector {
@@ -214,6 +215,15 @@ static void add_bpf(struct collector *c, struct snapshot *s, const struct rows *
 	family_add_value(f, labels_from("map", "endpoints", NULL), loader_map_capacity(c->l, LOADER_ENDPOINTS));
 }
 
+static void add_features(struct collector *c, struct snapshot *s)
+{
+	const struct loader_feature *features = loader_features(c->l);
+	struct family *f = snapshot_family(s, "reqtally_feature_enabled", FAMILY_GAUGE, NULL,
+					   "1 if the kernel has what the feature needs, 0 if it is switched off; `reqtally doctor` says what that costs.");
+	for (int i = 0; i < LOADER_FEATURES; i++)
+		family_add_value(f, labels_from("feature", features[i].name, NULL), features[i].available);
+}
+
 int collector_snapshot(struct collector *c, struct snapshot **out)
 {
 	uint64_t ledger[RT_LEDGER_SIZE];
@@ -231,6 +241,7 @@ int collector_snapshot(struct collector *c, struct snapshot **out)
 	add_flight_families(s, rows);
 	add_ledger(s, ledger);
 	add_bpf(c, s, rows);
+	add_features(c, s);
 	process_families(s);
 	*out = s;
 	return 0;

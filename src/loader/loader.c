@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "loader/features.h"
 #include "reqtally.h"
 #include "reqtally.skel.h"
 
@@ -23,6 +24,7 @@ struct loader {
 	struct bpf_link *links[8];
 	size_t n_links;
 	struct bpf_link *iter;
+	struct loader_feature features[LOADER_FEATURES];
 };
 
 /* libbpf's own words, kept for the message if something fails. */
@@ -162,6 +164,7 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 	libbpf_words = &words;
 	libbpf_set_print(keep_words);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
+	loader_probe_features(l->features);
 	l->skel = reqtally__open();
 	if (!l->skel) {
 		err = -errno;
@@ -198,6 +201,11 @@ void loader_free(struct loader *l)
 	bpf_link__destroy(l->iter);
 	reqtally__destroy(l->skel);
 	free(l);
+}
+
+const struct loader_feature *loader_features(const struct loader *l)
+{
+	return l->features;
 }
 
 static struct bpf_map *loader_map(const struct loader *l, enum loader_map map)
