@@ -1,24 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Fuzzers: tests/fuzz/fuzz_LAYER_WHAT.c with LLVMFuzzerTestOneInput, built with clang's libFuzzer, ASan and UBSan together with
-# the sources of LAYER and of the layers it may use. Seeds stand in tests/fuzz/seeds/LAYER_WHAT/. FUZZ_SECONDS each.
-FUZZ_SECONDS ?= 60
+# Fuzzers: tests/fuzz/fuzz_LAYER_WHAT.c with LLVMFuzzerTestOneInput, linked by clang's libFuzzer with the objects of LAYER and of
+# the layers it may use, all under ASan and UBSan. The kept corpus is tests/fuzz/corpus/LAYER_WHAT/; what a long run finds
+# besides stays in build/fuzz/corpus/. FUZZ="WORD..." selects targets, FUZZ_TIME is in seconds for each.
+FUZZ_TIME ?= 300
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_BINS := $(addprefix build/fuzz/,$(FUZZ_NAMES))
 fuzz_layer = $(firstword $(subst _, ,$(1)))
-FUZZ_FLAGS := -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+fuzz_layers = $(call fuzz_layer,$(1)) $(USES_$(call fuzz_layer,$(1)))
+fuzz_objs = $(foreach l,$(call fuzz_layers,$(1)),$(patsubst src/%.c,build/fuzz/obj/%.o,$(sort $(wildcard src/$(l)/*.c))))
+FUZZ_CC = $(CLANG) $(CPPFLAGS) -Ibpf -Itests/unit -std=gnu17 -O1 -gline-tables-only -fno-omit-frame-pointer -ffp-contract=off -w \
+	-fsanitize=address,undefined -fno-sanitize-recover=undefined -MMD -MP
 
-.PHONY: fuzz
-fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
-	@command -v $(CLANG) >/dev/null || { echo "SKIP there is no $(CLANG)"; exit 0; }; \
-	set -e; for f in $(FUZZ_NAMES); do $(MAKE) --no-print-directory build/fuzz/$$f; mkdir -p build/fuzz/corpus/$$f; \
-		./build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -rss_limit_mb=2048 -print_final_stats=0 -verbosity=0 \
-			-artifact_prefix=build/fuzz/$$f. build/fuzz/corpus/$$f $(wildcard tests/fuzz/seeds)/$$f; echo "ok    $$f"; done
+.PHONY: fuzz test-fuzz fuzz-bins fuzz-merge
+fuzz-bins: $(FUZZ_BINS)
+fuzz: ## fuzz each target for FUZZ_TIME seconds (300; FUZZ="WORD..." selects)
+	@FUZZ_TIME=$(FUZZ_TIME) tests/fuzz/run long $(FUZZ)
+
+test-fuzz: ## replay the kept corpus of each fuzz target, then fuzz for a few seconds
+	@tests/fuzz/run short $(FUZZ)
+
+fuzz-merge: ## add to the kept corpus what long runs have found and it lacks, smallest first
+	@tests/fuzz/run merge $(FUZZ)
+
+build/fuzz/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer-no-link -c -o $@ $<
 
 define fuzz_rule
-build/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(foreach l,$(call fuzz_layer,$(1)) $(USES_$(call fuzz_layer,$(1))),$(wildcard src/$(l)/*.c))
-	@mkdir -p $$(@D) tests/fuzz/seeds/$(1)
+build/fuzz/$(1): tests/fuzz/fuzz_$(1).c $(call fuzz_objs,$(1))
+	@mkdir -p $$(@D)
 	$$(call say,FUZZ,$$@)
-	$$(Q)$(CLANG) $$(CPPFLAGS) -Ibpf -std=gnu17 -g -O1 -ffp-contract=off $(FUZZ_FLAGS) -o $$@ $$(filter %.c,$$^) \
-		$(sort $(foreach l,$(call fuzz_layer,$(1)) $(USES_$(call fuzz_layer,$(1))),$(LIBS_$(l)))) -lpthread
+	$$(Q)$(FUZZ_CC) -MF $$@.d -fsanitize=fuzzer -o $$@ $$(filter %.c %.o,$$^) $$(call libs_for,$(call fuzz_layer,$(1)))
 endef
 $(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(f))))
-build/fuzz/base_http1: bpf/http1.h bpf/endpoint.h include/reqtally.h tests/unit/http1_feed.h
+-include $(shell find build/fuzz -name '*.d' 2>/dev/null)

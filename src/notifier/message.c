@@ -75,12 +75,12 @@ static json_t *json_labels(const struct labels *ls)
 	for (uint32_t i = 0; ls && i < ls->n; i++) {
 		json_t *value = json_text(ls->l[i].value);
 		if (text_is_utf8(ls->l[i].name)) {
-			json_object_set_new(o, ls->l[i].name.p, value);
+			json_object_setn_new(o, ls->l[i].name.p, ls->l[i].name.n, value);
 			continue;
 		}
 		_cleanup_buf_ struct buf name = BUF_INIT;
 		add_utf8(ls->l[i].name, &name);
-		json_object_set_new(o, buf_str(&name), value);
+		json_object_setn_new(o, buf_str(&name), name.n, value);
 	}
 	return o;
 }
@@ -123,4 +123,17 @@ char *message_json(struct message *const *messages, size_t n)
 	if (!text)
 		abort();
 	return text;
+}
+
+void message_refusal(int status, const char *body, size_t n, struct buf *out)
+{
+	_cleanup_buf_ struct buf text = BUF_LIMIT(out->max);
+	add_utf8(sv_make(body, n), &text);
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+			text.p[i] = ' ';
+	while (text.n && text.p[text.n - 1] == ' ')
+		text.n--;
+	buf_addf(out, "bad response status %d%s", status, text.n ? ": " : "");
+	buf_add(out, text.p, text.n);
 }

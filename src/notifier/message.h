@@ -18,5 +18,8 @@ struct message *message_new(const struct notifier_alert *alert, struct labels *l
 void message_free(struct message *m);
 /* The JSON array that Alertmanager's /api/v2/alerts takes; free() it. Bytes that are no UTF-8 become U+FFFD. */
 char *message_json(struct message *const *messages, size_t n);
+/* Appends what an Alertmanager said no with, fit for one line of a log: control characters become blanks, bytes that are no UTF-8
+ * U+FFFD. */
+void message_refusal(int status, const char *body, size_t n, struct buf *out);
 
 #endif

@@ -68,25 +68,13 @@ void peer_stats(const struct peer *p, struct notifier_peer_stats *out)
 	out->queue_capacity = p->options->capacity;
 }
 
-/* The server's words, fit for one line of a log. */
-static void add_reply(struct buf *b, const struct http_reply *r)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		unsigned char c = (unsigned char)r->body[i];
-		buf_addc(b, c < ' ' || c == 0x7f ? ' ' : (char)c);
-	}
-	while (b->n && b->p[b->n - 1] == ' ')
-		b->p[--b->n] = 0;
-}
-
 static int post(struct peer *p, const char *body, int64_t timeout_ms, char **error)
 {
 	struct http_reply reply = {0};
 	int err = http_client_post(p->client, p->url, "application/json", body, strlen(body), timeout_ms, REPLY_SHOWN, &reply, error);
 	if (!err && reply.status / 100 != 2) {
 		struct buf b = BUF_LIMIT(4096);
-		buf_addf(&b, "bad response status %d%s", reply.status, reply.n ? ": " : "");
-		add_reply(&b, &reply);
+		message_refusal(reply.status, reply.body, reply.n, &b);
 		*error = buf_steal(&b);
 		err = -1;
 	}

@@ -189,7 +189,7 @@ static bool parse_histogram(struct cursor *c, const struct histogram **out)
 		c->p = colon + 1;
 		bool ok;
 		if (sv_eqs(key, "schema") && (ok = parse_number(c, &x)))
-			h->schema = (int32_t)x;
+			h->schema = x >= -100 && x <= 100 ? (int32_t)x : INT32_MAX; /* refused below */
 		else if (sv_eqs(key, "sum"))
 			ok = parse_number(c, &h->sum);
 		else if (sv_eqs(key, "count"))
