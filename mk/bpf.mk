@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The kernel side: one source, compiled to BPF and wrapped into a skeleton that the loader includes.
-BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+# BPF_MACHINE: the machine the programs are for, where that is not this one (a cross build).
+BPF_MACHINE ?= $(shell uname -m)
+BPF_ARCH := $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(BPF_MACHINE)))
 BPF_CFLAGS := -target bpf -D__TARGET_ARCH_$(BPF_ARCH) -O2 -g -mcpu=v3 -Wall -Wextra -Wpadded -Werror -Wno-unused-function -Wno-unused-parameter \
 	-Wno-sign-compare -Iinclude -Ivmlinux -Ibpf -idirafter /usr/include/$(shell uname -m)-linux-gnu
 
@@ -15,4 +17,4 @@ $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/loader/loader.o: $(BUILD)/reqtally.skel.h
+$(BUILD)/loader/loader.o $(BUILD)/loader/flavour.o: $(BUILD)/reqtally.skel.h

@@ -15,7 +15,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
-#include "loader/features.h"
+#include "loader/flavour.h"
 #include "reqtally.h"
 #include "reqtally.skel.h"
 
@@ -165,7 +165,7 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 	libbpf_set_print(keep_words);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	loader_probe_features(l->features);
-	l->skel = reqtally__open();
+	l->skel = flavour_open(l->features);
 	if (!l->skel) {
 		err = -errno;
 		*error = explain(err, buf_str(&words));
