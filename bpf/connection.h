@@ -29,7 +29,7 @@ enum connection_flags {
 	LOCAL_FIN = 4,	 /* the server ended its side first */
 	RESPONSE_KEPT = 8, /* a response that ended after PEER_FIN: only the close tells whether the client took it */
 	EVENT_STREAM = 16,  /* the response at hand is one; its request is recorded already */
-	ANSWERED_EARLY = 32, /* the request whose line was still coming in was answered and recorded: no more requests */
+	MALFORMED_ANSWERED = 32, /* there was a response to the bytes that are no request */
 };
 
 struct request {
@@ -85,7 +85,7 @@ struct connection {
 	__u8 rx_stream; /* of the request whose line is coming in */
 	__u8 rx_malformed; /* it ended with bytes that are no request */
 	__u8 middle;	   /* first seen in its middle: the rest of another response may come before the first one */
-	__u8 pad[1];
+	__u8 early_passed; /* `early` when a request line was complete last */
 	struct held_piece held[HELD_PIECES];
 	__u64 hold_id; /* tells its pieces from those of others */
 	char rx_path[RT_ENDPOINT_MAX];
@@ -109,7 +109,8 @@ struct connection {
 	__u16 kept_code;
 	__u8 flags;
 	__u8 tx_started; /* tx_next holds */
-	__u8 pad2[2];
+	volatile __u8 early; /* counts requests that were answered and recorded while their line was still coming in */
+	__u8 pad2[1];
 	__u8 block[HTTP1_BLOCK]; /* egress' scratch memory */
 	struct request first;
 };

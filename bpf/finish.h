@@ -20,7 +20,7 @@ static long finish_step(__u32 i, struct finish *f)
 	struct connection *c = f->c;
 	struct outcome o = {.end_ns = f->now};
 	struct request *rq = request_in(c, f->l, c->tx_pos);
-	int begun = c->tx.state > HTTP1_S_STATUS;
+	int begun = c->tx.state > HTTP1_S_STATUS && c->tx.state != HTTP1_DEAD;
 
 	o.code = f->client_gone ? RT_CODE_CLIENT_GONE : begun ? c->tx.status : RT_CODE_NO_RESPONSE;
 	o.first_ns = begun ? c->tx_first_ns : 0;
@@ -45,12 +45,14 @@ static __noinline void connection_finish(struct connection *c, struct pipeline *
 		if (c->kind != CONNECTION_STREAM)
 			http1_begin(&c->tx, 1);
 	}
-	if (waiting <= RT_PIPELINE_DEPTH * 4) {
+	if (waiting) {
 		struct finish f = {.c = c, .l = l, .now = now, .client_gone = client_gone};
-		bpf_loop(waiting, finish_step, &f, 0);
+		__u32 end = c->tx_pos + waiting;
+		bpf_loop(waiting < RT_PIPELINE_DEPTH ? waiting : RT_PIPELINE_DEPTH, finish_step, &f, 0);
+		c->tx_pos = end; /* those beyond the depth were lost when they came */
 	}
 	__u8 state = c->rx.state;
-	if (c->kind < CONNECTION_STREAM && !(c->flags & ANSWERED_EARLY) && state > HTTP1_Q_START && state <= HTTP1_Q_LF &&
+	if (c->kind < CONNECTION_STREAM && !answered_early(c) && state > HTTP1_Q_START && state <= HTTP1_Q_LF &&
 	    looks_like_http(&c->rx)) {
 		count(RT_SEEN, 1);
 		count(RT_LOST_INCOMPLETE, 1);

@@ -20,7 +20,7 @@
 
 #define HTTP1_BLOCK 128
 #define HTTP1_STEP 16
-#define HTTP1_METHOD_MAX 24 /* the longest registered one, UPDATEREDIRECTREF, has 17 letters */
+#define HTTP1_METHOD_MAX 250 /* the longest registered one, UPDATEREDIRECTREF, has 17 letters, but servers answer any token */
 
 #define http1_inline static inline __attribute__((always_inline))
 

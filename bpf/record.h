@@ -227,4 +227,23 @@ static __always_inline struct request *request_in(struct connection *c, struct p
 	return rq->pos == pos ? rq : 0;
 }
 
+/* How many requests wait for their responses. Those beyond the depth are not among them: they were lost when they came. As tx_pos only
+ * grows, all others are within the depth from it. A global function, so that the verifier looks at the loop once. */
+__noinline int requests_waiting(struct connection *c, struct pipeline *p)
+{
+	if (!c)
+		return 0;
+	int n = 0;
+	__u32 pos = c->tx_pos, waiting = c->rx_pos - pos;
+
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
+		if (i >= waiting)
+			break;
+		if (request_in(c, p, pos + i))
+			n++;
+	}
+	return n;
+}
+
 #endif

@@ -38,13 +38,6 @@ static __always_inline int starts_like_request(struct __sk_buff *skb, struct pac
 	return 0;
 }
 
-static __always_inline int starts_like_response(struct __sk_buff *skb, struct packet *k)
-{
-	__u64 w = 0;
-
-	return k->length >= 8 && !bpf_skb_load_bytes(skb, k->offset, &w, 7) && w == 0x2e312f50545448ull; /* "HTTP/1." */
-}
-
 static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, __u32 next, __u8 kind)
 {
 	http1_begin(&c->rx, 0);
@@ -259,7 +252,7 @@ int egress(struct __sk_buff *skb)
 		}
 		return PASS;
 	}
-	if (c->kind == CONNECTION_DEAD || (c->middle && !c->tx_started && k.length && !starts_like_response(skb, &k)))
+	if (c->kind == CONNECTION_DEAD || (c->middle && !c->tx_started && k.length && !starts_like_response(skb, k.offset, k.offset + k.length)))
 		return PASS;
 	struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
 	if (k.length) {
@@ -309,7 +302,8 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 	if (newstate != BPF_TCP_CLOSE)
 		return 0;
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
-	if (!c || c->kind == CONNECTION_DEAD)
+	/* A request that came while the connection was ended (by a FIN of ours) has no response either. */
+	if (!c || (c->kind == CONNECTION_DEAD && c->tx_pos == c->rx_pos))
 		return 0;
 	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
 	__u64 now = bpf_ktime_get_ns();
@@ -328,13 +322,13 @@ int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct connection *c = ctx->value;
 	struct sock *sk = ctx->sk;
 
-	if (!c || !sk || c->kind != CONNECTION_HTTP)
+	if (!c || !sk || c->tx_pos == c->rx_pos)
 		return 0;
 	struct seq_file *seq = ctx->meta->seq;
 	__u32 pos = c->tx_pos, n = c->rx_pos - pos;
 	struct pipeline *l = n > 1 ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : 0;
 	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
-		if (i >= n || n > RT_PIPELINE_DEPTH)
+		if (i >= n)
 			break;
 		struct request *rq = request_in(c, l, pos + i);
 		if (!rq)

@@ -49,6 +49,12 @@ static __always_inline int looks_like_http(const struct http1 *p)
 	return p->method != RT_METHOD_OTHER && p->path_len;
 }
 
+/* The request whose line is coming in has its answer, and is recorded. */
+static __always_inline int answered_early(const struct connection *c)
+{
+	return c->early != c->early_passed;
+}
+
 /* The first byte of a request. */
 static __always_inline void request_begin(struct connection *c, struct scan *s)
 {
@@ -198,6 +204,10 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	__u32 pos = c->rx_pos;
 
 	p->flags &= ~HTTP1_LINE_DONE;
+	if (answered_early(c)) {
+		c->early_passed = c->early;
+		return 0;
+	}
 	if (c->kind != CONNECTION_HTTP) {
 		c->kind = CONNECTION_HTTP;
 		if (sk)
@@ -244,6 +254,10 @@ static __always_inline void request_bad(struct connection *c, struct bpf_sock *s
 {
 	if (before > HTTP1_Q_LF)
 		return; /* its line was fine: it is in the ring, and the server will say 400 */
+	if (answered_early(c))
+		return;
+	if (c->tx_pos != c->rx_pos && c->first.pos == c->rx_pos - 1 && c->first.method == RT_METHOD_CONNECT)
+		return; /* bytes for the tunnel, sent before the answer has come */
 	if (c->kind == CONNECTION_HTTP || (c->kind == CONNECTION_NEW && looks_like_http(&c->rx))) {
 		if (sk) {
 			count(RT_SEEN, 1);
@@ -338,7 +352,7 @@ static long request_step(__u32 i, struct scan *s)
 	struct http1 *p = &c->rx;
 	__u32 zero = 0, left, used;
 
-	if (s->off >= s->end || p->state == HTTP1_DEAD || c->kind >= CONNECTION_STREAM || (c->flags & ANSWERED_EARLY))
+	if (s->off >= s->end || p->state == HTTP1_DEAD || c->kind >= CONNECTION_STREAM)
 		return 1;
 	left = s->end - s->off;
 	struct scratch *x = bpf_map_lookup_elem(&scratches, &zero);
@@ -370,18 +384,22 @@ static long request_step(__u32 i, struct scan *s)
 }
 
 /* Bytes were missed: what waits can no longer be told apart. */
-static __always_inline void request_gap(struct connection *c)
+static __noinline int request_gap(struct scan *s)
 {
-	__u32 waiting = c->rx_pos - c->tx_pos;
+	struct connection *c = s->c;
+	__u32 waiting = 0;
 
-	if (c->kind == CONNECTION_HTTP && c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
+	if (s->sk && c->rx_pos != c->tx_pos)
+		waiting = requests_waiting(c, bpf_sk_storage_get(&pipelines, s->sk, 0, 0));
+	if (s->sk && c->kind == CONNECTION_HTTP && c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
 		count(RT_SEEN, 1);
 		count(RT_LOST_GAP, 1);
 	}
-	if (waiting && waiting <= RT_PIPELINE_DEPTH)
+	if (waiting)
 		count(RT_LOST_GAP, waiting);
 	c->kind = CONNECTION_DEAD;
 	c->rx_lost = 1;
+	return 0;
 }
 
 /* A packet of 64 KB in chunks of one byte takes 22,000 steps. */
@@ -471,7 +489,7 @@ static long held_step(__u32 i, struct scan *s)
 		if (s->held)
 			bpf_loop(SCAN_STEPS, request_step, s, 0);
 		else
-			request_gap(c);
+			request_gap(s);
 		c->rx_next = p->seq + p->length;
 	}
 	bpf_map_delete_elem(&held_bytes, &key);
@@ -521,14 +539,14 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 			count(RT_REORDERED, 1);
 			return;
 		} else {
-			request_gap(c);
+			request_gap(s);
 			return;
 		}
 	}
 	bpf_loop(SCAN_STEPS, request_step, s, 0);
 	c->rx_next = k->seq + k->length;
-	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->rx.state != HTTP1_DEAD && !(c->flags & ANSWERED_EARLY)) {
-		request_gap(c); /* the rest was not looked at */
+	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->rx.state != HTTP1_DEAD) {
+		request_gap(s); /* the rest was not looked at */
 		return;
 	}
 	if (c->n_held)

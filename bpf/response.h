@@ -6,6 +6,13 @@
 
 #include "request.h"
 
+static __always_inline int starts_like_response(struct __sk_buff *skb, __u32 off, __u32 end)
+{
+	__u64 w = 0;
+
+	return end - off >= 8 && !bpf_skb_load_bytes(skb, off, &w, 7) && w == 0x2e312f50545448ull; /* "HTTP/1." */
+}
+
 /* Counts what a response kept for its verdict was about. */
 static __always_inline void response_settle(struct connection *c, struct request *rq, int client_took_it)
 {
@@ -63,9 +70,17 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 		return;
 	}
 	__u8 state = c->rx.state;
-	if (state == HTTP1_DEAD)
-		return; /* the answer to what was counted as malformed */
-	if (state == HTTP1_Q_START || state > HTTP1_Q_LF || !looks_like_http(&c->rx)) {
+	if (state == HTTP1_DEAD) {
+		if (c->rx_malformed && !(c->flags & MALFORMED_ANSWERED)) {
+			c->flags |= MALFORMED_ANSWERED; /* it is counted */
+			return;
+		}
+		/* The server goes on where the framing was lost for us, so there was another request. */
+		count(RT_SEEN, 1);
+		count(RT_LOST_MALFORMED, 1);
+		return;
+	}
+	if (answered_early(c) || state == HTTP1_Q_START || state > HTTP1_Q_LF || !looks_like_http(&c->rx)) {
 		count(RT_UNSOLICITED, 1);
 		return;
 	}
@@ -78,18 +93,22 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 	o.incomplete = 1;
 	count(RT_SEEN, 1);
 	request_record(c, rq, &o);
-	c->flags |= ANSWERED_EARLY;
+	c->early++;
 }
 
-/* What was sent is no HTTP/1 response: nothing that waits can be told apart any more. */
-static __always_inline void response_bad(struct connection *c)
+/* What was sent is no HTTP/1 response: nothing that waits can be told apart any more. The next segment that starts like a response
+ * is one again: a server may have sent a body where there is none (HEAD, 204), and both ends agree to go on. */
+static __noinline int response_lost(struct connection *c, struct bpf_sock *sk, __u32 reason)
 {
-	__u32 waiting = c->rx_pos - c->tx_pos;
-
-	c->kind = CONNECTION_DEAD;
-	if (waiting && waiting <= RT_PIPELINE_DEPTH)
-		count(RT_LOST_RESPONSE_MALFORMED, waiting);
+	c->tx.state = HTTP1_DEAD;
+	if (!sk || c->tx_pos == c->rx_pos)
+		return 0;
+	__u32 waiting = requests_waiting(c, bpf_sk_storage_get(&pipelines, sk, 0, 0));
+	if (waiting)
+		count(reason, waiting);
+	c->flags &= ~RESPONSE_KEPT;
 	c->tx_pos = c->rx_pos;
+	return 0;
 }
 
 static long response_run(__u32 i, struct parse *b)
@@ -104,8 +123,7 @@ static __noinline int response_event(struct connection *c, struct pipeline *l, _
 
 	switch (p->event) {
 	case HTTP1_EV_BAD:
-		response_bad(c);
-		break;
+		return 1;
 	case HTTP1_EV_UPGRADE:
 		response_end(c, l, now, 1);
 		c->kind = CONNECTION_STREAM;
@@ -136,7 +154,7 @@ static long response_step(__u32 i, struct scan *s)
 	struct http1 *p = &c->tx;
 	__u32 left, used;
 
-	if (s->off >= s->end || c->kind >= CONNECTION_STREAM)
+	if (s->off >= s->end || c->kind >= CONNECTION_STREAM || p->state == HTTP1_DEAD)
 		return 1;
 	left = s->end - s->off;
 	struct pipeline *l = c->first.pos == c->tx_pos ? 0 : bpf_sk_storage_get(&pipelines, s->sk, 0, 0);
@@ -156,8 +174,8 @@ static long response_step(__u32 i, struct scan *s)
 	}
 	s->off += used;
 	s->next += used;
-	if (p->event != HTTP1_EV_NONE)
-		response_event(c, l, s->now);
+	if (p->event != HTTP1_EV_NONE && response_event(c, l, s->now))
+		response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED);
 	return 0;
 }
 
@@ -179,16 +197,19 @@ static __always_inline void response_bytes(struct scan *s, struct packet *k)
 		s->off += -ahead;
 		s->next = c->tx_next;
 	} else if (ahead > 0) {
-		__u32 waiting = c->rx_pos - c->tx_pos;
-		c->kind = CONNECTION_DEAD;
-		if (waiting && waiting <= RT_PIPELINE_DEPTH)
-			count(RT_LOST_GAP, waiting);
-		c->tx_pos = c->rx_pos;
-		return;
+		response_lost(c, s->sk, RT_LOST_GAP);
+	}
+	if (c->tx.state == HTTP1_DEAD) {
+		if (!starts_like_response(s->skb, s->off, s->end)) {
+			response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED);
+			goto out;
+		}
+		http1_begin(&c->tx, 1);
 	}
 	bpf_loop(SCAN_STEPS, response_step, s, 0);
-	if (s->off < s->end && c->kind < CONNECTION_STREAM)
-		response_bad(c); /* the rest was not looked at */
+	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->tx.state != HTTP1_DEAD)
+		response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED); /* the rest was not looked at */
+out:
 	c->tx_next = k->seq + k->length;
 }
 

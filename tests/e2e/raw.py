@@ -35,6 +35,7 @@ class Case:
 	read: bool = True  # the server reads, and so can be known by name
 	queue: Optional[float] = None  # what the queue times must sum up to at least
 	ttfb_below: Optional[float] = None  # the times to the first byte sum up to less
+	ttfb_at_least: float = 0.0
 	late_accept: bool = False  # the client sends its first step before the server accepts
 	deferred: bool = False  # TCP_DEFER_ACCEPT: there is no connection before the first bytes
 
@@ -135,8 +136,11 @@ def play(listener, script, now=None):
 				elif what == "shut":
 					ends[end].shutdown(socket.SHUT_WR)
 				elif what == "eof":
-					while ends[end].recv(65536):
-						pass
+					try:
+						while ends[end].recv(65536):
+							pass
+					except ConnectionResetError:
+						pass  # closed with bytes unread
 				else:
 					raise ValueError(action)
 	finally:

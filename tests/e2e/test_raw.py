@@ -7,7 +7,8 @@ import raw
 import reqtally
 from exposition import growth
 from procs import Failure, Skip
-from raw_cases import all_cases
+import raw_cases
+import raw_syntax
 
 
 def parse(expectation):
@@ -146,6 +147,8 @@ def check_case(watch, case, took):
 	if case.ttfb_below and not 0 < ttfb < case.ttfb_below:
 		problems.append("times to the first byte sum up to %.4f s, expected less than %.4f s"
 				% (ttfb, case.ttfb_below))
+	if ttfb < case.ttfb_at_least:
+		problems.append("times to the first byte sum up to %.4f s, expected %.4f s and more" % (ttfb, case.ttfb_at_least))
 	lost = watch.lost(after)
 	problems = [p for p in problems if p]
 	noise = not problems and lost > case.lost
@@ -159,7 +162,7 @@ def check_case(watch, case, took):
 
 def tests():
 	names = set()
-	for case in all_cases():
+	for case in [*raw_cases.all_cases(), *raw_syntax.all_cases()]:
 		if case.name in names:
 			raise ValueError("two cases named " + case.name)
 		names.add(case.name)

@@ -158,7 +158,8 @@ static void test_requests(void **state)
 	    {"UPDATEREDIRECTREF /" H "\r\n", "_OTHER / done@32"},
 	    {"!#$%&'*+-.^_`|~09azAZ /" H "\r\n", "_OTHER / done@36"},
 	    {"ABCDEFGHIJKLMNOPQRSTUVWX /" H "\r\n", "_OTHER / done@39"},
-	    {"ABCDEFGHIJKLMNOPQRSTUVWXY /" H "\r\n", "bad@25"},
+	    {X50 X50 X50 X50 X50 " /" H "\r\n", "_OTHER / done@265"},
+	    {X50 X50 X50 X50 X50 "x /" H "\r\n", "bad@251"},
 	    /* RFC 9112 3.2.2: absolute form */
 	    {"GET http://example.org" H "\r\n", "GET / done@35"},
 	    {"GET http://example.org/" H "\r\n", "GET / done@36"},
