@@ -20,7 +20,7 @@
 static __always_inline int connection_idle(const struct connection *c)
 {
 	return (c->kind == CONNECTION_HTTP || c->kind == CONNECTION_NEW) && c->rx_pos == c->tx_pos && c->rx.state == HTTP1_Q_START &&
-	       c->tx.state == HTTP1_S_START && !c->n_held && !(c->flags & (RESPONSE_KEPT | EVENT_STREAM | ANSWERED_EARLY));
+	       c->tx.state == HTTP1_S_START && !c->n_held && !(c->flags & (RESPONSE_KEPT | EVENT_STREAM)) && !answered_early(c);
 }
 
 /* Will anything be counted for it? */
@@ -30,7 +30,7 @@ static __always_inline int connection_live(const struct connection *c)
 		return 0;
 	if (c->kind == CONNECTION_STREAM || c->rx_pos != c->tx_pos || (c->flags & (RESPONSE_KEPT | EVENT_STREAM)))
 		return 1;
-	return c->rx.state != HTTP1_Q_START && c->rx.state != HTTP1_DEAD && !(c->flags & ANSWERED_EARLY);
+	return c->rx.state != HTTP1_Q_START && c->rx.state != HTTP1_DEAD && !answered_early(c);
 }
 
 /* Under the connection's rx_lock. A packet that waits for the lock on another CPU finds the connection dead. */
