@@ -11,8 +11,9 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 
-/* Duplicate keys that one message lists: enough to repair a file, too few to flood a log. */
+/* Duplicate keys that are listed of one map: enough to repair a file, too few to flood a log. */
 #define DUPLICATES_SHOWN 20
+#define DUPLICATES_LOOKED_AT 10000
 #define ANCHORS_MAX 4096
 
 /* An alias is a second pointer to the same node, so memory stays proportional to the text; `size` counts what a reader
@@ -44,11 +45,11 @@ struct composer {
 	/* The first problem; it ends the reading. */
 	char *problem;
 	int line, col;
-	/* Duplicate keys do not, so that all of them are listed: the first one, and the list in Go's form. */
+	int go_line; /* the line that Go's message names; 0: none */
+	/* Duplicate keys do not: the first one, told if nothing else is wrong. */
+	bool duplicates_fail;
 	char *duplicate;
 	int duplicate_line, duplicate_col;
-	struct buf duplicates;
-	size_t n_duplicates;
 };
 
 static struct owned_node *owned(const struct yaml_node *n)
@@ -72,11 +73,20 @@ static void fail_mark(struct composer *c, yaml_mark_t mark, char *problem)
 	fail_at(c, (int)mark.line + 1, (int)mark.column + 1, problem);
 }
 
-/* Go's port reports the line where the enclosing construct begins, one too low in some cases; we say where the problem is. */
+/* The line in the message of Go's port: where the enclosing construct begins, counted from 0 unless the scanner speaks; none where
+ * that is the first line, and none from the reader. */
+static int go_line(const yaml_parser_t *p)
+{
+	size_t line = p->context_mark.line ? p->context_mark.line : p->problem_mark.line;
+	return p->error == YAML_READER_ERROR || !line ? 0 : (int)line + (p->error == YAML_SCANNER_ERROR);
+}
+
 static void fail_parser(struct composer *c, const char *text, size_t len)
 {
 	const yaml_parser_t *p = &c->parser;
 	char *problem = xstrdup(p->problem ? p->problem : "unknown problem parsing YAML content");
+	if (!c->problem)
+		c->go_line = go_line(p);
 	if (p->error != YAML_READER_ERROR) {
 		fail_mark(c, p->problem_mark, problem);
 		return;
@@ -95,9 +105,17 @@ static void fail_parser(struct composer *c, const char *text, size_t len)
 	fail_at(c, line, col, problem);
 }
 
+/* A limit that Go has not: its line is told. */
+static void fail_limit(struct composer *c, yaml_mark_t mark, char *problem)
+{
+	if (!c->problem)
+		c->go_line = (int)mark.line + 1;
+	fail_mark(c, mark, problem);
+}
+
 static void fail_too_large(struct composer *c, yaml_mark_t mark)
 {
-	fail_mark(c, mark, xasprintf("document has more than %d nodes", YAML_MAX_NODES));
+	fail_limit(c, mark, xasprintf("document has more than %d nodes", YAML_MAX_NODES));
 }
 
 static struct owned_node *node_new(struct composer *c, enum yaml_kind kind, yaml_mark_t mark)
@@ -198,28 +216,41 @@ static struct key_ref *sorted_keys(const struct yaml_node *map, size_t *n)
 	return refs;
 }
 
+static char *duplicate_text(const struct yaml_node *again, const struct yaml_node *first)
+{
+	return xasprintf("mapping key \"%s\" already defined at line %d", again->text, first->line);
+}
+
 static void check_duplicates(struct composer *c, const struct yaml_node *map)
 {
 	size_t n;
 	struct key_ref *refs = sorted_keys(map, &n);
-	for (size_t i = 1, first = 0; i < n; i++) {
-		if (key_text_cmp(refs[i].key, refs[first].key) != 0) {
-			first = i;
+	for (size_t i = 1; i < n && !c->duplicate; i++) {
+		if (key_text_cmp(refs[i].key, refs[i - 1].key) != 0)
 			continue;
-		}
-		const struct yaml_node *again = refs[i].key;
-		char *problem = xasprintf("mapping key \"%s\" already defined at line %d", again->text, refs[first].key->line);
-		if (c->n_duplicates++ < DUPLICATES_SHOWN)
-			buf_addf(&c->duplicates, "\n  line %d: %s", again->line, problem);
-		if (c->duplicate) {
-			free(problem);
-			continue;
-		}
-		c->duplicate = problem;
-		c->duplicate_line = again->line;
-		c->duplicate_col = again->col;
+		c->duplicate = duplicate_text(refs[i].key, refs[i - 1].key);
+		c->duplicate_line = refs[i].key->line;
+		c->duplicate_col = refs[i].key->col;
 	}
 	free(refs);
+}
+
+void yaml_duplicates(const struct yaml_node *map, struct strings *problems)
+{
+	size_t n, shown = 0;
+	bool any = false;
+	struct key_ref *refs = sorted_keys(map, &n);
+	for (size_t i = 1; i < n && !any; i++)
+		any = key_text_cmp(refs[i].key, refs[i - 1].key) == 0;
+	free(refs);
+	/* Every pair, as Go tells them. */
+	for (size_t i = 0; any && i < map->n && i < DUPLICATES_LOOKED_AT; i++)
+		for (size_t k = i + 1; map->keys[i]->text && k < map->n && shown < DUPLICATES_SHOWN; k++)
+			if (map->keys[k]->text && key_text_cmp(map->keys[i], map->keys[k]) == 0) {
+				_cleanup_free_ char *text = duplicate_text(map->keys[k], map->keys[i]);
+				strings_take(problems, xasprintf("line %d: %s", map->keys[k]->line, text));
+				shown++;
+			}
 }
 
 static bool has_key(const struct key_ref *refs, size_t n, const struct yaml_node *key)
@@ -348,7 +379,8 @@ static struct yaml_node *compose_map(struct composer *c, const yaml_event_t *e, 
 	}
 	o->open = false;
 	if (end) {
-		check_duplicates(c, map);
+		if (c->duplicates_fail)
+			check_duplicates(c, map);
 		apply_merges(c, map, &cap, &cap_values, merges, n_merges);
 	}
 	free(merges);
@@ -358,7 +390,7 @@ static struct yaml_node *compose_map(struct composer *c, const yaml_event_t *e, 
 static struct yaml_node *compose(struct composer *c, yaml_event_t *e, int depth)
 {
 	if (depth > YAML_MAX_DEPTH) {
-		fail_mark(c, e->start_mark, xasprintf("exceeded max depth of %d", YAML_MAX_DEPTH));
+		fail_limit(c, e->start_mark, xasprintf("exceeded max depth of %d", YAML_MAX_DEPTH));
 		return NULL;
 	}
 	switch (e->type) {
@@ -405,11 +437,10 @@ static void compose_document(struct composer *c)
 	}
 }
 
-/* As yaml_parse_at; *LIST is Go's text for duplicate keys, or NULL. */
-static int parse(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col, char **list)
+/* As yaml_parse_at; *GO is the line of Go's message. */
+static int parse(const char *text, size_t len, struct yaml_doc **doc, char **error, bool duplicates_fail, int *line, int *col, int *go)
 {
-	struct composer c = {.doc = xcalloc(1, sizeof(*c.doc)), .duplicates = BUF_LIMIT((size_t)1 << 20)};
-	*list = NULL;
+	struct composer c = {.doc = xcalloc(1, sizeof(*c.doc)), .duplicates_fail = duplicates_fail};
 	if (!yaml_parser_initialize(&c.parser)) {
 		fail_at(&c, 0, 0, xstrdup("cannot set up the YAML parser"));
 	} else if (len > YAML_MAX_BYTES) {
@@ -424,12 +455,9 @@ static int parse(const char *text, size_t len, struct yaml_doc **doc, char **err
 	for (size_t i = 0; i < c.n_anchors; i++)
 		free(c.anchors[i].name);
 	free(c.anchors);
-	if (c.duplicate && !c.problem) {
+	if (c.duplicate && !c.problem)
 		fail_at(&c, c.duplicate_line, c.duplicate_col, take(c.duplicate));
-		*list = buf_steal(&c.duplicates);
-	}
 	free(c.duplicate);
-	buf_free(&c.duplicates);
 	if (!c.problem) {
 		*doc = c.doc;
 		return 0;
@@ -438,32 +466,28 @@ static int parse(const char *text, size_t len, struct yaml_doc **doc, char **err
 	*error = c.problem;
 	*line = c.line;
 	*col = c.col;
+	*go = c.go_line;
 	return -EINVAL;
 }
 
 int yaml_parse_at(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col)
 {
-	char *list;
-	int r = parse(text, len, doc, error, line, col, &list);
-	free(list);
-	return r;
+	int go;
+	return parse(text, len, doc, error, true, line, col, &go);
 }
 
 int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error)
 {
-	int line, col;
-	char *problem, *list;
-	int r = parse(text, len, doc, &problem, &line, &col, &list);
+	int line, col, go;
+	char *problem;
+	int r = parse(text, len, doc, &problem, false, &line, &col, &go);
 	if (r < 0) {
-		if (list)
-			*error = xasprintf("yaml: unmarshal errors:%s", list);
-		else if (line > 0)
-			*error = xasprintf("yaml: line %d: %s", line, problem);
+		if (go > 0)
+			*error = xasprintf("yaml: line %d: %s", go, problem);
 		else
 			*error = xasprintf("yaml: %s", problem);
 		free(problem);
 	}
-	free(list);
 	return r;
 }
 

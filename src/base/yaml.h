@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A YAML document as a tree of nodes that know their line and column, on top of libyaml (the only place that includes
- * it). Aliases and merge keys (`<<`) are resolved; a duplicate key is an error. Trees are bounded: depth, nodes after
- * alias expansion, bytes of input. */
+ * it). Aliases and merge keys (`<<`) are resolved. Trees are bounded: depth, nodes after alias expansion, bytes of input. */
 #ifndef RT_BASE_YAML_H
 #define RT_BASE_YAML_H
 
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "base/strings.h"
 
 enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_MAP, YAML_SEQ };
 
@@ -28,14 +29,16 @@ struct yaml_doc;
 #define YAML_MAX_DEPTH 200
 
 /* Parses the first document of TEXT. 0 and *DOC (yaml_doc_free it); -EINVAL and *ERROR, a heap string in the wording of
- * Go's yaml.v3, "yaml: line 3: did not find expected key", or for duplicate keys "yaml: unmarshal errors:\n  line 4:
- * mapping key "a" already defined at line 3" with a line for each. An empty document has a YAML_NULL root. */
+ * Go's yaml.v3, "yaml: line 3: did not find expected key", with its lines too: that where the enclosing construct begins. Duplicate
+ * keys stay in the maps (yaml_duplicates). An empty document has a YAML_NULL root. */
 int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error);
-/* The same, but *ERROR is the bare problem ("did not find expected key") and its place goes to *LINE and *COL, from 1
- * (0: unknown). */
+/* The same, but *ERROR is the bare problem ("did not find expected key") and its own place goes to *LINE and *COL, from 1
+ * (0: unknown). A duplicate key is an error. */
 int yaml_parse_at(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col);
 void yaml_doc_free(struct yaml_doc *doc);
 const struct yaml_node *yaml_root(const struct yaml_doc *doc);
+/* Adds `line 4: mapping key "a" already defined at line 3` for each pair of equal keys. */
+void yaml_duplicates(const struct yaml_node *map, struct strings *problems);
 /* The value of KEY in a map, or NULL. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 /* Plain scalars true/false and their YAML 1.1 kin; false if it is no boolean. */

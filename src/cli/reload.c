@@ -69,6 +69,8 @@ static char *join(const struct strings *errors)
 {
 	_cleanup_buf_ struct buf b = BUF_LIMIT(1 << 20);
 	for (size_t i = 0; i < errors->n; i++) {
+		if (i && !strcmp(errors->v[i], errors->v[i - 1])) /* syntax errors are told twice, as promtool does */
+			continue;
 		buf_adds(&b, i ? "; " : "");
 		/* yaml's errors are a heading and indented lines. */
 		for (const char *p = errors->v[i]; *p; p++) {

@@ -155,6 +155,17 @@ static int expect(struct check *c, const struct expr *e, enum promql_type want, 
 
 static int check_selector(struct check *c, struct expr *e)
 {
+	/* The name that stands before or alone in the braces is the last matcher. Before them, no other matcher may be on the name. */
+	bool before = c->p->text.p[e->pos] != '{';
+	struct sv name = e->vector.name;
+	for (size_t i = 0; i + (e->vector.name.n > 0) < e->vector.n; i++) {
+		const struct matcher *m = &e->vector.matchers[i];
+		if (!sv_eqs(m->name, LABEL_NAME) || (!before && m->type != MATCH_EQUAL))
+			continue;
+		if (name.n)
+			FAIL(e, "metric name must not be set twice: \"%.*s\" or \"%.*s\"", SV_ARG(name), SV_ARG(m->value));
+		name = m->value;
+	}
 	for (size_t i = 0; i < e->vector.n; i++)
 		if (!matcher_matches(&e->vector.matchers[i], SV("")))
 			return 0;

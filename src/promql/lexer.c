@@ -92,6 +92,8 @@ struct lexer {
 	size_t parens;
 	bool brace, bracket;
 	bool colon; /* seen in these brackets */
+	bool before_duration; /* in brackets, and no number yet: another set of characters, as Prometheus has it */
+	bool got_duration;    /* in any brackets so far */
 };
 
 static bool is_alpha(int c)
@@ -156,6 +158,9 @@ static const char *quoted_char(const struct lexer *l, size_t at, char out[16])
 	return out;
 }
 
+/* One escape behind the backslash at S: bytes taken, or 0 and *ERROR. */
+static size_t unescape(struct sv s, char quote, struct arena *a, char *out, size_t *n, const char **error);
+
 static void lex_string(struct lexer *l)
 {
 	size_t from = l->i;
@@ -175,8 +180,17 @@ static void lex_string(struct lexer *l)
 			fail(l, from, "unterminated quoted string");
 			return;
 		}
-		if (c == '\\' && peek(l, 1) >= 0 && peek(l, 1) != '\n')
-			l->i++;
+		if (c != '\\')
+			continue;
+		char text[8];
+		size_t n = 0;
+		const char *error = NULL;
+		size_t k = unescape(sv_make(l->in.p + l->i + 1, l->in.n - l->i - 1), (char)quote, l->a, text, &n, &error);
+		if (error) {
+			fail(l, from, "%s", error);
+			return;
+		}
+		l->i += k;
 	}
 	l->i++;
 	emit(l, TOKEN_STRING, from);
@@ -210,6 +224,66 @@ static bool take_duration(struct lexer *l)
 	return units && !is_alpha(peek(l, 0));
 }
 
+static bool take_one(struct lexer *l, const char *of)
+{
+	int c = peek(l, 0);
+	if (c <= 0 || !strchr(of, c))
+		return false;
+	l->i++;
+	return true;
+}
+
+/* Prometheus' idea of a decimal number: what may be one is taken, and read later; where it cannot become one, false, and as much
+ * is taken as the message is to show. */
+static bool take_number(struct lexer *l)
+{
+	static const char digits[] = "0123456789";
+	bool dot = false, exponent = false;
+	take_one(l, ".");
+	while (take_one(l, digits) || (peek(l, 0) > 0 && strchr("._eE", peek(l, 0)))) {
+		int c = peek(l, 0);
+		if (c == '.') {
+			l->i++;
+			if (dot || take_one(l, "_."))
+				return false;
+			dot = true;
+		} else if (c == 'e' || c == 'E') {
+			l->i++;
+			if (exponent)
+				return false;
+			exponent = true;
+			take_one(l, "+-");
+			if (take_one(l, "._eE") || peek(l, 0) < 0)
+				return false;
+		} else if (c == '_') {
+			l->i++;
+			if (take_one(l, "._eE") || peek(l, 0) < 0)
+				return false;
+		}
+	}
+	return true;
+}
+
+/* What looks like the units of a duration behind a number that is none, such as the `m` of `0.5m`: the parser will say that it is no
+ * valid duration. False, with as much taken as the message is to show. */
+static bool take_rest_of_duration(struct lexer *l)
+{
+	if (!take_one(l, "smhdwy"))
+		return false;
+	take_one(l, "s");
+	while (take_one(l, "0123456789")) {
+		while (take_one(l, "0123456789"))
+			;
+		if (!take_one(l, "smhdw"))
+			return false;
+		take_one(l, "s");
+	}
+	if (!is_alpha(peek(l, 0)) && !is_digit(peek(l, 0)))
+		return true;
+	l->i++;
+	return false;
+}
+
 static void lex_number(struct lexer *l)
 {
 	size_t from = l->i;
@@ -221,37 +295,22 @@ static void lex_number(struct lexer *l)
 	bool hex = peek(l, 0) == '0' && (peek(l, 1) == 'x' || peek(l, 1) == 'X');
 	if (hex)
 		l->i += 2;
-	take_digits(l, hex);
-	if (!hex && peek(l, 0) == '.') {
-		l->i++;
-		take_digits(l, false);
+	bool number = true;
+	if (hex) {
+		take_digits(l, true);
+		number = !take_one(l, ".");
+	} else {
+		number = take_number(l);
 	}
-	if (!hex && (peek(l, 0) == 'e' || peek(l, 0) == 'E')) {
-		size_t sign = peek(l, 1) == '+' || peek(l, 1) == '-';
-		if (is_digit(peek(l, 1 + sign))) {
-			l->i += 1 + sign;
-			take_digits(l, false);
-		}
-	}
-	if (is_alpha(peek(l, 0)) || is_digit(peek(l, 0))) {
-		/* The message shows what could still have become a duration. */
-		size_t end = l->i, k = 0;
-		while (end + k < l->in.n && strchr("smhdwy", l->in.p[end + k])) {
-			k++;
-			if (end + k < l->in.n && l->in.p[end + k] == 's')
-				k++;
-			if (end + k < l->in.n && !is_digit(l->in.p[end + k])) {
-				k += is_alpha(l->in.p[end + k]);
-				break;
-			}
-			while (end + k < l->in.n && is_digit(l->in.p[end + k]))
-				k++;
-		}
-		end += k;
-		fail(l, from, "bad number or duration syntax: \"%.*s\"", (int)(end - from), l->in.p + from);
+	if (number && !is_alpha(peek(l, 0)) && !is_digit(peek(l, 0))) {
+		emit(l, TOKEN_NUMBER, from);
 		return;
 	}
-	emit(l, TOKEN_NUMBER, from);
+	if (take_rest_of_duration(l)) {
+		emit(l, TOKEN_DURATION, from);
+		return;
+	}
+	fail(l, from, "bad number or duration syntax: \"%.*s\"", (int)(l->i - from), l->in.p + from);
 }
 
 static void lex_word(struct lexer *l, bool colon)
@@ -307,6 +366,38 @@ static bool lex_sign(struct lexer *l)
 	return true;
 }
 
+static bool is_duration_word(enum token_type t)
+{
+	return t == TOKEN_STEP || t == TOKEN_RANGE || t == TOKEN_MIN_OF || t == TOKEN_MAX_OF;
+}
+
+/* In brackets, up to the first number nothing but a duration's beginning is known: here is a word, a colon, or what cannot be. */
+static void lex_before_duration(struct lexer *l)
+{
+	size_t from = l->i;
+	char q[16];
+	if (peek(l, 0) == ':' && l->got_duration && !l->colon) {
+		l->i++;
+		l->colon = true;
+		emit(l, TOKEN_COLON, from);
+		return;
+	}
+	if (peek(l, 0) == ':') {
+		fail(l, from + 1, l->got_duration ? "unexpected repeated colon in duration expression"
+						  : "unexpected colon before duration in duration expression");
+		return;
+	}
+	if (is_alpha(peek(l, 0))) {
+		lex_word(l, false);
+		if (is_duration_word(l->v[l->n - 1].type)) {
+			l->got_duration = true;
+			return;
+		}
+		l->n--;
+	}
+	fail(l, from, "unexpected character in duration expression: %s", quoted_char(l, from, q));
+}
+
 static void lex_one(struct lexer *l)
 {
 	size_t from = l->i;
@@ -336,15 +427,25 @@ static void lex_one(struct lexer *l)
 		return;
 	}
 	if (is_digit(c) || (c == '.' && is_digit(peek(l, 1)))) {
+		l->before_duration = false;
+		l->got_duration |= l->bracket;
 		lex_number(l);
+		return;
+	}
+	if (l->before_duration && c != ']' && c != '(' && c != ')' && !(c > 0 && strchr("+-*/%^,", c))) {
+		lex_before_duration(l);
 		return;
 	}
 	if (is_alpha(c) || (c == ':' && !l->bracket)) {
 		lex_word(l, !l->bracket);
+		if (!l->bracket || is_duration_word(l->v[l->n - 1].type))
+			return;
+		l->n--;
+		fail(l, from, "unexpected character: %s, expected ':'", quoted_char(l, from, q));
 		return;
 	}
-	if (c == '!' && peek(l, 1) != '=' && peek(l, 1) != '~') {
-		fail(l, from, "unexpected character after '!': %s", quoted_char(l, from + 1, q));
+	if ((c == '!' && peek(l, 1) != '=') || (c == '=' && peek(l, 1) == '~')) {
+		fail(l, from, "unexpected character after '%c': %s", c, quoted_char(l, from + 1, q));
 		return;
 	}
 	if (c == ':' && l->colon) {
@@ -374,7 +475,7 @@ static void lex_one(struct lexer *l)
 			fail(l, from, "unexpected left bracket '['");
 			return;
 		}
-		l->bracket = true;
+		l->bracket = l->before_duration = true;
 		l->colon = false;
 		emit(l, TOKEN_LEFT_BRACKET, from);
 		return;
@@ -383,7 +484,7 @@ static void lex_one(struct lexer *l)
 			fail(l, from, "unexpected right bracket ']'");
 			return;
 		}
-		l->bracket = false;
+		l->bracket = l->before_duration = false;
 		l->colon = false;
 		emit(l, TOKEN_RIGHT_BRACKET, from);
 		return;
@@ -402,7 +503,7 @@ struct token *lexer_run(struct sv text, struct arena *a, size_t *n)
 {
 	struct lexer l = {.in = text, .a = a};
 	do {
-		while (is_space(peek(&l, 0)) || peek(&l, 0) == '#') {
+		while (is_space(peek(&l, 0)) || (peek(&l, 0) == '#' && !l.before_duration)) {
 			if (peek(&l, 0) == '#')
 				while (peek(&l, 0) >= 0 && peek(&l, 0) != '\n')
 					l.i++;
@@ -413,10 +514,12 @@ struct token *lexer_run(struct sv text, struct arena *a, size_t *n)
 			lex_one(&l);
 		else if (l.brace)
 			fail(&l, text.n, "unexpected end of input inside braces");
-		else if (l.bracket)
-			fail(&l, text.n, "unclosed left bracket");
+		else if (l.before_duration)
+			fail(&l, text.n, "unexpected end of input in duration expression");
 		else if (l.parens)
 			fail(&l, text.n, "unclosed left parenthesis");
+		else if (l.bracket)
+			fail(&l, text.n, "unclosed left bracket");
 		else
 			emit(&l, TOKEN_EOF, text.n);
 	} while (l.v[l.n - 1].type != TOKEN_EOF && l.v[l.n - 1].type != TOKEN_ERROR);
@@ -447,17 +550,34 @@ static int digit_of(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
 }
 
-static const char *bad_escape(struct arena *a, const char *fmt, unsigned char c)
+/* The character at S as Go's %#U shows it, between BEFORE and AFTER. */
+static const char *bad_escape(struct arena *a, const char *before, struct sv s, const char *after)
 {
-	char tmp[80];
-	snprintf(tmp, sizeof(tmp), fmt, c, c);
+	char tmp[120];
+	unsigned char c = (unsigned char)s.p[0];
+	size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 1;
+	uint32_t rune = n == 1 ? c : c & (0xffu >> (n + 1));
+	if (n > s.n || (n == 1 && c >= 0x80)) {
+		n = 0;
+		rune = 0xfffd;
+	}
+	for (size_t k = 1; k < n; k++)
+		rune = rune << 6 | ((unsigned char)s.p[k] & 0x3f);
+	if (rune < 0x20 || rune == 0x7f)
+		snprintf(tmp, sizeof(tmp), "%sU+%04X%s", before, rune, after);
+	else
+		snprintf(tmp, sizeof(tmp), "%sU+%04X '%.*s'%s", before, rune, n ? (int)n : 3, n ? s.p : "\xef\xbf\xbd", after);
 	return arena_strndup(a, tmp, strlen(tmp));
 }
 
-/* One escape behind the backslash at S: bytes taken, or 0 and *ERROR. */
 static size_t unescape(struct sv s, char quote, struct arena *a, char *out, size_t *n, const char **error)
 {
 	static const char simple[] = "a\ab\bf\fn\nr\rt\tv\v\\\\";
+	static const char cut[] = "escape sequence not terminated";
+	if (!s.n) {
+		*error = cut;
+		return 0;
+	}
 	char c = s.p[0];
 	for (size_t k = 0; k + 1 < sizeof(simple); k += 2)
 		if (c == simple[k]) {
@@ -472,17 +592,14 @@ static size_t unescape(struct sv s, char quote, struct arena *a, char *out, size
 	int base = digits == 3 ? 8 : 16;
 	size_t from = digits == 3 ? 0 : 1;
 	if (!digits) {
-		*error = bad_escape(a, "unknown escape sequence U+%04X '%c'", (unsigned char)c);
+		*error = bad_escape(a, "unknown escape sequence ", s, "");
 		return 0;
 	}
 	uint32_t v = 0;
 	for (size_t k = from; k < from + digits; k++) {
-		/* Behind the end stands the closing quote. */
-		char x = k < s.n ? s.p[k] : quote;
-		int d = digit_of(x);
+		int d = k < s.n ? digit_of(s.p[k]) : base;
 		if (d >= base) {
-			*error = bad_escape(a, "illegal character U+%04X '%c' in escape sequence",
-					    (unsigned char)x);
+			*error = k < s.n ? bad_escape(a, "illegal character ", sv_make(s.p + k, s.n - k), " in escape sequence") : cut;
 			return 0;
 		}
 		v = v * (uint32_t)base + (uint32_t)d;

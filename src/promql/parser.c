@@ -86,9 +86,9 @@ static void describe(const struct token *t, struct buf *b)
 	}
 	if (TOKEN_IS_AGGREGATOR(t->type)) {
 		buf_addf(b, "<aggr:%.*s>", SV_ARG(t->text));
-	} else if (TOKEN_IS_OPERATOR(t->type)) {
+	} else if (TOKEN_IS_OPERATOR(t->type) || t->type == TOKEN_AT || t->type == TOKEN_EQL_REGEX || t->type == TOKEN_NEQ_REGEX) {
 		buf_addf(b, "<op:%.*s>", SV_ARG(t->text));
-	} else if (TOKEN_IS_KEYWORD(t->type)) {
+	} else if (TOKEN_IS_KEYWORD(t->type) && !(t->type >= TOKEN_START && t->type <= TOKEN_RANGE)) {
 		buf_addf(b, "<%.*s>", SV_ARG(t->text));
 	} else {
 		buf_adds(b, kind ? kind : "");
@@ -107,6 +107,10 @@ void *parser_unexpected(struct parser *p, const char *context, const char *expec
 	if (t->type == TOKEN_ERROR)
 		return parser_fail(p, t->pos, "%s", t->error);
 	struct buf b = BUF_INIT;
+	if (!context) {
+		context = p->context;
+		expected = p->expected;
+	}
 	buf_adds(&b, "unexpected ");
 	describe(t, &b);
 	if (context)
@@ -181,8 +185,14 @@ bool parser_number(struct parser *p, double *v, bool *is_duration)
 		*v = (double)ms / 1000;
 		return true;
 	}
-	if (!parse_number_text(t->text, v)) {
-		parser_fail(p, t->pos, "error parsing number: \"%.*s\": invalid syntax", SV_ARG(t->text));
+	bool inf = t->text.n && (t->text.p[0] == 'i' || t->text.p[0] == 'I');
+	bool read = parse_number_text(t->text, v);
+	if (read && isinf(*v) && !inf) {
+		parser_fail(p, t->pos, "error parsing number: strconv.ParseFloat: parsing \"%.*s\": value out of range", SV_ARG(t->text));
+		return false;
+	}
+	if (!read) {
+		parser_fail(p, t->pos, "error parsing number: strconv.ParseFloat: parsing \"%.*s\": invalid syntax", SV_ARG(t->text));
 		return false;
 	}
 	return true;
@@ -251,6 +261,12 @@ static bool parse_label_list(struct parser *p, struct name_list *out)
 
 static struct expr *parse_expr(struct parser *p, int min_prec);
 
+static bool begins_expr(enum token_type t)
+{
+	return parser_is_number(t) || t == TOKEN_STRING || t == TOKEN_LEFT_PAREN || t == TOKEN_LEFT_BRACE || t == TOKEN_ADD ||
+	       t == TOKEN_SUB || is_metric_name(t);
+}
+
 static bool parse_args(struct parser *p, struct expr *call)
 {
 	size_t cap = 0;
@@ -273,7 +289,8 @@ static bool parse_args(struct parser *p, struct expr *call)
 			parser_unexpected(p, NULL, NULL);
 			return false;
 		}
-		if (parser_cur(p)->type == TOKEN_RIGHT_PAREN) {
+		enum token_type next = parser_cur(p)->type;
+		if (next != TOKEN_ERROR && !begins_expr(next)) {
 			parser_fail(p, comma->pos, "trailing commas not allowed in function call args");
 			return false;
 		}
@@ -291,10 +308,10 @@ static struct expr *parse_call(struct parser *p)
 	if (word)
 		e->call.name = name = sv_of(word);
 	e->call.fn = function_find(name);
+	if (!parse_args(p, e)) /* what is wrong in there is told first */
+		return NULL;
 	if (!e->call.fn)
 		return parser_fail(p, t->pos, "unknown function with name \"%.*s\"", SV_ARG(name));
-	if (!parse_args(p, e))
-		return NULL;
 	e->end = p->last_end;
 	return e;
 }
@@ -305,12 +322,13 @@ static bool aggregate_takes_param(enum token_type op)
 	       op == TOKEN_LIMITK || op == TOKEN_LIMIT_RATIO;
 }
 
-static struct expr *parse_aggregate(struct parser *p)
+static struct expr *parse_aggregate_in_context(struct parser *p)
 {
 	const struct token *t = parser_advance(p);
 	struct expr *e = parser_new(p, EXPR_AGGREGATE, t->pos);
 	e->aggregate.op = t->type;
 	bool grouped = false;
+	struct expr args = {.kind = EXPR_CALL};
 	for (int round = 0; round < 2; round++) {
 		if (!grouped && (parser_cur(p)->type == TOKEN_BY || parser_cur(p)->type == TOKEN_WITHOUT)) {
 			e->aggregate.without = parser_advance(p)->type == TOKEN_WITHOUT;
@@ -322,22 +340,31 @@ static struct expr *parse_aggregate(struct parser *p)
 			break;
 		if (parser_cur(p)->type != TOKEN_LEFT_PAREN)
 			return parser_unexpected(p, "aggregation", NULL);
-		struct expr args = {.kind = EXPR_CALL};
 		if (!parse_args(p, &args))
 			return NULL;
-		size_t want = aggregate_takes_param(t->type) ? 2 : 1;
-		e->end = p->last_end;
-		if (!args.call.n)
-			return parser_fail(p, t->pos, "no arguments for aggregate expression provided");
-		if (args.call.n != want)
-			return parser_fail(p, t->pos,
-					   "wrong number of arguments for aggregate expression provided, "
-					   "expected %zu, got %zu",
-					   want, args.call.n);
-		e->aggregate.expr = args.call.args[want - 1];
-		e->aggregate.param = want == 2 ? args.call.args[0] : NULL;
+		if (!grouped && parser_cur(p)->type == TOKEN_ERROR) /* the token behind is looked at for by and without */
+			return parser_unexpected(p, NULL, NULL);
 	}
+	size_t want = aggregate_takes_param(t->type) ? 2 : 1;
+	if (!args.call.n)
+		return parser_fail(p, t->pos, "no arguments for aggregate expression provided");
+	if (args.call.n != want)
+		return parser_fail(p, t->pos, "wrong number of arguments for aggregate expression provided, expected %zu, got %zu", want,
+				   args.call.n);
+	e->aggregate.expr = args.call.args[want - 1];
+	e->aggregate.param = want == 2 ? args.call.args[0] : NULL;
 	e->end = p->last_end;
+	return e;
+}
+
+static struct expr *parse_aggregate(struct parser *p)
+{
+	const char *context = p->context, *expected = p->expected;
+	p->context = "aggregation";
+	p->expected = NULL;
+	struct expr *e = parse_aggregate_in_context(p);
+	p->context = context;
+	p->expected = expected;
 	return e;
 }
 
@@ -500,6 +527,10 @@ static bool parse_modifiers(struct parser *p, struct expr *b)
 			    parser_advance(p)->type == TOKEN_GROUP_LEFT ? CARD_MANY_TO_ONE : CARD_ONE_TO_MANY;
 			if (parser_cur(p)->type == TOKEN_LEFT_PAREN && !parse_label_list(p, &m->include))
 				return false;
+			if (!begins_expr(parser_cur(p)->type) && parser_ahead(p, 0) != TOKEN_ERROR) {
+				parser_unexpected(p, "grouping opts", "\"(\"");
+				return false;
+			}
 		}
 	}
 	return parse_fill(p, m);

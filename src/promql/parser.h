@@ -14,6 +14,9 @@ struct parser {
 	size_t i;
 	size_t depth;
 	uint32_t last_end; /* where the last consumed token ended */
+	/* What a syntax error is told to be in if its place does not say better: the innermost construct that is open and has words of
+	 * its own for that, as the error productions of Prometheus' grammar. May be NULL. */
+	const char *context, *expected;
 	char *error;
 };
 
@@ -24,7 +27,7 @@ const struct token *parser_advance(struct parser *p);
 bool parser_take(struct parser *p, enum token_type type);
 /* Always NULL; only the first error is kept. */
 void *parser_fail(struct parser *p, uint32_t pos, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* "unexpected X in CONTEXT, expected WHAT"; the lexer's own error goes first. */
+/* "unexpected X in CONTEXT, expected WHAT"; without a context that of P. The lexer's own error goes first. */
 void *parser_unexpected(struct parser *p, const char *context, const char *expected);
 struct expr *parser_new(struct parser *p, enum expr_kind kind, uint32_t pos);
 struct sv parser_keep(struct parser *p, struct sv s);

@@ -2,6 +2,7 @@
 /* Selectors and what may follow them: ranges, subqueries, offset, @, anchored and smoothed; and the durations
  * in those. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -28,13 +29,10 @@ static bool add_matcher(struct parser *p, struct expr *e, size_t *cap, uint32_t 
 	return true;
 }
 
-static bool set_metric_name(struct parser *p, struct expr *e, uint32_t pos, struct sv name)
+static bool set_metric_name(struct parser *p, struct expr *e, size_t *cap, uint32_t pos, struct sv name)
 {
-	if (e->vector.name.n) {
-		parser_fail(p, pos, "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
-			    SV_ARG(e->vector.name), SV_ARG(name));
-		return false;
-	}
+	if (e->vector.name.n) /* refused when the tree is checked */
+		return add_matcher(p, e, cap, pos, MATCH_EQUAL, SV(LABEL_NAME), name);
 	if (!name.n || !text_is_utf8(name)) {
 		parser_fail(p, pos, "invalid metric name: \"%.*s\"", SV_ARG(name));
 		return false;
@@ -52,7 +50,7 @@ static bool parse_matcher(struct parser *p, struct expr *e, size_t *cap)
 		if (!parser_string(p, &name))
 			return false;
 		if (parser_cur(p)->type == TOKEN_COMMA || parser_cur(p)->type == TOKEN_RIGHT_BRACE)
-			return set_metric_name(p, e, t->pos, name);
+			return set_metric_name(p, e, cap, t->pos, name);
 	} else if (t->type == TOKEN_IDENTIFIER) {
 		parser_advance(p);
 		name = parser_keep(p, name);
@@ -104,12 +102,6 @@ struct expr *parse_vector_selector(struct parser *p)
 				return parser_unexpected(p, "label matching", "\",\" or \"}\"");
 		}
 	if (e->vector.name.n) {
-		for (size_t i = 0; i < e->vector.n; i++)
-			if (sv_eqs(e->vector.matchers[i].name, LABEL_NAME) &&
-			    e->vector.matchers[i].type == MATCH_EQUAL)
-				return parser_fail(
-				    p, t->pos, "metric name must not be set twice: \"%.*s\" or \"%.*s\"",
-				    SV_ARG(e->vector.name), SV_ARG(e->vector.matchers[i].value));
 		if (!add_matcher(p, e, &cap, t->pos, MATCH_EQUAL, SV(LABEL_NAME), e->vector.name))
 			return NULL;
 	}
@@ -132,7 +124,7 @@ static struct expr *parse_duration_primary(struct parser *p)
 		if (!e->paren)
 			return NULL;
 		if (!parser_take(p, TOKEN_RIGHT_PAREN))
-			return parser_unexpected(p, "duration expression", "\")\"");
+			return parser_unexpected(p, NULL, NULL);
 		e->end = p->last_end;
 		return e;
 	}
@@ -143,19 +135,19 @@ static struct expr *parse_duration_primary(struct parser *p)
 		e->call.name = sv_of(token_word(t->type));
 		e->call.args = arena_calloc(p->a, 2, sizeof(*e->call.args));
 		if (!parser_take(p, TOKEN_LEFT_PAREN))
-			return parser_unexpected(p, "duration expression", "\"(\"");
+			return parser_unexpected(p, NULL, NULL);
 		for (size_t i = 0; i < want; i++) {
 			if (i && !parser_take(p, TOKEN_COMMA))
-				return parser_unexpected(p, "duration expression", "\",\"");
+				return parser_unexpected(p, NULL, NULL);
 			if (!(e->call.args[e->call.n++] = parse_duration_expr(p, 1)))
 				return NULL;
 		}
 		if (!parser_take(p, TOKEN_RIGHT_PAREN))
-			return parser_unexpected(p, "duration expression", "\")\"");
+			return parser_unexpected(p, NULL, NULL);
 		e->end = p->last_end;
 		return e;
 	}
-	return parser_unexpected(p, "subquery or range selector", "number, duration, step(), or range()");
+	return parser_unexpected(p, NULL, NULL);
 }
 
 static struct expr *parse_duration_expr(struct parser *p, int min_prec)
@@ -189,6 +181,23 @@ static struct expr *parse_duration_expr(struct parser *p, int min_prec)
 	}
 	p->depth--;
 	return lhs;
+}
+
+/* E of the kind GET reads, with what a syntax error in it is told to be in. */
+static struct expr *duration_in(struct parser *p, struct expr *(*get)(struct parser *p), const char *context, const char *expected)
+{
+	const char *outer_context = p->context, *outer_expected = p->expected;
+	p->context = context;
+	p->expected = expected;
+	struct expr *e = get(p);
+	p->context = outer_context;
+	p->expected = outer_expected;
+	return e;
+}
+
+static struct expr *any_duration(struct parser *p)
+{
+	return parse_duration_expr(p, 1);
 }
 
 static bool is_constant(const struct expr *e)
@@ -246,14 +255,14 @@ struct expr *parse_range(struct parser *p, struct expr *e)
 	struct duration range, step = {0};
 	bool has_step = false, subquery = false;
 	uint32_t at = parser_cur(p)->pos;
-	struct expr *d = parse_duration_expr(p, 1);
+	struct expr *d = duration_in(p, any_duration, "subquery or range selector", "number, duration, step(), or range()");
 	if (!d || !set_duration(p, &range, d) || !must_be_positive(p, &range, at))
 		return NULL;
 	if (parser_take(p, TOKEN_COLON)) {
 		subquery = true;
 		if (parser_cur(p)->type != TOKEN_RIGHT_BRACKET) {
 			at = parser_cur(p)->pos;
-			d = parse_duration_expr(p, 1);
+			d = duration_in(p, any_duration, "subquery selector", "number, duration, step(), range(), or \"]\"");
 			if (!d || !set_duration(p, &step, d) || !must_be_positive(p, &step, at))
 				return NULL;
 			has_step = true;
@@ -302,7 +311,7 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 	if (!parser_is_number(t) && t != TOKEN_LEFT_PAREN && t != TOKEN_STEP && t != TOKEN_RANGE &&
 	    t != TOKEN_MIN_OF && t != TOKEN_MAX_OF)
 		return parser_unexpected(p, "offset", "number, duration, step(), or range()");
-	struct expr *d = parse_duration_primary(p);
+	struct expr *d = duration_in(p, parse_duration_primary, "offset", "number, duration, step(), or range()");
 	if (!d)
 		return NULL;
 	if (is_signed)
@@ -343,19 +352,18 @@ struct expr *parse_at(struct parser *p, struct expr *e)
 			return NULL;
 		v = minus ? -v : v;
 	}
+	if (!isfinite(v) || fabs(v) >= 9.2e15) {
+		char text[400];
+		snprintf(text, sizeof(text), "%f", v);
+		return parser_fail(p, e->pos, "timestamp out of bounds for @ modifier: %s",
+				   isnan(v) ? "NaN" : isinf(v) ? (v < 0 ? "-Inf" : "+Inf") : text);
+	}
 	if (!timing)
 		return parser_fail(p, e->pos,
 				   "@ modifier must be preceded by an instant vector selector or range "
 				   "vector selector or a subquery");
 	if (timing->at != AT_NONE)
 		return parser_fail(p, e->pos, "@ <timestamp> may not be set multiple times");
-	if (!isfinite(v) || fabs(v) >= 9.2e15) {
-		struct buf b = BUF_INIT;
-		text_float(v, 'f', &b);
-		parser_fail(p, e->pos, "timestamp out of bounds for @ modifier: %s", buf_str(&b));
-		buf_free(&b);
-		return NULL;
-	}
 	timing->at = kind;
 	timing->at_ms = (int64_t)round(v * 1000);
 	e->end = p->last_end;

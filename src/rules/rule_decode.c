@@ -100,6 +100,17 @@ void rule_decode_mismatch(struct decoder *d, const struct yaml_node *n, const ch
 			     longer ? 7 : (int)n->len, n->text, longer ? "..." : "", type));
 }
 
+bool rule_decode_unique(struct decoder *d, const struct yaml_node *map)
+{
+	struct strings found = {0};
+	yaml_duplicates(map, &found);
+	bool unique = !found.n;
+	for (size_t i = 0; i < found.n; i++)
+		problem(d, xstrdup(found.v[i]));
+	strings_free(&found);
+	return unique;
+}
+
 bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type,
 			const struct decode_field *fields, void *out)
 {
@@ -109,6 +120,8 @@ bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const c
 		rule_decode_mismatch(d, node, type);
 		return false;
 	}
+	if (!rule_decode_unique(d, node))
+		return false;
 	for (size_t i = 0; i < node->n && !d->fatal; i++) {
 		const struct yaml_node *key = node->keys[i];
 		const struct decode_field *f = fields;

@@ -24,6 +24,8 @@ struct decode_field {
  * struct. False if NODE is no map; a null is an empty one. */
 bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type,
 			const struct decode_field *fields, void *out);
+/* False, and the problems are noted, if MAP has a key twice; it is then not to be decoded. */
+bool rule_decode_unique(struct decoder *d, const struct yaml_node *map);
 /* NODE's items, nulls left out, each handed to FN. */
 void rule_decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
 		      void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg);

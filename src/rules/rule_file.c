@@ -50,6 +50,8 @@ static void decode_texts(struct decoder *d, const struct yaml_node *value, void 
 		rule_decode_mismatch(d, value, "map[string]string");
 		return;
 	}
+	if (!rule_decode_unique(d, value))
+		return;
 	for (size_t i = 0; i < value->n; i++) {
 		rule_decode_scalar(d, value->keys[i], "string");
 		rule_decode_scalar(d, value->values[i], "string");
@@ -331,6 +333,25 @@ static void build_group(const char *file, const struct raw_group *g, struct rule
 	set->groups[set->n++] = d;
 }
 
+/* Prometheus reads a file twice, the second time for lines and columns, and tells the errors of both: what is wrong with the outermost
+ * map is told a second time. */
+static int read_again(const struct yaml_node *root, char **error)
+{
+	struct decoder d = {0};
+	if (root->kind != YAML_MAP && root->kind != YAML_NULL)
+		rule_decode_mismatch(&d, root, "rulefmt.ruleGroups");
+	const struct yaml_node *groups = yaml_get(root, "groups");
+	if (root->kind == YAML_MAP && rule_decode_unique(&d, root) && groups && groups->kind != YAML_SEQ && groups->kind != YAML_NULL)
+		rule_decode_mismatch(&d, groups, "[]rulefmt.RuleGroupNode");
+	char *again = NULL;
+	int rc = decoder_finish(&d, &again);
+	if (rc < 0) {
+		free(*error);
+		*error = again;
+	}
+	return rc;
+}
+
 int rule_file_parse(const char *file, const char *text, size_t len, struct rule_set *set,
 		    struct strings *errors)
 {
@@ -346,6 +367,8 @@ int rule_file_parse(const char *file, const char *text, size_t len, struct rule_
 		rc = decoder_finish(&decoder, &error);
 	}
 	if (rc < 0)
+		check_fail(&c, "%s", error);
+	if (rc < 0 && (!doc || read_again(yaml_root(doc), &error) < 0))
 		check_fail(&c, "%s", error);
 	for (size_t i = 0; rc == 0 && i < raw.n; i++)
 		check_group(&c, &raw, i);

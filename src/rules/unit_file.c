@@ -22,6 +22,8 @@ static struct labels *decode_pairs(struct decoder *d, const struct yaml_node *va
 			rule_decode_mismatch(d, value, "map[string]string");
 		return NULL;
 	}
+	if (!rule_decode_unique(d, value))
+		return NULL;
 	struct label *pairs = xcalloc(value->n + 1, sizeof(*pairs));
 	size_t n = 0;
 	for (size_t i = 0; i < value->n; i++) {

@@ -31,7 +31,18 @@ static const struct {
     {"groups:\n- name: g\n  interval: \"\"\n", "empty duration string"},
     {"groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    for: -5m\n",
      "not a valid duration string: \"-5m\""},
-    {"groups: {}\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []rulefmt.RuleGroup"},
+    {"groups: {}\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []rulefmt.RuleGroup\n"
+     "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []rulefmt.RuleGroupNode"},
+    {"groups: []\ngroups: []\n", /* what is wrong with the outermost map is told twice, as promtool does */
+     "yaml: unmarshal errors:\n  line 2: mapping key \"groups\" already defined at line 1\n"
+     "yaml: unmarshal errors:\n  line 2: mapping key \"groups\" already defined at line 1"},
+    {"groups:\n- name: g\n  rules: [\n", "yaml: line 3: did not find expected node content\n"
+					 "yaml: line 3: did not find expected node content"},
+    {"groups:\n- name: g\n rules: []\n", "yaml: line 2: did not find expected key\n"
+					 "yaml: line 2: did not find expected key"},
+    {"groups:\n- name: g\n  rules:\n  - alert: A\n    alert: B\n    expr: up\n  - record: c\n    for: [1]\n",
+     "yaml: unmarshal errors:\n  line 5: mapping key \"alert\" already defined at line 4\n"
+     "  line 8: cannot unmarshal !!seq into string"},
     {"groups:\n- name: [a]\n", "yaml: unmarshal errors:\n  line 2: cannot unmarshal !!seq into string"},
     {"groups:\n- name: g\n  limit: abc\n",
      "yaml: unmarshal errors:\n  line 3: cannot unmarshal !!str `abc` into int"},
@@ -50,7 +61,8 @@ static const struct {
      "true, h: null}\n",
      "yaml: unmarshal errors:\n  line 6: cannot unmarshal !!seq into string\n  line 6: cannot unmarshal "
      "!!map into string"},
-    {"[]\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into rulefmt.RuleGroups"},
+    {"[]\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into rulefmt.RuleGroups\n"
+     "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into rulefmt.ruleGroups"},
     {"groups:\n- rules: []\n- name: \"\"\n",
      "2:3: Groupname must not be empty\n3:3: Groupname must not be empty"},
     {"groups:\n- name: g\n- name: g\n", "3:3: groupname: \"g\" is repeated in the same file"},
