@@ -36,6 +36,14 @@ static void warn_of_gaps(const struct loader *l)
 			log_warn("feature %s is off: %s; %s", f[i].name, f[i].reason, f[i].cost);
 }
 
+static void report_loader(void *arg, bool warning, const char *message)
+{
+	if (warning)
+		log_warn("%s", message);
+	else
+		log_info("%s", message);
+}
+
 static int load_programs(struct app *a, char **error)
 {
 	const struct config_http *h = &a->first->http;
@@ -65,6 +73,9 @@ static int load_programs(struct app *a, char **error)
 		.n_routes = h->routes.n,
 		.streams = h->streams.v,
 		.n_streams = h->streams.n,
+		.pin_path = a->opt.pin_path,
+		.pin_required = a->opt.pin_required,
+		.report = report_loader,
 	};
 	err = loader_open(&opt, &a->loader, error);
 	if (!err) {
@@ -254,7 +265,7 @@ static bool take_signal(struct app *a)
 
 int app_run(struct app *a)
 {
-	int64_t scrape_due = clock_unix_ms(), web_due = scrape_due;
+	int64_t scrape_due = clock_unix_ms(), web_due = scrape_due, tend_due = scrape_due;
 	struct pollfd fds[] = {{.fd = a->signal_fd, .events = POLLIN}, {.fd = a->wake_fd, .events = POLLIN}};
 	uint64_t woken;
 
@@ -268,12 +279,20 @@ int app_run(struct app *a)
 			refresh_web_config(a);
 			web_due = now + 1000;
 		}
+		if (now >= tend_due) {
+			pthread_mutex_lock(&a->collect_lock);
+			int next = loader_tend(a->loader);
+			pthread_mutex_unlock(&a->collect_lock);
+			tend_due = next < 0 ? INT64_MAX : now + next;
+		}
 		int64_t due = rule_manager_run(a->rules, clock_unix_ms());
 		alert_state_keep(&a->alert_state, a->rules, false);
 		if (scrape_due < due)
 			due = scrape_due;
 		if (a->web_config && web_due < due)
 			due = web_due;
+		if (tend_due < due)
+			due = tend_due;
 		now = clock_unix_ms();
 		int64_t wait = due > now ? due - now : 0;
 		if (poll(fds, 2, wait > 60000 ? 60000 : (int)wait) <= 0)
@@ -283,7 +302,7 @@ int app_run(struct app *a)
 		if (fds[0].revents && take_signal(a))
 			break;
 	}
-	log_info("stopping");
+	log_info("stopping%s", loader_pinned(a->loader) ? "; counting goes on without, until `reqtally uninstall`" : "");
 	return 0;
 }
 

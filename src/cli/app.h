@@ -20,6 +20,8 @@ struct app_options {
 	const char *alert_state_file; /* NULL or empty: alerts start anew after a restart */
 	int64_t outage_tolerance_ms, grace_ms, resend_delay_ms;
 	const char *external_url; /* NULL: made from host name and port */
+	const char *pin_path; /* NULL: programs and maps end with the process */
+	bool pin_required;
 	const char *const *addresses;
 	size_t n_addresses;
 };

@@ -13,6 +13,7 @@ static const struct {
 	{"run", "count requests, serve metrics, check rules (the default)", cmd_run},
 	{"check", "check config|rules FILE...: say whether files are right", cmd_check},
 	{"test", "test rules|promql FILE...: run unit tests of rules, or of the language", cmd_test},
+	{"uninstall", "remove all programs and maps from the kernel; figures are lost", cmd_uninstall},
 };
 
 static void help(void)

@@ -14,6 +14,7 @@ int cli_main(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_test(int argc, char **argv);
+int cmd_uninstall(int argc, char **argv);
 
 /* A flag as the Prometheus programs take it: --name=value or --name value; switches have no value. */
 struct flag {

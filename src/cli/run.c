@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "loader/loader.h"
 #include "model/text.h"
 
 struct flag run_flags[] = {
@@ -29,6 +30,11 @@ struct flag run_flags[] = {
 	 .initial = "10m",
 	 .help = "what is left of a `for` at least after a restart; a shorter one starts anew"},
 	{.name = "rules.alert.resend-delay", .arg = "DURATION", .initial = "1m", .help = "how long until a firing alert is sent again"},
+	{.name = "bpf.pin-path",
+	 .arg = "FOLDER",
+	 .initial = LOADER_PIN_PATH,
+	 .help = "where programs and maps are pinned, so that a restart misses nothing"},
+	{.name = "no-pin", .help = "pin nothing: programs and figures end with the process"},
 	{.name = "log.level", .arg = "LEVEL", .initial = "info", .help = "debug, info, warn or error"},
 	{.name = "log.format", .arg = "FORMAT", .initial = "logfmt", .help = "logfmt or json"},
 	{.name = "version", .help = "print the version and exit"},
@@ -79,7 +85,14 @@ static int run(int argc, char **argv)
 
 	static const char *const default_address[] = {":9839"};
 	const struct flag *listen = &run_flags[1];
+	bool no_pin = flag_given(run_flags, n_run_flags, "no-pin");
+	if (no_pin && flag_given(run_flags, n_run_flags, "bpf.pin-path")) {
+		fprintf(stderr, "reqtally: --no-pin and --bpf.pin-path exclude each other\n");
+		return EXIT_USAGE;
+	}
 	struct app_options opt = {
+		.pin_path = no_pin ? NULL : get("bpf.pin-path"),
+		.pin_required = flag_given(run_flags, n_run_flags, "bpf.pin-path"),
 		.config_file = get("config.file"),
 		.web_config_file = get("web.config.file"),
 		.telemetry_path = get("web.telemetry-path"),

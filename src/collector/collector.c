@@ -27,6 +27,19 @@ struct collector {
 	int cpus;
 };
 
+_Static_assert(sizeof(struct service_name) == sizeof(struct loader_name) && offsetof(struct service_name, container) ==
+		       offsetof(struct loader_name, container), "one is kept as the other");
+
+static bool recall_name(void *arg, uint64_t cgroup_id, const char *comm, struct service_name *out)
+{
+	return loader_recall_name(arg, cgroup_id, comm, (struct loader_name *)out);
+}
+
+static void keep_name(void *arg, uint64_t cgroup_id, const char *comm, const struct service_name *name)
+{
+	loader_keep_name(arg, cgroup_id, comm, (const struct loader_name *)name);
+}
+
 struct collector *collector_new(struct loader *l, struct discovery *d, const struct collector_options *opt)
 {
 	struct collector *c = xcalloc(1, sizeof(*c));
@@ -35,6 +48,7 @@ struct collector *collector_new(struct loader *l, struct discovery *d, const str
 	c->opt = *opt;
 	c->bounds = xmemdup(opt->bounds, opt->n_bounds * sizeof(*opt->bounds));
 	c->opt.bounds = c->bounds;
+	discovery_set_memory(d, &(struct discovery_memory){.recall = recall_name, .keep = keep_name, .arg = l});
 	c->reader = series_reader_new(l, d, opt);
 	c->cpus = libbpf_num_possible_cpus();
 	return c;
@@ -151,13 +165,13 @@ static void add_plain(struct snapshot *s, const char *name, enum family_type typ
 	family_add_value(snapshot_family(s, name, type, unit, help), labels_empty(), value);
 }
 
-static int read_ledger(struct collector *c, uint64_t *total)
+static int read_ledger(struct collector *c, const struct rows *rows, uint64_t *total)
 {
 	uint64_t *per_cpu = xcalloc((size_t)c->cpus, sizeof(*per_cpu));
 	int err = 0;
 
 	for (uint32_t i = 0; i < RT_LEDGER_SIZE && !err; i++) {
-		total[i] = 0;
+		total[i] = rows->earlier[i];
 		if (bpf_map_lookup_elem(loader_map_fd(c->l, LOADER_LEDGER), &i, per_cpu))
 			err = -errno;
 		for (int k = 0; k < c->cpus; k++)
@@ -232,7 +246,7 @@ int collector_snapshot(struct collector *c, struct snapshot **out)
 	discovery_refresh(c->d);
 	int err = series_reader_read(c->reader, &rows);
 	if (!err)
-		err = read_ledger(c, ledger);
+		err = read_ledger(c, rows, ledger);
 	if (err)
 		return err;
 	struct snapshot *s = snapshot_new(c->bounds, c->opt.n_bounds);

@@ -267,6 +267,23 @@ static void add_flight(void *arg, const struct rt_in_flight *f)
 	r->rows.flights[r->rows.n_flights++] = (struct flight){.labels = labels, .count = 1, .oldest_ns = f->start_ns};
 }
 
+static void earlier_series(void *arg, const struct rt_series_key *key, const struct rt_series *s)
+{
+	add_series(arg, key, s);
+}
+
+static void earlier_streams(void *arg, const struct rt_series_key *key, const struct rt_streams *s)
+{
+	add_streams(arg, key, s);
+}
+
+static void earlier_ledger(void *arg, const uint64_t *counters)
+{
+	struct series_reader *r = arg;
+	for (int i = 0; i < RT_LEDGER_SIZE; i++)
+		r->rows.earlier[i] += counters[i];
+}
+
 int series_reader_read(struct series_reader *r, const struct rows **rows)
 {
 	size_t streams = 0;
@@ -281,9 +298,13 @@ int series_reader_read(struct series_reader *r, const struct rows **rows)
 		labels_unref(r->rows.flights[i].labels);
 	r->rows.n_flights = 0;
 	r->rows.series = 0;
+	memset(r->rows.earlier, 0, sizeof(r->rows.earlier));
 	int err = for_each(r, LOADER_SERIES, sizeof(struct rt_series), add_series, &r->rows.series);
 	if (!err)
 		err = for_each(r, LOADER_STREAMS, sizeof(struct rt_streams), add_streams, &streams);
+	struct loader_figures earlier = {.series = earlier_series, .streams = earlier_streams, .ledger = earlier_ledger, .arg = r};
+	if (!err)
+		err = loader_earlier(r->l, &earlier);
 	if (!err) {
 		add_overflow(r);
 		err = loader_in_flight(r->l, add_flight, r);

@@ -30,6 +30,7 @@ struct rows {
 	struct flight *flights;
 	size_t n_flights, cap_flights;
 	size_t series; /* keys in the kernel's map */
+	uint64_t earlier[RT_LEDGER_SIZE]; /* counters of the ledger that programs before these had; to be added */
 };
 
 struct series_reader;

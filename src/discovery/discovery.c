@@ -2,6 +2,7 @@
 #include "discovery/discovery.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,7 @@ struct discovery {
 	struct entry *oldest, *newest;
 	size_t n, max;
 	uint64_t generation;
+	struct discovery_memory memory;
 };
 
 struct discovery *discovery_new_at(const char *cgroup_root, const char *log_root, size_t max_entries)
@@ -53,6 +55,11 @@ struct discovery *discovery_new_at(const char *cgroup_root, const char *log_root
 struct discovery *discovery_new(const char *cgroup_root)
 {
 	return discovery_new_at(cgroup_root, "/var/log", DISCOVERY_MAX_ENTRIES);
+}
+
+void discovery_set_memory(struct discovery *d, const struct discovery_memory *m)
+{
+	d->memory = *m;
 }
 
 static void entry_free(struct entry *e)
@@ -131,6 +138,33 @@ static bool is_supervisor(const char *unit)
 	return false;
 }
 
+/* What the process's name says after a restart as well need not be kept. */
+static void keep(struct discovery *d, const struct entry *e)
+{
+	struct service_name n = {0};
+	if (!d->memory.keep || strcmp(e->id.service, e->comm) == 0)
+		return;
+	snprintf(n.service, sizeof(n.service), "%s", e->id.service);
+	snprintf(n.namespace, sizeof(n.namespace), "%s", e->id.namespace);
+	snprintf(n.pod, sizeof(n.pod), "%s", e->id.pod);
+	snprintf(n.container, sizeof(n.container), "%s", e->id.container);
+	d->memory.keep(d->memory.arg, e->cgroup_id, e->comm, &n);
+}
+
+static void recall(struct discovery *d, struct entry *e)
+{
+	struct service_name n;
+	if (!d->memory.recall || !d->memory.recall(d->memory.arg, e->cgroup_id, e->comm, &n))
+		return;
+	free(e->service);
+	e->service = xstrdup(n.service);
+	snprintf(e->names.namespace, sizeof(e->names.namespace), "%s", n.namespace);
+	snprintf(e->names.pod, sizeof(e->names.pod), "%.*s", (int)sizeof(e->names.pod) - 1, n.pod);
+	snprintf(e->names.container, sizeof(e->names.container), "%s", n.container);
+	e->id = (struct service_id){
+		.service = e->service, .namespace = e->names.namespace, .pod = e->names.pod, .container = e->names.container};
+}
+
 static void name_pod(struct discovery *d, struct entry *e)
 {
 	e->generation = d->generation;
@@ -145,6 +179,7 @@ static void name_pod(struct discovery *d, struct entry *e)
 	e->id.service = e->service;
 	if (e->names.exact || !e->owner.container_id[0])
 		e->attempts_left = 0;
+	keep(d, e);
 }
 
 static void resolve(struct discovery *d, struct entry *e)
@@ -159,6 +194,10 @@ static void resolve(struct discovery *d, struct entry *e)
 		e->attempts_left = POD_ATTEMPTS;
 		name_pod(d, e);
 	}
+	if (!path || (e->owner.kind == CGROUP_POD && !e->id.pod[0]))
+		recall(d, e); /* the cgroup is gone, or the kubelet's folders of its pod */
+	else if (e->owner.kind != CGROUP_POD)
+		keep(d, e);
 }
 
 const struct service_id *discovery_lookup(struct discovery *d, uint64_t cgroup_id, const char *comm)

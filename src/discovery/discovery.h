@@ -4,6 +4,7 @@
 #ifndef RT_DISCOVERY_DISCOVERY_H
 #define RT_DISCOVERY_DISCOVERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +15,26 @@ struct service_id {
 	const char *container;
 };
 
+/* The same with room of its own. */
+struct service_name {
+	char service[256], namespace[64], pod[256], container[64];
+};
+
+/* Names kept elsewhere, so that they outlive this process: a service keeps its name although its cgroup is gone. */
+struct discovery_memory {
+	/* Fills the four buffers of OUT, NUL-terminated. False: nothing was kept. */
+	bool (*recall)(void *arg, uint64_t cgroup_id, const char *comm, struct service_name *out);
+	void (*keep)(void *arg, uint64_t cgroup_id, const char *comm, const struct service_name *name);
+	void *arg;
+};
+
 /* Names kept at most; past it the one not asked for the longest is forgotten. */
 #define DISCOVERY_MAX_ENTRIES 8192
 
 struct discovery;
+
+/* Before the first look-up. */
+void discovery_set_memory(struct discovery *d, const struct discovery_memory *m);
 
 /* CGROUP_ROOT is the mount of cgroup2 (find_cgroup2_mount); pods' names are looked for in /var/log. */
 struct discovery *discovery_new(const char *cgroup_root);

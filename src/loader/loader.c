@@ -2,165 +2,110 @@
 #include "loader/loader.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/cleanup.h"
+<<<<<<< HEAD
 #include "loader/flavour.h"
+=======
+#include "base/clock.h"
+#include "loader/base.h"
+#include "loader/loader_impl.h"
+#include "loader/names.h"
+>>>>>>> cc3fd98 (loader: programs and maps are pinned and outlive the process; hand-over to another layout; uninstall)
 #include "reqtally.h"
-#include "reqtally.skel.h"
 
-struct loader {
-	struct reqtally *skel;
-	struct bpf_link *links[8];
-	size_t n_links;
-	struct bpf_link *iter;
-	struct loader_feature features[LOADER_FEATURES];
-};
-
-/* libbpf's own words, kept for the message if something fails. */
-static _Thread_local struct buf *libbpf_words;
-
-static int keep_words(enum libbpf_print_level level, const char *fmt, va_list ap)
+void loader_report(const struct loader *l, bool warning, const char *fmt, ...)
 {
-	if (level == LIBBPF_WARN && libbpf_words)
-		buf_vaddf(libbpf_words, fmt, ap);
+	va_list ap;
+
+	if (!l->opt.report)
+		return;
+	va_start(ap, fmt);
+	_cleanup_free_ char *message = xvasprintf(fmt, ap);
+	va_end(ap);
+	l->opt.report(l->opt.arg, warning, message);
+}
+
+/* Are all programs attached, and to this cgroup? */
+static bool all_alive(const struct set *s, const char *cgroup_root)
+{
+	struct stat st;
+	const char *name;
+
+	if (stat(cgroup_root, &st))
+		return false;
+	for (size_t i = 0; (name = programs_name(i)); i++)
+		if (set_fd(s, "prog_", name) >= 0 && !set_alive(s, name, programs_is_packet(name) ? st.st_ino : 0))
+			return false;
+	return true;
+}
+
+/* Goes on with what is pinned. */
+static int go_on(struct loader *l, struct programs *p, struct set *old, char **error)
+{
+	if (!layout_equal(old->layout, programs_layout(p))) {
+		/* Endpoints of sets before it may have made its map larger than configured. */
+		programs_keep_endpoints(p, set_map_info(set_map(old, "endpoints")).max_entries);
+	}
+	if (!layout_equal(old->layout, programs_layout(p)))
+		return handover_take_over(l, p, &l->opt, old, error);
+	if (old->id.programs != programs_hash(p) || old->id.settings != programs_settings(p) || !all_alive(old, l->opt.cgroup_root))
+		return handover_replace(l, p, &l->opt, old, error);
+	l->set = *old;
+	loader_report(l, false, "going on with the programs of reqtally %s in %s", old->id.made_by, l->root.path);
 	return 0;
 }
 
-static void fill_settings(struct reqtally *skel, const struct loader_options *opt)
+static int start(struct loader *l, char **error)
 {
-	__typeof__(skel->rodata->settings) *s = (void *)&skel->rodata->settings;
-	for (size_t i = 0; i < RT_BOUNDS_MAX; i++)
-		s->bounds_ns[i] = i < opt->n_bounds ? (uint64_t)(opt->bounds[i] * 1e9 + 0.5) : UINT64_MAX;
-	s->endpoints_per_service = opt->endpoints_per_service;
-	s->series_per_service = opt->series_per_service;
-	if (getrandom((void *)&s->seed, sizeof(s->seed), 0) != sizeof(s->seed))
-		s->seed = 0x5deece66d1234567ull; /* early boot: the seed only has to be hard to guess */
-	if (opt->ignored_ports) {
-		s->filter_ports = 1;
-		memcpy((void *)skel->rodata->port_filter, opt->ignored_ports, sizeof(skel->rodata->port_filter));
-	}
-	s->n_routes = (uint32_t)(opt->n_routes + opt->n_streams);
-	bpf_map__set_max_entries(skel->maps.series, opt->max_series);
-	bpf_map__set_max_entries(skel->maps.endpoints, opt->max_endpoints);
-}
+	struct programs *p = NULL;
+	struct set old = {0};
+	char *why = NULL;
+	int err = programs_open(&l->opt, &p, error);
 
-/* What most likely keeps the programs from loading, in words that help. */
-static char *explain(int err, const char *words)
-{
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.17 or later built "
-			       "with CONFIG_DEBUG_INFO_BTF=y");
-	if (err == -EPERM) /* -EACCES is the verifier's no */
-		return xstrdup("no permission to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
-	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, NULL) == 0)
-		return xstrdup("this kernel is too old: reqtally needs 5.17 or later (it has no bpf_loop)");
-	/* libbpf's first line is the cause; the log of the verifier follows. One message is one line. */
-	return xasprintf("cannot load the kernel programs: %s%s%.*s", strerror(-err), *words ? ": " : "", (int)strcspn(words, "\n"), words);
-}
-
-static int attach(struct loader *l, struct bpf_link *link, const char *what, char **error)
-{
-	if (!link) {
-		int err = -errno;
-		*error = xasprintf("cannot attach %s: %s", what, strerror(-err));
-		return err;
-	}
-	l->links[l->n_links++] = link;
-	return 0;
-}
-
-static int attach_all(struct loader *l, const struct loader_options *opt, char **error)
-{
-	struct reqtally *k = l->skel;
-	_cleanup_close_ int cgroup = open(opt->cgroup_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (cgroup < 0) {
-		*error = xasprintf("cannot open the cgroup2 root %s: %s", opt->cgroup_root, strerror(errno));
-		return -errno;
-	}
-	/* The connection's end and the reads first, the packets last: no request is seen whose end would not be. */
-	int err = attach(l, bpf_program__attach(k->progs.inet_sock_set_state), "to the tracepoint inet_sock_set_state", error);
-	if (!err)
-		err = attach(l, bpf_program__attach(k->progs.rcv_space_adjust), "to the tracepoint tcp_rcv_space_adjust", error);
-	if (!err)
-		err = attach(l, bpf_program__attach_cgroup(k->progs.egress, cgroup), "to the cgroup's egress", error);
-	if (!err)
-		err = attach(l, bpf_program__attach_cgroup(k->progs.ingress, cgroup), "to the cgroup's ingress", error);
 	if (err)
 		return err;
-	union bpf_iter_link_info info = {.map.map_fd = (uint32_t)bpf_map__fd(k->maps.connections)};
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
-	l->iter = bpf_program__attach_iter(k->progs.in_flight, &opts);
-	if (!l->iter) {
-		err = -errno;
-		*error = xasprintf("cannot make the iterator over connections: %s", strerror(-err));
+	memcpy(l->features, programs_features(p), sizeof(l->features));
+	err = -ENOENT;
+	if (l->root.path) {
+		handover_recover(l);
+		err = set_open(&l->root, PIN_CURRENT, &old, &why);
+		if (!err && !names_fit(&old)) {
+			why = xstrdup("map_names is another kind of map");
+			err = -EINVAL;
+		}
 	}
+	if (err && err != -ENOENT) {
+		loader_report(l, true, "%s/" PIN_CURRENT " is of no use (%s): it is removed, and all counters begin at 0", l->root.path,
+			      why ? why : strerror(-err));
+		set_close(&old);
+		pin_set_remove(&l->root, PIN_ELDER, NULL);
+		pin_set_remove(&l->root, PIN_CURRENT, NULL);
+	}
+	if (err)
+		err = handover_begin(l, p, &l->opt, error);
+	else
+		err = go_on(l, p, &old, error);
+	free(why);
+	programs_free(p);
 	return err;
-}
-
-/* Requests that nobody has read and nobody served before have no service: number 0. */
-static void add_unknown_service(struct loader *l)
-{
-	uint64_t zero = 0;
-	struct rt_service s = {.comm = "unknown"};
-	bpf_map_update_elem(loader_map_fd(l, LOADER_SERVICES), &zero, &s, BPF_NOEXIST);
-}
-
-/* A template as the kernel matches it: a byte for "{name}", another for the two stars at its end. */
-static void route_compile(const char *template, bool stream, struct rt_route *r)
-{
-	size_t n = 0;
-	*r = (struct rt_route){.stream = stream};
-	for (const char *p = template; *p && n < RT_ENDPOINT_MAX - 1; p++) {
-		if (*p == '{') {
-			r->pattern[n++] = RT_ROUTE_SEGMENT;
-			p += strcspn(p, "}");
-			if (!*p)
-				break;
-		} else if (p[0] == '*' && p[1] == '*' && !p[2]) {
-			r->pattern[n++] = RT_ROUTE_REST;
-			break;
-		} else {
-			r->pattern[n++] = *p;
-		}
-	}
-	if (stream)
-		return;
-	size_t len = strlen(template);
-	r->len = (uint16_t)(len < RT_ENDPOINT_MAX ? len : RT_ENDPOINT_MAX);
-	memcpy(r->text, template, r->len);
-}
-
-static int add_routes(struct loader *l, const struct loader_options *opt, char **error)
-{
-	for (uint32_t i = 0; i < opt->n_routes + opt->n_streams; i++) {
-		struct rt_route r;
-		bool stream = i >= opt->n_routes;
-		route_compile(stream ? opt->streams[i - opt->n_routes] : opt->routes[i], stream, &r);
-		if (bpf_map_update_elem(bpf_map__fd(l->skel->maps.routes), &i, &r, BPF_ANY)) {
-			*error = xasprintf("cannot enter route %u: %s", i + 1, strerror(errno));
-			return -errno;
-		}
-	}
-	return 0;
 }
 
 int loader_open(const struct loader_options *opt, struct loader **out, char **error)
 {
-	_cleanup_buf_ struct buf words = BUF_LIMIT(4096);
 	struct loader *l = xcalloc(1, sizeof(*l));
-	int err;
+	int err = 0;
 
+<<<<<<< HEAD
 	libbpf_words = &words;
 	libbpf_set_print(keep_words);
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
@@ -170,19 +115,22 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 		err = -errno;
 		*error = explain(err, buf_str(&words));
 		goto out;
+=======
+	l->opt = *opt;
+	l->root.fd = -1;
+	l->base_max = opt->max_series * 2;
+	if (opt->pin_path) {
+		err = pin_root_open(opt->pin_path, &l->root, error);
+		if (err == -ENOTSUP && !opt->pin_required) {
+			loader_report(l, true, "nothing is pinned, so counting begins anew at each start: %s", *error);
+			free(*error);
+			*error = NULL;
+			err = 0;
+		}
+>>>>>>> cc3fd98 (loader: programs and maps are pinned and outlive the process; hand-over to another layout; uninstall)
 	}
-	fill_settings(l->skel, opt);
-	err = reqtally__load(l->skel);
-	if (err) {
-		*error = explain(err, buf_str(&words));
-		goto out;
-	}
-	add_unknown_service(l);
-	err = add_routes(l, opt, error);
 	if (!err)
-		err = attach_all(l, opt, error);
-out:
-	libbpf_words = NULL;
+		err = start(l, error);
 	if (err) {
 		loader_free(l);
 		return err;
@@ -195,12 +143,15 @@ void loader_free(struct loader *l)
 {
 	if (!l)
 		return;
-	/* The packets first: see attach_all(). */
-	while (l->n_links)
-		bpf_link__destroy(l->links[--l->n_links]);
-	bpf_link__destroy(l->iter);
-	reqtally__destroy(l->skel);
+	set_close(&l->set);
+	set_close(&l->elder);
+	pin_root_close(&l->root);
 	free(l);
+}
+
+bool loader_pinned(const struct loader *l)
+{
+	return l->root.path != NULL;
 }
 
 const struct loader_feature *loader_features(const struct loader *l)
@@ -208,68 +159,114 @@ const struct loader_feature *loader_features(const struct loader *l)
 	return l->features;
 }
 
-static struct bpf_map *loader_map(const struct loader *l, enum loader_map map)
-{
-	struct bpf_map *const maps[LOADER_MAPS] = {
-		[LOADER_SERIES] = l->skel->maps.series,	      [LOADER_STREAMS] = l->skel->maps.streams,
-		[LOADER_ENDPOINTS] = l->skel->maps.endpoints, [LOADER_SERVICES] = l->skel->maps.services,
-		[LOADER_OVERFLOW] = l->skel->maps.overflow,   [LOADER_LEDGER] = l->skel->maps.ledger,
-		[LOADER_LISTENERS] = l->skel->maps.listeners,
-	};
-	return maps[map];
-}
-
 int loader_map_fd(const struct loader *l, enum loader_map map)
 {
-	return bpf_map__fd(loader_map(l, map));
+	static const char *const names[LOADER_MAPS] = {
+		[LOADER_SERIES] = "series",	[LOADER_STREAMS] = "streams", [LOADER_ENDPOINTS] = "endpoints", [LOADER_SERVICES] = "services",
+		[LOADER_OVERFLOW] = "overflow", [LOADER_LEDGER] = "ledger",   [LOADER_LISTENERS] = "listeners",
+	};
+	return set_map(&l->set, names[map]);
 }
 
 uint32_t loader_map_capacity(const struct loader *l, enum loader_map map)
 {
-	return bpf_map__max_entries(loader_map(l, map));
+	return set_map_info(loader_map_fd(l, map)).max_entries;
 }
 
 size_t loader_programs(const struct loader *l, struct loader_program *p, size_t max)
 {
-	struct bpf_program *prog;
 	size_t n = 0;
 
-	bpf_object__for_each_program(prog, l->skel->obj) {
+	for (size_t i = 0; i < l->set.n; i++) {
 		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);
-		int fd = bpf_program__fd(prog);
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		const char *name = l->set.v[i].name;
+		if (strncmp(name, "prog_", 5) || bpf_obj_get_info_by_fd(l->set.v[i].fd, &info, &len))
 			continue;
+		name += 5;
+		struct bpf_prog_info elder = {0};
+		uint32_t elder_len = sizeof(elder);
+		if (set_fd(&l->elder, "prog_", name) >= 0 && !bpf_obj_get_info_by_fd(set_fd(&l->elder, "prog_", name), &elder, &elder_len)) {
+			info.run_time_ns += elder.run_time_ns;
+			info.run_cnt += elder.run_cnt;
+		}
+		for (size_t k = 0; k < SET_PROGRAMS_MAX; k++)
+			if (strcmp(l->set.id.replaced[k].name, name) == 0) {
+				info.run_time_ns += l->set.id.replaced[k].run_ns;
+				info.run_cnt += l->set.id.replaced[k].runs;
+			}
 		if (n < max)
-			p[n] = (struct loader_program){.name = bpf_program__name(prog),
-						       .run_ns = info.run_time_ns,
-						       .runs = info.run_cnt,
-						       .verified_instructions = info.verified_insns};
+			p[n] = (struct loader_program){
+				.name = name, .run_ns = info.run_time_ns, .runs = info.run_cnt, .verified_instructions = info.verified_insns};
 		n++;
 	}
 	return n;
 }
 
-int loader_in_flight(const struct loader *l, void (*fn)(void *arg, const struct rt_in_flight *f), void *arg)
+int loader_earlier(const struct loader *l, const struct loader_figures *f)
 {
-	_cleanup_close_ int fd = bpf_iter_create(bpf_link__fd(l->iter));
+	int err = l->elder.n ? base_read(&l->elder, &l->set, true, f) : 0;
+	return err ? err : base_read_own(&l->set, f);
+}
+
+/* The requests in flight of one set, whose records may have another form. */
+static int read_in_flight(const struct set *s, const struct set *own, void (*fn)(void *arg, const struct rt_in_flight *f), void *arg)
+{
+	_cleanup_close_ int fd = bpf_iter_create(set_fd(s, "link_", "in_flight"));
+	size_t size = layout_size(s->layout, "rt_in_flight"), have = 0;
+	_cleanup_free_ char *record = xcalloc(1, size + 1);
 	struct rt_in_flight f;
-	size_t have = 0;
 
 	if (fd < 0)
 		return -errno;
 	for (;;) {
-		ssize_t n = read(fd, (char *)&f + have, sizeof(f) - have);
+		ssize_t n = read(fd, record + have, size - have);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return 0;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
 		have += (size_t)n;
-		if (have == sizeof(f)) {
-			fn(arg, &f);
-			have = 0;
-		}
+		if (have < size)
+			continue;
+		layout_convert(s->layout, own->layout, "rt_in_flight", record, &f);
+		fn(arg, &f);
+		have = 0;
 	}
+}
+
+int loader_in_flight(const struct loader *l, void (*fn)(void *arg, const struct rt_in_flight *f), void *arg)
+{
+	int err = read_in_flight(&l->set, &l->set, fn, arg);
+	if (!err && set_fd(&l->elder, "link_", "in_flight") >= 0 && layout_size(l->elder.layout, "rt_in_flight"))
+		err = read_in_flight(&l->elder, &l->set, fn, arg);
+	return err;
+}
+
+int loader_uninstall(const char *path, struct loader_removed *removed, char **error)
+{
+	static const char *const sets[] = {PIN_NEXT, PIN_CURRENT, PIN_ELDER};
+	struct pin_root root = {.fd = -1};
+	struct pin_removed n = {0};
+
+	*removed = (struct loader_removed){0};
+	int err = pin_root_open_existing(path, &root, error);
+	if (err)
+		return err;
+	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
+		if (!pin_set_exists(&root, sets[i]))
+			continue;
+		int e = pin_set_remove(&root, sets[i], &n);
+		if (e)
+			err = e;
+		else
+			removed->sets++;
+	}
+	removed->links = n.links;
+	removed->programs = n.programs;
+	removed->maps = n.maps;
+	pin_root_close(&root);
+	removed->folder = rmdir(path) == 0;
+	if (err)
+		*error = xasprintf("cannot remove all of %s: %s", path, strerror(-err));
+	return err;
 }

@@ -7,6 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Where programs and maps are pinned if nothing else is said. */
+#define LOADER_PIN_PATH "/sys/fs/bpf/reqtally"
+
 struct loader_options {
 	const char *cgroup_root;     /* the root of the cgroup2 hierarchy */
 	const double *bounds;	     /* seconds, ascending; at most RT_BOUNDS_MAX */
@@ -20,16 +23,34 @@ struct loader_options {
 	size_t n_routes;
 	char *const *streams; /* the same form: responses there are streams */
 	size_t n_streams;     /* both together at most RT_ROUTES_MAX */
+	/* Folder in the BPF file system: programs and maps stay when the process ends, and the next one goes on with them. NULL: they end with
+	 * the process. Where nothing can be pinned that is reported, and it is as if it were NULL, unless pin_required. */
+	const char *pin_path;
+	bool pin_required; /* it is an error if nothing can be pinned there */
+	/* What the user should know, one line each; NULL: nobody listens. */
+	void (*report)(void *arg, bool warning, const char *message);
+	void *arg;
 };
 
 struct loader;
 
 enum loader_map { LOADER_SERIES, LOADER_STREAMS, LOADER_ENDPOINTS, LOADER_SERVICES, LOADER_OVERFLOW, LOADER_LEDGER, LOADER_LISTENERS, LOADER_MAPS };
 
-/* Loads and attaches. 0 and *L, or a negative errno and *ERROR, one message for the user; nothing is left attached then. */
+/* Loads and attaches, or goes on with what an earlier process has left at the pin path (docs/adr/0011):
+ *   - the same programs and settings: they are used as they are;
+ *   - the same maps, other programs or settings: the programs are replaced one by one, atomically;
+ *   - other maps: new programs take over without a gap, the figures of the old ones are carried on;
+ *   - what cannot be understood is removed, and counting begins anew.
+ * 0 and *L, or a negative errno and *ERROR, one message for the user; nothing is attached then that was not before. -EBUSY: another
+ * process uses the pins. */
 int loader_open(const struct loader_options *opt, struct loader **l, char **error);
-/* Detaches and frees. NULL is fine. */
+/* Ends the use: what is pinned goes on counting, the rest is detached. NULL is fine. */
 void loader_free(struct loader *l);
+/* Is anything pinned, so that counting goes on without this process? */
+bool loader_pinned(const struct loader *l);
+/* What has to be done from time to time: programs that have handed over are removed when they have finished. Milliseconds until the next
+ * call, -1: none is needed. Not at the same time as the functions that read. */
+int loader_tend(struct loader *l);
 int loader_map_fd(const struct loader *l, enum loader_map map);
 uint32_t loader_map_capacity(const struct loader *l, enum loader_map map);
 
@@ -43,6 +64,40 @@ struct loader_program {
 size_t loader_programs(const struct loader *l, struct loader_program *p, size_t max);
 
 struct rt_in_flight;
+struct rt_series_key;
+struct rt_series;
+struct rt_streams;
+
+/* Figures beside those in the maps: of the programs that counted before the ones that do. They have to be added. Any function may be
+ * NULL. A key may come more than once. */
+struct loader_figures {
+	void (*series)(void *arg, const struct rt_series_key *key, const struct rt_series *s);
+	void (*streams)(void *arg, const struct rt_series_key *key, const struct rt_streams *s);
+	void (*ledger)(void *arg, const uint64_t *counters); /* RT_LEDGER_SIZE */
+	void *arg;
+};
+
+/* 0 or a negative errno. */
+int loader_earlier(const struct loader *l, const struct loader_figures *f);
+
+/* The name of a service, as kept over restarts. */
+struct loader_name {
+	char service[256], namespace[64], pod[256], container[64];
+};
+
+/* What was kept for the service of a cgroup and a program's name. False: nothing was. */
+bool loader_recall_name(const struct loader *l, uint64_t cgroup_id, const char *comm, struct loader_name *name);
+void loader_keep_name(const struct loader *l, uint64_t cgroup_id, const char *comm, const struct loader_name *name);
+
+/* What loader_uninstall() has removed. */
+struct loader_removed {
+	size_t sets, links, programs, maps;
+	bool folder; /* false: it holds something that is not ours */
+};
+
+/* Removes everything pinned at PATH: nothing counts any more, and the figures are gone. 0; -ENOENT if there is nothing; -EBUSY if a
+ * process uses it; *ERROR is for the user. */
+int loader_uninstall(const char *path, struct loader_removed *removed, char **error);
 
 /* Calls FN for each request in flight, as the kernel's iterator finds them. 0 or a negative errno. */
 int loader_in_flight(const struct loader *l, void (*fn)(void *arg, const struct rt_in_flight *f), void *arg);
