@@ -3,7 +3,7 @@
 .PHONY: run test
 run: deps ## install what is missing, build, and run on this host with the bundled rule (as root; ARGS="--flags")
 	@$(MAKE) --no-print-directory build
-	@exec build/out/reqtally run $(ARGS)
+	@exec build/out/reqtally run --no-pin $(ARGS)
 
 test: ## install what is missing, build, and run all tests (as root)
 	@tests/run-all

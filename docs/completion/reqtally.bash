@@ -7,7 +7,7 @@ _reqtally() {
 	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		run | check | test)
+		run | check | test | uninstall)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -17,6 +17,10 @@ _reqtally() {
 	case $prev in
 	--config.file | --web.config.file | --rules.alert.state-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--bpf.pin-path)
+		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return
 		;;
 	--log.level)
@@ -43,6 +47,10 @@ _reqtally() {
 			mapfile -t COMPREPLY < <(compgen -W "--lint= --lint-fatal" -- "$cur")
 			return
 			;;
+		uninstall)
+			mapfile -t COMPREPLY < <(compgen -W "--bpf.pin-path= --help" -- "$cur")
+			return
+			;;
 		test)
 			mapfile -t COMPREPLY < <(compgen -W "--run=" -- "$cur")
 			return
@@ -50,12 +58,12 @@ _reqtally() {
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
 			--web.external-url= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
-			--rules.alert.for-grace-period= --rules.alert.resend-delay= --log.level= --log.format= --version --help" -- "$cur")
+			--rules.alert.for-grace-period= --rules.alert.resend-delay= --bpf.pin-path= --no-pin --log.level= --log.format= --version --help" -- "$cur")
 		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*)
 		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "run check test" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "run check test uninstall" -- "$cur")
 		elif [ "$command" = check ] || [ "$command" = test ]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi

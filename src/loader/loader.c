@@ -13,14 +13,10 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-<<<<<<< HEAD
-#include "loader/flavour.h"
-=======
 #include "base/clock.h"
 #include "loader/base.h"
 #include "loader/loader_impl.h"
 #include "loader/names.h"
->>>>>>> cc3fd98 (loader: programs and maps are pinned and outlive the process; hand-over to another layout; uninstall)
 #include "reqtally.h"
 
 void loader_report(const struct loader *l, bool warning, const char *fmt, ...)
@@ -105,17 +101,6 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 	struct loader *l = xcalloc(1, sizeof(*l));
 	int err = 0;
 
-<<<<<<< HEAD
-	libbpf_words = &words;
-	libbpf_set_print(keep_words);
-	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
-	loader_probe_features(l->features);
-	l->skel = flavour_open(l->features);
-	if (!l->skel) {
-		err = -errno;
-		*error = explain(err, buf_str(&words));
-		goto out;
-=======
 	l->opt = *opt;
 	l->root.fd = -1;
 	l->base_max = opt->max_series * 2;
@@ -127,7 +112,6 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 			*error = NULL;
 			err = 0;
 		}
->>>>>>> cc3fd98 (loader: programs and maps are pinned and outlive the process; hand-over to another layout; uninstall)
 	}
 	if (!err)
 		err = start(l, error);

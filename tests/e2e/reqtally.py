@@ -36,6 +36,8 @@ class Reqtally:
 		require_program()
 		self.port = free_port()
 		argv = [PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % self.port, *flags]
+		if not any("pin" in flag for flag in flags):
+			argv.append("--no-pin")  # a test leaves nothing behind, and two may run beside each other
 		if config is not None:
 			self.config_path = os.path.join(folder, name + ".yml")
 			with open(self.config_path, "w") as f:

@@ -67,7 +67,7 @@ def refused(context, argv, *patterns, seconds=20):
 
 def program(*flags, command="run"):
 	reqtally.require_program()
-	return [reqtally.PROGRAM, command, *flags]
+	return [reqtally.PROGRAM, command, *(("--no-pin",) if command == "run" else ()), *flags]
 
 
 def listening():
@@ -177,14 +177,14 @@ def copy_of_program(context):
 def test_not_root(context):
 	path = copy_of_program(context)
 	setpriv = find_program("setpriv", package="util-linux")
-	refused(context, [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", path, "run", listening()],
+	refused(context, [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", path, "run", "--no-pin", listening()],
 		r"(?i)root|capabilit|permission|not permitted")
 
 
 def test_no_capabilities(context):
 	path = copy_of_program(context)
 	setpriv = find_program("setpriv", package="util-linux")
-	refused(context, [setpriv, "--bounding-set=-all", "--inh-caps=-all", path, "run", listening()],
+	refused(context, [setpriv, "--bounding-set=-all", "--inh-caps=-all", path, "run", "--no-pin", listening()],
 		r"(?i)capabilit|permission|not permitted|root")
 
 

@@ -70,6 +70,7 @@ static const struct layout layouts[] = {
      {MEMBER(rt_series, streams), MEMBER(rt_series, request_bytes), MEMBER(rt_series, response_bytes),
       MEMBER(rt_series, duration), MEMBER(rt_series, ttfb), MEMBER(rt_series, queue)}},
     {"rt_streams", sizeof(struct rt_streams), 2, {MEMBER(rt_streams, opened), MEMBER(rt_streams, duration)}},
+    {"rt_baton", sizeof(struct rt_baton), 2, {MEMBER(rt_baton, rx_next), MEMBER(rt_baton, http)}},
     {"rt_in_flight",
      sizeof(struct rt_in_flight),
      7,
@@ -90,6 +91,9 @@ static const struct {
     {"streams", sizeof(struct rt_series_key), sizeof(struct rt_streams), 0},
     {"overflow", 4, sizeof(struct rt_series), 1000},
     {"ledger", 4, 8, RT_LEDGER_SIZE},
+    {"ignored", 4, 4, 0},
+    {"batons", 4, sizeof(struct rt_baton), 0},
+    {"elder_batons", 4, sizeof(struct rt_baton), 0},
 };
 
 static struct bpf_object *object;

@@ -20,7 +20,7 @@ ARM64_SCRIPT = """#!/bin/sh
 /verifier || rc=2
 mkdir -p /www/users && echo hello >/www/index.html
 httpd -p 127.0.0.1:8080 -h /www
-/reqtally run --web.listen-address=127.0.0.1:9839 &
+/reqtally run --no-pin --web.listen-address=127.0.0.1:9839 &
 reqtally=$!
 i=0
 until wget -q -O /dev/null http://127.0.0.1:9839/-/ready; do
