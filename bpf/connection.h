@@ -32,6 +32,11 @@ enum connection_flags {
 	MALFORMED_ANSWERED = 32, /* there was a response to the bytes that are no request */
 };
 
+enum connection_reclaimed {
+	RECLAIM_MARKED = 1, /* in the midst of a message: deleted in the next pass */
+	RECLAIM_DONE = 2,   /* deleted; whoever still has a pointer to it must not use it */
+};
+
 struct request {
 	__u64 start_ns;	  /* arrival of its first byte */
 	__u64 read_ns;	  /* the application's first read of it; 0: not yet */
@@ -86,6 +91,9 @@ struct connection {
 	__u8 rx_malformed; /* it ended with bytes that are no request */
 	__u8 middle;	   /* first seen in its middle: the rest of another response may come before the first one */
 	__u8 early_passed; /* `early` when a request line was complete last */
+	__u8 reclaimed;	   /* RECLAIM_: its state is being taken back (budget.h) */
+	__u8 pad4[3];
+	__u32 counted;	   /* in the usage of the budget */
 	struct held_piece held[HELD_PIECES];
 	__u64 hold_id; /* tells its pieces from those of others */
 	char rx_path[RT_ENDPOINT_MAX];

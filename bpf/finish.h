@@ -176,15 +176,30 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 		count(RT_CONNECTIONS, 1);
 		listener_count(c->sk_cgroup, c->port, RT_VERDICT_HTTP, 1);
 	}
+	int room = usage_has_room(RT_USAGE_CONNECTIONS, settings.connections);
 	count(RT_SEEN, seen + c->rx_malformed);
 	if (c->rx_malformed)
 		count(RT_LOST_MALFORMED, 1);
+	if (!room) {
+		count(RT_LOST_CONNECTION_BUDGET, seen);
+		bpf_map_delete_elem(&carried, &t);
+		return 0;
+	}
 	if (seen > RT_PIPELINE_DEPTH)
 		count(RT_LOST_PIPELINE_DEPTH, seen - RT_PIPELINE_DEPTH);
 	/* The pipeline first: ingress may run on the new socket as soon as it has a connection. */
-	if (seen > 1)
-		bpf_sk_storage_get(&pipelines, sk, &e->pipeline, BPF_SK_STORAGE_GET_F_CREATE);
-	c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
+	if (seen > 1) {
+		if (bpf_sk_storage_get(&pipelines, sk, &e->pipeline, BPF_SK_STORAGE_GET_F_CREATE))
+			usage_add(RT_USAGE_PIPELINES, 1);
+		else
+			c = 0;
+	}
+	if (c)
+		c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
+	if (c)
+		connection_counted(c);
+	else
+		count(RT_LOST_NO_MEMORY, seen < RT_PIPELINE_DEPTH ? seen : RT_PIPELINE_DEPTH);
 	bpf_map_delete_elem(&carried, &t);
 	return c;
 }

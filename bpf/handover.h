@@ -16,13 +16,6 @@
 
 #include "request.h"
 
-/* Is nothing of this connection in flight, so that its next byte begins a request? */
-static __always_inline int connection_idle(const struct connection *c)
-{
-	return (c->kind == CONNECTION_HTTP || c->kind == CONNECTION_NEW) && c->rx_pos == c->tx_pos && c->rx.state == HTTP1_Q_START &&
-	       c->tx.state == HTTP1_S_START && !c->n_held && !(c->flags & (RESPONSE_KEPT | EVENT_STREAM)) && !answered_early(c);
-}
-
 /* Will anything be counted for it? */
 static __always_inline int connection_live(const struct connection *c)
 {
@@ -36,15 +29,10 @@ static __always_inline int connection_live(const struct connection *c)
 /* Under the connection's rx_lock. A packet that waits for the lock on another CPU finds the connection dead. */
 static __always_inline void connection_release(struct connection *c, struct bpf_sock *sk)
 {
-	struct rt_baton *b = bpf_sk_storage_get(&batons, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-
-	if (b) {
-		b->rx_next = c->rx_next;
-		b->http = c->kind == CONNECTION_HTTP;
-	}
+	baton_leave(c, sk);
 	c->kind = CONNECTION_DEAD;
 	c->rx_lock = 0;
-	bpf_sk_storage_delete(&connections, sk);
+	connection_forget(sk);
 }
 
 static __always_inline __u32 elder_state(void)
@@ -64,16 +52,21 @@ static __always_inline __u32 elder_state(void)
 		_state == RT_OPEN || (_state == RT_CLOSING && bpf_sk_storage_get(&elder_connections, sk, 0, 0));                               \
 	})
 
-/* Takes the baton, if there is one that still holds. */
+/* Takes the baton, if there is one that still holds: the elder's, or our own of a connection whose state was taken back (budget.h). */
 static __always_inline int baton_take(struct bpf_sock *sk, struct bpf_tcp_sock *tp, struct rt_baton *out)
 {
-	if (!settings.has_elder)
-		return 0;
-	struct rt_baton *b = bpf_sk_storage_get(&elder_batons, sk, 0, 0);
-	if (!b)
-		return 0;
-	*out = *b;
-	bpf_sk_storage_delete(&elder_batons, sk);
+	struct rt_baton *b = settings.has_elder ? bpf_sk_storage_get(&elder_batons, sk, 0, 0) : 0;
+
+	if (b) {
+		*out = *b;
+		bpf_sk_storage_delete(&elder_batons, sk);
+	} else {
+		b = tp->bytes_received ? bpf_sk_storage_get(&batons, sk, 0, 0) : 0;
+		if (!b)
+			return 0;
+		*out = *b;
+		bpf_sk_storage_delete(&batons, sk);
+	}
 	/* The socket has taken what came before; one left by `release` may be late. */
 	return out->rx_next == tp->rcv_nxt;
 }

@@ -111,6 +111,28 @@ struct {
 	__type(value, __u64);
 } ledger SEC(".maps");
 
+/* How many states of connections there are. Index: enum rt_usage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, RT_USAGE_SIZE);
+	__type(key, __u32);
+	__type(value, __s64);
+} usage SEC(".maps");
+
+/* Orders to the iterator `reclaim`, and what it found. Written by user space between its passes only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct rt_reclaim);
+} reclaiming SEC(".maps");
+
+/* Wakes user space when states have to be taken back. The content says nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} pressure SEC(".maps");
+
 /* Zeros to insert (values are too big for the stack). Never written. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -136,7 +158,9 @@ const volatile struct {
 	__u32 filter_ports; /* is port_filter in use? */
 	__u32 n_routes;
 	__u32 has_elder; /* do the maps elder_* belong to another set of programs? */
-	__u32 pad;
+	__u32 connections; /* budgets */
+	__u32 pipelines;
+	__u32 reclaim_at; /* so many connections: states are taken back */
 } settings = {};
 
 /* Configured routes in the order in which they are tried. Written once, before the programs are attached. */

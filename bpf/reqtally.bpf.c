@@ -81,17 +81,11 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		return 0;
 	__u32 next = k->seq;
 	struct rt_baton baton;
-	if (baton_take(sk, tp, &baton)) {
-		struct connection *c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-		if (c) {
-			connection_init(c, sk, baton.rx_next, baton.http ? CONNECTION_HTTP : CONNECTION_NEW);
-			/* Nothing is being answered, so what is sent next is the next response. */
-			c->tx_started = 1;
-			c->tx_next = tp->snd_nxt;
-		}
-		return c;
-	}
-	if (!tp->bytes_received) {
+	int resumed = baton_take(sk, tp, &baton);
+	if (resumed) {
+		kind = baton.http ? CONNECTION_HTTP : CONNECTION_NEW;
+		next = baton.rx_next;
+	} else if (!tp->bytes_received) {
 		/* Nothing has come before, so this is what the connection starts with, unless it overtook its beginning. */
 		kind = CONNECTION_NEW;
 		next = tp->rcv_nxt;
@@ -111,6 +105,12 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		}
 		return 0;
 	}
+	if (!usage_has_room(RT_USAGE_CONNECTIONS, settings.connections)) {
+		/* Not for good: there may be room for its next request. */
+		if (kind == CONNECTION_HTTP || starts_like_request(skb, k))
+			connection_refused();
+		return 0;
+	}
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c) {
 		count(RT_SEEN, 1);
@@ -119,6 +119,12 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		return 0;
 	}
 	connection_init(c, sk, next, kind);
+	connection_counted(c);
+	if (resumed) {
+		/* Nothing is being answered, so what is sent next is the next response. */
+		c->tx_started = 1;
+		c->tx_next = tp->snd_nxt;
+	}
 	return c;
 }
 
@@ -215,14 +221,22 @@ int ingress(struct __sk_buff *skb)
 		__u8 kind = c->kind;
 		request_bytes(&s, &k);
 		if (c->kind == CONNECTION_DEAD) {
+			if (c->reclaimed) { /* by the iterator, a moment ago */
+				if (starts_like_request(skb, &k))
+					request_reclaimed();
+				c->rx_lock = 0;
+				return PASS;
+			}
 			if (kind == CONNECTION_NEW && !c->rx_lost)
 				ignore(sk, is_http2(c) ? RT_VERDICT_HTTP2 : RT_VERDICT_OTHER);
 			if (kind < CONNECTION_HTTP || c->rx_lost) {
-				bpf_sk_storage_delete(&connections, sk);
+				connection_forget(sk);
 				return PASS;
 			}
 		}
 		c->rx_lock = 0;
+	} else if (k.length && c->reclaimed && starts_like_request(skb, &k)) {
+		request_reclaimed();
 	}
 	if (k.flags & TCP_RST)
 		c->peer |= PEER_RESET;
@@ -302,9 +316,17 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 	if (newstate != BPF_TCP_CLOSE)
 		return 0;
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
-	/* A request that came while the connection was ended (by a FIN of ours) has no response either. */
-	if (!c || (c->kind == CONNECTION_DEAD && c->tx_pos == c->rx_pos))
+	if (!c)
 		return 0;
+	if (c->reclaimed == RECLAIM_MARKED) {
+		reclaim_finish(c, sk);
+		return 0;
+	}
+	/* A request that came while the connection was ended (by a FIN of ours) has no response either. */
+	if (c->kind == CONNECTION_DEAD && c->tx_pos == c->rx_pos) {
+		connection_forget(sk);
+		return 0;
+	}
 	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
 	__u64 now = bpf_ktime_get_ns();
 	if (c->flags & RESPONSE_KEPT) {
@@ -312,6 +334,19 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 		response_settle(c, request_in(c, l, c->tx_pos), (__s32)(acked - c->tx_next) >= 0);
 	}
 	connection_finish(c, l, now, sk->sk_err != 0);
+	connection_forget(sk);
+	return 0;
+}
+
+/* One pass over the states of connections, to take some of them back. Orders and answers are in the map `reclaiming`. */
+SEC("iter/bpf_sk_storage_map")
+int reclaim(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct connection *c = ctx->value;
+	struct sock *sk = ctx->sk;
+
+	if (c && sk)
+		reclaim_step(c, sk);
 	return 0;
 }
 
@@ -357,11 +392,7 @@ int release(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c || !sk)
 		return 0;
 	if (connection_idle(c)) {
-		struct rt_baton *b = bpf_sk_storage_get(&batons, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-		if (b) {
-			b->rx_next = c->rx_next;
-			b->http = c->kind == CONNECTION_HTTP;
-		}
+		baton_leave(c, sk);
 	} else if (connection_live(c)) {
 		bpf_seq_write(ctx->meta->seq, &one, 1);
 	}

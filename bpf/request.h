@@ -5,6 +5,7 @@
 
 #include "packet.h"
 #include "record.h"
+#include "budget.h"
 
 struct scan {
 	struct __sk_buff *skb;
@@ -43,18 +44,6 @@ static __noinline int ignore(struct bpf_sock *sk, __u32 verdict)
 	return listener_count(bpf_sk_cgroup_id(sk), sk->src_port, verdict, verdict == RT_VERDICT_TLS || verdict == RT_VERDICT_HTTP2);
 }
 
-/* The line at hand can be nothing but HTTP: a method of RFC 9110 and the beginning of a target. */
-static __always_inline int looks_like_http(const struct http1 *p)
-{
-	return p->method != RT_METHOD_OTHER && p->path_len;
-}
-
-/* The request whose line is coming in has its answer, and is recorded. */
-static __always_inline int answered_early(const struct connection *c)
-{
-	return c->early != c->early_passed;
-}
-
 /* The first byte of a request. */
 static __always_inline void request_begin(struct connection *c, struct scan *s)
 {
@@ -73,7 +62,12 @@ static __always_inline struct request *request_place(struct connection *c, struc
 		return &c->first;
 	if (waiting >= RT_PIPELINE_DEPTH)
 		return 0;
-	struct pipeline *l = sk ? bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : embryo;
+	struct pipeline *l = sk ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : embryo;
+	if (!l && sk && usage_has_room(RT_USAGE_PIPELINES, settings.pipelines)) {
+		l = bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (l)
+			usage_add(RT_USAGE_PIPELINES, 1);
+	}
 	if (!l)
 		return 0;
 	http1_opaque(l); /* else clang computes the address before the check, which the verifier does not allow */

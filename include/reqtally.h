@@ -56,7 +56,9 @@ enum rt_ledger {
 	RT_LOST_SCAN_LIMIT,		   /* one packet held more lines than a program run may scan */
 	RT_LOST_NO_MEMORY,		   /* the kernel had no memory for the connection's state */
 	RT_LOST_HANDOVER,		   /* in flight when its programs were given up, see struct rt_baton */
-	RT_LOST_LAST = RT_LOST_HANDOVER,
+	RT_LOST_CONNECTION_BUDGET,	   /* it began on a connection for whose state there was no room */
+	RT_LOST_RECLAIMED,		   /* its connection's state was taken back, for want of room */
+	RT_LOST_LAST = RT_LOST_RECLAIMED,
 	RT_LEDGER_FIRST_OTHER,
 	/* Observations that are not about one request. */
 	RT_UNSOLICITED = RT_LEDGER_FIRST_OTHER, /* responses with no request before them */
@@ -65,7 +67,9 @@ enum rt_ledger {
 	RT_CONNECTIONS,	     /* connections recognised as HTTP */
 	RT_NOT_HTTP,	     /* connections left alone */
 	RT_REORDERED,	     /* segments that arrived before an earlier one and were kept until it came */
-	RT_LEDGER_SIZE,
+	/* States of connections taken back, by enum rt_reclaim_class. */
+	RT_RECLAIMED_FIRST,
+	RT_LEDGER_SIZE = RT_RECLAIMED_FIRST + 4,
 };
 
 /* Who serves: the cgroup and the thread-group leader's name, hashed to 64 bits (seeded) for use in keys. */
@@ -164,6 +168,41 @@ struct rt_baton {
 	__u32 http;    /* requests have been seen on it */
 };
 
+/* Budgets that are counted: index in the map `usage`. */
+enum rt_usage {
+	RT_USAGE_CONNECTIONS,
+	RT_USAGE_PIPELINES,
+	RT_USAGE_SIZE,
+};
+
+/* In what a connection is when its state is to be taken back, in the order in which they are. */
+enum rt_reclaim_class {
+	RT_RECLAIM_IDLE,    /* between two messages: nothing is lost */
+	RT_RECLAIM_LINE,    /* in a request line, with nothing else under way */
+	RT_RECLAIM_STREAM,  /* recorded already; its duration is lost */
+	RT_RECLAIM_MESSAGE, /* a request is under way */
+	RT_RECLAIM_CLASSES,
+};
+
+enum rt_reclaim_pass {
+	RT_PASS_COUNT,	/* fills `ages` */
+	RT_PASS_TAKE,	/* takes back what is of a class and of at least an age; of RT_RECLAIM_MESSAGE only marks them */
+	RT_PASS_FINISH, /* deletes the marked ones */
+};
+
+/* A state's age, the time since its last message began, on a scale of a quarter of an octave: bucket 4 n + k begins at
+ * (4 + k) << (n - 1) times 2^20 ns; those below 4 at so many times 2^20 ns. */
+#define RT_AGES 128
+
+struct rt_reclaim {
+	__u32 pass;
+	__s32 correction;		    /* to be added to the usage of connections, once */
+	__u32 youngest[RT_RECLAIM_CLASSES]; /* what is older than this is taken; RT_AGES: nothing is */
+	__u32 quota[RT_RECLAIM_CLASSES];    /* and so many of just this age */
+	__u32 taken[RT_RECLAIM_CLASSES];
+	__u32 ages[RT_RECLAIM_CLASSES][RT_AGES];
+};
+
 /* What the iterator writes for each request in flight. */
 struct rt_in_flight {
 	__u64 service;
@@ -184,6 +223,8 @@ RT_ASSERT_SIZE(struct rt_route, 8 + 2 * RT_ENDPOINT_MAX);
 RT_ASSERT_SIZE(struct rt_series_key, 24);
 RT_ASSERT_SIZE(struct rt_histogram, 8 + 8 * RT_BUCKETS);
 RT_ASSERT_SIZE(struct rt_series, 24 + 3 * sizeof(struct rt_histogram));
+RT_ASSERT_SIZE(struct rt_reclaim, 8 + 4 * RT_RECLAIM_CLASSES * (3 + RT_AGES));
+_Static_assert(RT_LEDGER_SIZE - RT_RECLAIMED_FIRST == RT_RECLAIM_CLASSES, "a counter for each class");
 RT_ASSERT_SIZE(struct rt_streams, 8 + sizeof(struct rt_histogram));
 RT_ASSERT_SIZE(struct rt_baton, 8);
 RT_ASSERT_SIZE(struct rt_in_flight, 24 + RT_ENDPOINT_MAX);

@@ -52,12 +52,18 @@ static const char *const ledger_names[] = {
 	[RT_LOST_SCAN_LIMIT] = "scan_limit",
 	[RT_LOST_NO_MEMORY] = "no_memory",
 	[RT_LOST_HANDOVER] = "handover",
+	[RT_LOST_CONNECTION_BUDGET] = "connection_budget",
+	[RT_LOST_RECLAIMED] = "reclaimed",
 	[RT_UNSOLICITED] = "unsolicited",
 	[RT_SERIES_OVERFLOW] = "series_overflow",
 	[RT_ENDPOINT_OVERFLOW] = "endpoint_overflow",
 	[RT_CONNECTIONS] = "connections",
 	[RT_NOT_HTTP] = "not_http",
 	[RT_REORDERED] = "reordered",
+	[RT_RECLAIMED_FIRST + RT_RECLAIM_IDLE] = "reclaimed_idle",
+	[RT_RECLAIMED_FIRST + RT_RECLAIM_LINE] = "reclaimed_request_line",
+	[RT_RECLAIMED_FIRST + RT_RECLAIM_STREAM] = "reclaimed_stream",
+	[RT_RECLAIMED_FIRST + RT_RECLAIM_MESSAGE] = "reclaimed_message",
 };
 _Static_assert(ARRAY_SIZE(ledger_names) == RT_LEDGER_SIZE, "a counter of the ledger without a name");
 

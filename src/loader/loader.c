@@ -17,6 +17,7 @@
 #include "loader/base.h"
 #include "loader/loader_impl.h"
 #include "loader/names.h"
+#include "loader/reclaim.h"
 #include "reqtally.h"
 
 void loader_report(const struct loader *l, bool warning, const char *fmt, ...)
@@ -96,6 +97,19 @@ static int start(struct loader *l, char **error)
 	return err;
 }
 
+static int watch_budget(struct loader *l, char **error)
+{
+	struct reclaimer_options opt = {.link = set_fd(&l->set, "link_", "reclaim"),
+					.usage = set_map(&l->set, "usage"),
+					.orders = set_map(&l->set, "reclaiming"),
+					.pressure = set_map(&l->set, "pressure"),
+					.budget = l->opt.max_connections};
+	int err = reclaimer_new(&opt, &l->reclaimer);
+	if (err)
+		*error = xasprintf("cannot watch the budget of connections: %s", strerror(-err));
+	return err;
+}
+
 int loader_open(const struct loader_options *opt, struct loader **out, char **error)
 {
 	struct loader *l = xcalloc(1, sizeof(*l));
@@ -115,6 +129,8 @@ int loader_open(const struct loader_options *opt, struct loader **out, char **er
 	}
 	if (!err)
 		err = start(l, error);
+	if (!err)
+		err = watch_budget(l, error);
 	if (err) {
 		loader_free(l);
 		return err;
@@ -127,6 +143,7 @@ void loader_free(struct loader *l)
 {
 	if (!l)
 		return;
+	reclaimer_free(l->reclaimer);
 	set_close(&l->set);
 	set_close(&l->elder);
 	pin_root_close(&l->root);
@@ -148,6 +165,7 @@ int loader_map_fd(const struct loader *l, enum loader_map map)
 	static const char *const names[LOADER_MAPS] = {
 		[LOADER_SERIES] = "series",	[LOADER_STREAMS] = "streams", [LOADER_ENDPOINTS] = "endpoints", [LOADER_SERVICES] = "services",
 		[LOADER_OVERFLOW] = "overflow", [LOADER_LEDGER] = "ledger",   [LOADER_LISTENERS] = "listeners",
+		[LOADER_USAGE] = "usage",
 	};
 	return set_map(&l->set, names[map]);
 }
@@ -253,4 +271,14 @@ int loader_uninstall(const char *path, struct loader_removed *removed, char **er
 	if (err)
 		*error = xasprintf("cannot remove all of %s: %s", path, strerror(-err));
 	return err;
+}
+
+int loader_pressure_fd(const struct loader *l)
+{
+	return reclaimer_fd(l->reclaimer);
+}
+
+bool loader_reclaim(struct loader *l)
+{
+	return reclaimer_run(l->reclaimer);
 }

@@ -18,6 +18,7 @@ struct loader_options {
 	uint32_t max_endpoints;	     /* of all services */
 	uint32_t endpoints_per_service;
 	uint32_t series_per_service;
+	uint32_t max_connections; /* states of connections */
 	const uint64_t *ignored_ports; /* 1024 words, a bit a port; NULL: none */
 	char *const *routes;	       /* path templates: "/users/{name}/orders", "/static/" and two stars */
 	size_t n_routes;
@@ -34,7 +35,7 @@ struct loader_options {
 
 struct loader;
 
-enum loader_map { LOADER_SERIES, LOADER_STREAMS, LOADER_ENDPOINTS, LOADER_SERVICES, LOADER_OVERFLOW, LOADER_LEDGER, LOADER_LISTENERS, LOADER_MAPS };
+enum loader_map { LOADER_SERIES, LOADER_STREAMS, LOADER_ENDPOINTS, LOADER_SERVICES, LOADER_OVERFLOW, LOADER_LEDGER, LOADER_USAGE, LOADER_LISTENERS, LOADER_MAPS };
 
 /* Loads and attaches, or goes on with what an earlier process has left at the pin path (docs/adr/0011):
  *   - the same programs and settings: they are used as they are;
@@ -101,6 +102,12 @@ int loader_uninstall(const char *path, struct loader_removed *removed, char **er
 
 /* Calls FN for each request in flight, as the kernel's iterator finds them. 0 or a negative errno. */
 int loader_in_flight(const struct loader *l, void (*fn)(void *arg, const struct rt_in_flight *f), void *arg);
+
+/* Readable (poll) when states of connections have to be taken back. -1: there is no such thing. */
+int loader_pressure_fd(const struct loader *l);
+/* Takes back states of connections, those that lose least and are oldest first, if 7/8 of the budget are used or more, until 3/4 are. True if it
+ * was necessary and did not suffice: call it again in a while. Also empties loader_pressure_fd(). Not thread-safe. */
+bool loader_reclaim(struct loader *l);
 
 /* Gives up every capability that the program does not need once it is attached. 0 or a negative errno. */
 int loader_drop_capabilities(void);

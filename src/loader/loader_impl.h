@@ -14,6 +14,7 @@ struct loader {
 	struct set elder;	   /* n 0: there is none. Finishes what it has begun */
 	uint64_t elder_since_ns;
 	uint32_t base_max;
+	struct reclaimer *reclaimer;
 	struct loader_feature features[LOADER_FEATURES];
 };
 

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "loader/flavour.h"
+#include "loader/reclaim.h"
 #include "reqtally.h"
 #include "reqtally.skel.h"
 
@@ -37,6 +38,7 @@ static const struct {
 } attachments[] = {
 	{"in_flight", ITERATOR, BPF_TRACE_ITER},
 	{"release", ITERATOR, BPF_TRACE_ITER},
+	{"reclaim", ITERATOR, BPF_TRACE_ITER},
 	{"inet_sock_set_state", TRACEPOINT, BPF_TRACE_RAW_TP},
 	{"rcv_space_adjust", TRACEPOINT, BPF_TRACE_RAW_TP},
 	{"egress", PACKETS, BPF_CGROUP_INET_EGRESS},
@@ -65,6 +67,9 @@ static void fill_settings(struct reqtally *skel, const struct loader_options *op
 		memcpy((void *)skel->rodata->port_filter, opt->ignored_ports, sizeof(skel->rodata->port_filter));
 	}
 	s->n_routes = (uint32_t)(opt->n_routes + opt->n_streams);
+	s->connections = opt->max_connections;
+	s->pipelines = opt->max_connections / 16;
+	s->reclaim_at = reclaim_mark(opt->max_connections);
 	bpf_map__set_max_entries(skel->maps.series, opt->max_series);
 	bpf_map__set_max_entries(skel->maps.endpoints, opt->max_endpoints);
 }
