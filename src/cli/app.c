@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/pressure.h"
 #include "cli/reload.h"
 #include "cli/web_config.h"
 #include "collector/collector.h"
@@ -68,6 +69,7 @@ static int load_programs(struct app *a, char **error)
 		.endpoints_per_service = h->budget_endpoints,
 		/* One service may take a quarter of all series, or one for each of its endpoints if that is more. */
 		.series_per_service = h->budget_series / 4 > h->budget_endpoints ? h->budget_series / 4 : h->budget_endpoints,
+		.max_connections = h->budget_connections,
 		.ignored_ports = any ? ignored : NULL,
 		.routes = h->routes.v,
 		.n_routes = h->routes.n,
@@ -81,6 +83,9 @@ static int load_programs(struct app *a, char **error)
 	if (!err) {
 		a->discovery = discovery_new(root);
 		warn_of_gaps(a->loader);
+		a->pressure = pressure_start(a->loader, &a->collect_lock);
+		if (!a->pressure)
+			log_warn("no thread for taking back states of connections: past their budget new ones are not counted");
 	}
 	free(root);
 	return err;
@@ -202,7 +207,7 @@ static int start(struct app *a, char **error)
 	if ((err = load_programs(a, error)))
 		return err;
 	struct collector_options co = {
-		.bounds = a->first->http.buckets, .n_bounds = a->first->http.n_buckets, .shows = shows_service, .arg = &a->first->http};
+		.bounds = a->first->http.buckets, .n_bounds = a->first->http.n_buckets, .max_connections = a->first->http.budget_connections, .shows = shows_service, .arg = &a->first->http};
 	a->collector = collector_new(a->loader, a->discovery, &co);
 	if (loader_drop_capabilities())
 		log_warn("cannot give up capabilities");
@@ -309,6 +314,7 @@ int app_run(struct app *a)
 void app_stop(struct app *a)
 {
 	web_free(a->web);
+	pressure_stop(a->pressure);
 	if (a->notifier) {
 		notifier_stop(a->notifier, DRAIN_MS);
 		notifier_free(a->notifier);

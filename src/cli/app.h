@@ -31,6 +31,7 @@ struct app {
 	/* The first one stays: buckets, budgets and filters are in the kernel by then. A reload replaces `config`. */
 	struct config *first, *config;
 	struct loader *loader;
+	struct pressure *pressure;
 	struct discovery *discovery;
 	struct collector *collector;
 	struct store *store;

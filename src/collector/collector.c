@@ -202,9 +202,19 @@ static void add_ledger(struct snapshot *s, const uint64_t *v)
 		{RT_NOT_HTTP, "reqtally_connections_ignored_total", "Sockets left alone: clients, and servers of other protocols."},
 		{RT_REORDERED, "reqtally_segments_reordered_total", "Segments kept until an earlier one had come."},
 	};
-	_Static_assert(ARRAY_SIZE(others) == RT_LEDGER_SIZE - RT_LEDGER_FIRST_OTHER, "a counter without a name");
+	_Static_assert(ARRAY_SIZE(others) == RT_RECLAIMED_FIRST - RT_LEDGER_FIRST_OTHER, "a counter without a name");
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		add_plain(s, others[i].name, FAMILY_COUNTER, NULL, others[i].help, (double)v[others[i].what]);
+	f = snapshot_family(s, "reqtally_connections_reclaimed_total", FAMILY_COUNTER, NULL,
+			    "States of connections taken back because the budget was short, by what they were in.");
+	for (int i = 0; i < RT_RECLAIM_CLASSES; i++)
+		family_add_value(f, labels_from("state", reclaimed_state(i), NULL), (double)v[RT_RECLAIMED_FIRST + i]);
+}
+
+static double usage_of(struct collector *c, uint32_t what)
+{
+	int64_t n = 0;
+	return bpf_map_lookup_elem(loader_map_fd(c->l, LOADER_USAGE), &what, &n) ? 0 : (double)n;
 }
 
 static void add_bpf(struct collector *c, struct snapshot *s, const struct rows *rows)
@@ -224,9 +234,13 @@ static void add_bpf(struct collector *c, struct snapshot *s, const struct rows *
 		family_add_value(f, labels_from("program", p[i].name, NULL), (double)p[i].verified_instructions);
 	f = snapshot_family(s, "reqtally_bpf_map_entries", FAMILY_GAUGE, NULL, "Entries in a map.");
 	family_add_value(f, labels_from("map", "series", NULL), (double)rows->series);
+	family_add_value(f, labels_from("map", "connections", NULL), usage_of(c, RT_USAGE_CONNECTIONS));
+	family_add_value(f, labels_from("map", "pipelines", NULL), usage_of(c, RT_USAGE_PIPELINES));
 	f = snapshot_family(s, "reqtally_bpf_map_max_entries", FAMILY_GAUGE, NULL, "Entries a map may hold.");
 	family_add_value(f, labels_from("map", "series", NULL), loader_map_capacity(c->l, LOADER_SERIES));
 	family_add_value(f, labels_from("map", "endpoints", NULL), loader_map_capacity(c->l, LOADER_ENDPOINTS));
+	family_add_value(f, labels_from("map", "connections", NULL), c->opt.max_connections);
+	family_add_value(f, labels_from("map", "pipelines", NULL), c->opt.max_connections / 16);
 }
 
 static void add_features(struct collector *c, struct snapshot *s)

@@ -14,6 +14,7 @@ struct collector;
 struct collector_options {
 	const double *bounds; /* as given to the loader */
 	size_t n_bounds;
+	uint32_t max_connections; /* the budget of their states, as given to the loader */
 	/* Is this service shown? NULL: all are. */
 	bool (*shows)(void *arg, const char *service, const char *comm);
 	void *arg;

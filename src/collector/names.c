@@ -22,9 +22,17 @@ const char *lost_reason(enum rt_ledger what)
 		[RT_LOST_SCAN_LIMIT - RT_LOST_FIRST] = "scan_limit",
 		[RT_LOST_NO_MEMORY - RT_LOST_FIRST] = "no_memory",
 		[RT_LOST_HANDOVER - RT_LOST_FIRST] = "handover",
+		[RT_LOST_CONNECTION_BUDGET - RT_LOST_FIRST] = "connection_budget",
+		[RT_LOST_RECLAIMED - RT_LOST_FIRST] = "reclaimed",
 	};
 	_Static_assert(ARRAY_SIZE(names) == RT_LOST_LAST - RT_LOST_FIRST + 1, "a loss without a name");
 	return names[what - RT_LOST_FIRST];
+}
+
+const char *reclaimed_state(enum rt_reclaim_class what)
+{
+	static const char *const names[RT_RECLAIM_CLASSES] = {"idle", "request_line", "stream", "message"};
+	return names[what];
 }
 
 void endpoint_label(const char *text, size_t len, struct buf *out)

@@ -11,6 +11,8 @@
 const char *method_name(uint8_t method);
 /* `reason` of reqtally_requests_lost_total; WHAT from RT_LOST_FIRST to RT_LOST_LAST. */
 const char *lost_reason(enum rt_ledger what);
+/* `state` of reqtally_connections_reclaimed_total. */
+const char *reclaimed_state(enum rt_reclaim_class what);
 /* An endpoint's text as a label: a byte that is no part of valid UTF-8 is percent-encoded, as it would stand in a URL. */
 void endpoint_label(const char *text, size_t len, struct buf *out);
 

@@ -77,6 +77,11 @@ static const struct layout layouts[] = {
      {MEMBER(rt_in_flight, service), MEMBER(rt_in_flight, start_ns), MEMBER(rt_in_flight, port),
       MEMBER(rt_in_flight, method), MEMBER(rt_in_flight, pad), MEMBER(rt_in_flight, len),
       MEMBER(rt_in_flight, text)}},
+    {"rt_reclaim",
+     sizeof(struct rt_reclaim),
+     6,
+     {MEMBER(rt_reclaim, pass), MEMBER(rt_reclaim, correction), MEMBER(rt_reclaim, youngest), MEMBER(rt_reclaim, quota),
+      MEMBER(rt_reclaim, taken), MEMBER(rt_reclaim, ages)}},
 };
 
 static const struct {
@@ -94,6 +99,8 @@ static const struct {
     {"ignored", 4, 4, 0},
     {"batons", 4, sizeof(struct rt_baton), 0},
     {"elder_batons", 4, sizeof(struct rt_baton), 0},
+    {"usage", 4, 8, RT_USAGE_SIZE},
+    {"reclaiming", 4, sizeof(struct rt_reclaim), 1},
 };
 
 static struct bpf_object *object;

@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Budgets under floods: what is counted stays right, what is lost has a name, memory stays where it was, and other services do not notice.
+FLOODS=full is the full size (make test-floods): a million random paths, 10,000 half requests."""
+import collections
+import os
+import resource
+import socket
+import subprocess
+import threading
+import time
+
+import exposition
+import raw
+import reqtally
+import servers
+from procs import Failure, Skip, find_program, wait_for
+from raw_cases import GET, OK
+
+FULL = os.environ.get("FLOODS") == "full"
+BUDGETS = "http:\n  budgets:\n%s"
+
+
+def config(**budgets):
+	return BUDGETS % "".join("    %s: %d\n" % b for b in budgets.items())
+
+
+def allow_files(n):
+	soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+	if soft < n:
+		resource.setrlimit(resource.RLIMIT_NOFILE, (n, max(hard, n)))
+
+
+def entries(scrape, name):
+	return (scrape.sum("reqtally_bpf_map_entries", map=name), scrape.sum("reqtally_bpf_map_max_entries", map=name))
+
+
+def lost(before, after):
+	return {k[0]: v for k, v in exposition.growth(before, after, "reqtally_requests_lost_total", ("reason",)).items() if v}
+
+
+def reclaimed(before, after):
+	return {k[0]: v for k, v in exposition.growth(before, after, "reqtally_connections_reclaimed_total", ("state",)).items() if v}
+
+
+def expect(what, got, wanted):
+	if got != wanted:
+		raise Failure("%s: %s, expected %s" % (what, got, wanted))
+
+
+def counts(rt, before, port, expected):
+	try:
+		return reqtally.wait_counts(rt, before, port, expected)
+	except Failure as e:
+		raise Failure("%s; lost: %s" % (e, lost(before, rt.scrape()))) from None
+
+
+class Neighbour:
+	"""Another service: requests one after another while the flood goes on, and all of them must be counted."""
+
+	def __init__(self):
+		self.listener, self.sent, self.over = raw.Listener("127.0.0.1"), 0, threading.Event()
+		self.thread = threading.Thread(target=self.run)
+		self.error = None
+
+	def run(self):
+		try:
+			while not self.over.is_set():
+				raw.play(self.listener, [step for _ in range(5) for step in (("c", GET), ("s", OK))])
+				self.sent += 5
+				time.sleep(0.002)
+		except OSError as e:
+			self.error = e
+
+	def __enter__(self):
+		self.thread.start()
+		return self
+
+	def __exit__(self, *exc):
+		self.over.set()
+		self.thread.join()
+		self.listener.close()
+
+	def check(self, rt, before):
+		self.over.set()
+		self.thread.join()
+		if self.error or not self.sent:
+			raise Failure("the other service: %s, %d requests" % (self.error, self.sent))
+		counts(rt, before, self.listener.port, {(raw.SERVICE, "GET", "/a", "200"): self.sent})
+
+
+class Crowd:
+	"""Connections to a port of its own, all open."""
+
+	def __init__(self):
+		self.listener, self.pairs = raw.Listener("127.0.0.1"), []
+
+	def open(self, n, pause_every=0):
+		allow_files(2 * (len(self.pairs) + n) + 500)
+		for i in range(n):
+			self.pairs.append(self.listener.pair())
+			yield self.pairs[-1]
+			if pause_every and i % pause_every == pause_every - 1:
+				time.sleep(0.03)
+
+	def __enter__(self):
+		return self
+
+	def __exit__(self, *exc):
+		for pair in self.pairs:
+			for s in pair:
+				s.close()
+		self.listener.close()
+
+
+def test_idle_connections_are_reclaimed(context):
+	"""Three times as many idle connections as the budget: the oldest are forgotten, and their next requests count all the same, also with
+	an unknown method and cut in two after the first byte."""
+	context.stop_shared()
+	budget, n = 256, 768
+	with reqtally.Reqtally(context.folder, config=config(connections=budget)) as rt, Crowd() as crowd:
+		before = rt.scrape()
+		for client, server in crowd.open(n, 16):
+			raw.transfer(client, server, GET)
+			raw.transfer(server, client, OK)
+		middle = rt.scrape()
+		used, most = entries(middle, "connections")
+		expect("budget of connections", most, budget)
+		if not 0 < used <= budget:
+			raise Failure("%g states of connections, the budget is %d" % (used, budget))
+		propfind = raw.request("PROPFIND", "/dav")
+		for i, (client, server) in enumerate(crowd.pairs):
+			if i % 2:
+				raw.transfer(client, server, propfind[:1])
+				raw.transfer(client, server, propfind[1:])
+			else:
+				raw.transfer(client, server, GET)
+			raw.transfer(server, client, OK)
+			if i % 16 == 15:
+				time.sleep(0.03)
+		after = counts(rt, before, crowd.listener.port, {
+			(raw.SERVICE, "GET", "/a", "200"): n + n // 2, (raw.SERVICE, "_OTHER", "/dav", "200"): n // 2})
+		expect("lost", lost(before, after), {})
+		states = reclaimed(before, after)
+		if set(states) != {"idle"} or states["idle"] < 2 * n - budget:
+			raise Failure("states taken back: %s" % states)
+		reqtally.check_ledger(rt)
+	nothing_counted_twice(context)
+
+
+def nothing_counted_twice(context):
+	"""The count of states comes back to nothing when the connections are gone."""
+	with reqtally.Reqtally(context.folder, "usage", config=config(connections=64)) as rt:
+		with Crowd() as crowd:
+			for client, server in crowd.open(40):
+				raw.transfer(client, server, GET * 3)
+				raw.transfer(server, client, OK)
+			used = entries(rt.scrape(), "connections")[0]
+			if used < 40:
+				raise Failure("%g states of 40 connections" % used)
+		# Its own web server's connections, this scrape's among them, are what is left.
+		wait_for("states of closed connections gone", lambda: entries(rt.scrape(), "connections")[0] <= 3, 5)
+		expect("states of pipelines", entries(rt.scrape(), "pipelines")[0], 0)
+		reqtally.check_ledger(rt)
+
+
+def half_requests(context, head, n, budget, state):
+	"""N connections that stop in the midst of HEAD, and another service."""
+	context.stop_shared()
+	with reqtally.Reqtally(context.folder, config=config(connections=budget)) as rt, Crowd() as crowd:
+		before = rt.scrape()
+		with Neighbour() as neighbour:
+			for client, server in crowd.open(n, max(16, budget // 16)):
+				raw.transfer(client, server, head)
+			time.sleep(0.3)
+			neighbour.check(rt, before)
+		after = reqtally.check_ledger(rt)
+		after = rt.scrape()
+		used, most = entries(after, "connections")
+		if used > most:
+			raise Failure("%g states of connections, the budget is %g" % (used, most))
+		gone, states = lost(before, after), reclaimed(before, after)
+		if n > budget:
+			if states.get(state, 0) < n - budget or gone.get("reclaimed", 0) < n - budget:
+				raise Failure("states taken back: %s, lost: %s; at least %d expected" % (states, gone, n - budget))
+		# One more, all of it.
+		client, server = crowd.pairs[-1]
+		served = exposition.growth(before, after, "http_requests_total", reqtally.KEYS, port=str(crowd.listener.port))
+		expect("counted of the flood", dict(served), {})
+	return gone
+
+
+def test_half_request_lines(context):
+	half_requests(context, b"GET /half/a/req", *((10000, 4096) if FULL else (1500, 512)), "request_line")
+
+
+def test_half_heads(context):
+	half_requests(context, b"GET /a HTTP/1.1\r\nHost: sl", *((10000, 4096) if FULL else (1500, 512)), "message")
+
+
+def test_half_requests_within_the_default_budget(context):
+	if not FULL:
+		raise Skip("full size: make test-floods")
+	expect("lost", half_requests(context, b"GET /a HTTP/1.1\r\nHost: sl", 10000, 65536, "message"), {})
+
+
+def test_connections_beyond_the_budget(context):
+	"""All states are in use: a request on one more connection takes the oldest one's state, and that one is lost by name."""
+	context.stop_shared()
+	with reqtally.Reqtally(context.folder, config=config(connections=64)) as rt, Crowd() as crowd:
+		before = rt.scrape()
+		for client, server in crowd.open(200):  # as fast as possible: faster than states can be taken back
+			raw.transfer(client, server, GET)
+		time.sleep(0.3)
+		for client, server in crowd.pairs:
+			raw.transfer(server, client, OK)
+		time.sleep(0.3)
+		after = reqtally.check_ledger(rt)
+		after = rt.scrape()
+		counted = after.sum("http_requests_total", port=str(crowd.listener.port))
+		gone = lost(before, after)
+		if set(gone) - {"reclaimed", "connection_budget"} or counted + sum(gone.values()) != 200 or not 30 <= counted <= 64:
+			raise Failure("of 200 requests %g counted, lost: %s" % (counted, gone))
+		# When all that is over, there is room again, and all of them are served.
+		served = 0
+		for client, server in crowd.pairs:
+			raw.transfer(client, server, GET)
+			raw.transfer(server, client, OK)
+			served += 1
+			if served % 4 == 0:
+				time.sleep(0.02)
+		reqtally.wait_counts(rt, before, crowd.listener.port, {(raw.SERVICE, "GET", "/a", "200"): counted + served})
+		reqtally.check_ledger(rt)
+
+
+def test_slowloris(context):
+	"""Heads that come a byte at a time and never end, and another service."""
+	context.stop_shared()
+	n, rounds = (2000, 40) if FULL else (300, 25)
+	with reqtally.Reqtally(context.folder, config=config(connections=128)) as rt, Crowd() as crowd:
+		before = rt.scrape()
+		with Neighbour() as neighbour:
+			for client, server in crowd.open(n, 16):
+				client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n")
+			for i in range(rounds):
+				for client, _ in crowd.pairs:
+					client.sendall(b"X-a: %d\r\n"[i % 3:i % 3 + 1])
+				time.sleep(0.02)
+			neighbour.check(rt, before)
+		reqtally.check_ledger(rt)
+		after = rt.scrape()
+		expect("counted of the flood", after.sum("http_requests_total", port=str(crowd.listener.port)), 0)
+		if entries(after, "connections")[0] > 128:
+			raise Failure("%g states, the budget is 128" % entries(after, "connections")[0])
+		if not lost(before, after).get("reclaimed"):
+			raise Failure("nothing was taken back: %s" % lost(before, after))
+
+
+def test_pipelines_beyond_the_budget(context):
+	"""Two requests at once on each of many connections: the second ones need more room, of which there is less; all is named."""
+	context.stop_shared()
+	n = 200
+	with reqtally.Reqtally(context.folder, config=config(connections=640)) as rt, Crowd() as crowd:
+		before = rt.scrape()
+		for client, server in crowd.open(n):
+			raw.transfer(client, server, GET + GET)
+		used, most = entries(rt.scrape(), "pipelines")
+		expect("budget of pipelines", most, 40)
+		if used > most:
+			raise Failure("%g pipelines, the budget is %g" % (used, most))
+		for client, server in crowd.pairs:
+			raw.transfer(server, client, OK + OK)
+		after = reqtally.wait_counts(rt, before, crowd.listener.port, {(raw.SERVICE, "GET", "/a", "200"): n + used})
+		expect("lost", lost(before, after), {"pipeline_depth": n - used})
+		reqtally.check_ledger(rt)
+
+
+PATHS = """
+local letters = "abcdefghijklmnopqrstuvwxyz"
+local seed = 0
+function setup(thread) thread:set("seed", seed); seed = seed + 1 end
+function init(args) math.randomseed(42 + seed) end
+function request()
+	local t = {}
+	for i = 1, 9 do local k = math.random(26); t[i] = letters:sub(k, k) end
+	return wrk.format("GET", "/" .. table.concat(t, "", 1, 4) .. "/" .. table.concat(t, "", 5, 9))
+end
+"""
+
+
+def flood_of_paths(context, rt, port, wanted):
+	"""At least WANTED requests, each to a path of its own; how many."""
+	wrk, script = find_program("wrk", package="wrk"), os.path.join(context.folder, "paths.lua")
+	with open(script, "w") as f:
+		f.write(PATHS)
+	label, begun = {"port": str(port)}, rt.scrape_ledger().sum("reqtally_requests_seen_total")
+	while rt.scrape_ledger().sum("reqtally_requests_seen_total") - begun < wanted:
+		subprocess.run([wrk, "-t1", "-c20", "-d%ds" % (10 if FULL else 2), "-s", script, "http://127.0.0.1:%d/" % port],
+				capture_output=True, check=True)
+	return label
+
+
+def memory_of(pid):
+	with open("/proc/%d/status" % pid) as f:
+		fields = dict(line.split(":", 1) for line in f)
+	return int(fields["VmRSS"].split()[0])
+
+
+class AnyPath(servers.Nginx):
+	"""nginx that answers every path alike."""
+
+	def argv(self):
+		argv = super().argv()
+		conf = self.write("nginx.conf", """
+			daemon off; user root; worker_processes 1; pid nginx.pid; error_log error.log;
+			events { worker_connections 500; }
+			http { access_log %s; keepalive_requests 1000000000; client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f;
+				uwsgi_temp_path u; scgi_temp_path s;
+				server { %s location / { return 200 "here\\n"; } } }""" % (
+				self.log_path, servers.serve_ports(self.port, "listen %s;")))
+		return argv[:-3] + [conf, "-e", "error.log"]
+
+	def lines(self):
+		with open(self.log_path, "rb") as f:
+			return sum(block.count(b"\n") for block in iter(lambda: f.read(1 << 20), b""))
+
+
+def random_paths(context, rt):
+	"""A flood of paths: every one is counted, under {other} past the budget; RSS stays."""
+	before = rt.scrape()
+	with AnyPath(context.folder) as server, Neighbour() as neighbour:
+		flood_of_paths(context, rt, server.port, 20000)
+		for _ in range(3):
+			rt.scrape()
+		resident = memory_of(rt.process.pid)
+		flood_of_paths(context, rt, server.port, 1000000 if FULL else 100000)
+		neighbour.check(rt, before)
+		for _ in range(3):
+			rt.scrape()
+		grown = memory_of(rt.process.pid) - resident
+		logged = wait_for("nginx's log", lambda: settled(server.lines))
+		time.sleep(0.2)
+		after = reqtally.check_ledger(rt)
+		after = rt.scrape()
+		label = {"port": str(server.port)}
+		counted = after.sum("http_requests_total", **label)
+		if counted != logged:
+			raise Failure("nginx logged %d requests, %d are counted" % (logged, counted))
+		other = after.sum("http_requests_total", endpoint="{other}", **label)
+		shown = len(exposition.growth(before, after, "http_requests_total", ("endpoint",), **label))
+		if not 900 < shown < 1100 or other < 0.9 * logged:
+			raise Failure("%d endpoints shown, %d of %d requests under {other}" % (shown, other, logged))
+		observed = after.sum("http_requests_duration_seconds_count", **label)
+		expect("durations", observed, counted)
+		expect("lost", lost(before, after), {})
+		if grown > 1024:
+			raise Failure("RSS grew by %d kB after the budget was spent" % grown)
+	return after
+
+
+def settled(read):
+	first = read()
+	time.sleep(0.3)
+	return first if read() == first else None
+
+
+def test_random_paths(context):
+	context.stop_shared()
+	with reqtally.Reqtally(context.folder) as rt:
+		random_paths(context, rt)
