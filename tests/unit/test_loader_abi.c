@@ -77,7 +77,6 @@ static const struct layout layouts[] = {
      {MEMBER(rt_in_flight, service), MEMBER(rt_in_flight, start_ns), MEMBER(rt_in_flight, port),
       MEMBER(rt_in_flight, method), MEMBER(rt_in_flight, pad), MEMBER(rt_in_flight, len),
       MEMBER(rt_in_flight, text)}},
-    {"rt_baton", sizeof(struct rt_baton), 2, {MEMBER(rt_baton, rx_next), MEMBER(rt_baton, http)}},
     {"rt_reclaim",
      sizeof(struct rt_reclaim),
      6,
