@@ -58,6 +58,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	feed_segment(&whole, data, n);
 	feed_end(&whole);
 	feed_begin(&parts, response, asked);
+	parts.by_bytes = data[-1] & 1;
 	for (size_t off = 0, k; off < n; off += k) {
 		cut = cut * 1664525 + 1013904223;
 		k = 1 + (cut >> 16) % (cut & 0x8000 ? 4 : 300);

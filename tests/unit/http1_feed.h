@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http1.h"
+#include "head.h"
 
 #define FEED_EVENTS 1024 /* the shortest request has 16 bytes and makes two */
 
@@ -43,6 +43,8 @@ struct feed {
 	const char *methods; /* of the requests that responses are to: G(ET), H(EAD), C(ONNECT); the last one
 				is for all others */
 	int response, stopped;
+	int by_bytes;	     /* never the short way of head.h */
+	unsigned short_ways; /* heads that took it */
 	uint32_t at;
 	uint64_t body;
 	unsigned n;
@@ -67,6 +69,7 @@ static inline void feed_begin(struct feed *f, int response, const char *methods)
 	f->at = 0;
 	f->body = 0;
 	f->n = 0;
+	f->short_ways = 0;
 }
 
 static inline void feed_note(struct feed *f, enum feed_kind kind)
@@ -95,6 +98,34 @@ static inline void feed_note(struct feed *f, enum feed_kind kind)
 	if (kind == FEED_HEAD || kind == FEED_OPEN)
 		e->left = p->state == HTTP1_B_CLOSE ? UINT64_MAX : p->length;
 	f->stopped = kind == FEED_UPGRADE || kind >= FEED_BAD || f->n + 2 > FEED_EVENTS;
+}
+
+/* The short way through a head, if it is one for it. */
+static inline size_t feed_head(struct feed *f, const uint8_t *data, size_t n)
+{
+	struct http1 *p = &f->p;
+	static struct http1_head head;
+	static struct http1_path path;
+	__u32 used, size = n < HTTP1_HEAD_MAX ? n : HTTP1_HEAD_MAX;
+	__u8 flags = p->flags;
+
+	if (!http1_idle(p) || p->pos || n < HTTP1_HEAD_LEAST)
+		return 0;
+	/* Behind the content stands what a head before has left: here, what is most likely to be taken for one. */
+	memset(head.bytes, '\n', sizeof(head.bytes));
+	memcpy(head.bytes, data, size);
+	p->event = HTTP1_EV_NONE;
+	used = f->response ? http1_head_response(p, &head, size) : http1_head_request(p, &path, &head, size);
+	if (!used) {
+		http1_head_undo(p, flags);
+		return 0;
+	}
+	FEED_CHECK(used <= size);
+	if (!f->response) {
+		FEED_CHECK(p->path_len && p->path_len < RT_ENDPOINT_MAX);
+		memcpy(f->path, path.text, (p->path_len + 7) & ~7);
+	}
+	return used;
 }
 
 /* Feeds the bytes of one packet. */
@@ -126,6 +157,12 @@ static inline void feed_segment(struct feed *f, const uint8_t *data, size_t n)
 					memset(f->path, 0, RT_ENDPOINT_MAX);
 				}
 			}
+			used = f->by_bytes ? 0 : feed_head(f, data + off, n - off);
+			if (used) {
+				f->short_ways++;
+				p->used = used;
+				goto read;
+			}
 			memcpy(block, data + off, size);
 			http1_block(p);
 			for (int i = 0; i < HTTP1_BLOCK && !http1_block_done(p, size); i++)
@@ -133,6 +170,7 @@ static inline void feed_segment(struct feed *f, const uint8_t *data, size_t n)
 			FEED_CHECK(http1_block_done(p, size));
 			used = p->used;
 			FEED_CHECK(used && used <= size);
+		read:
 			f->at += used;
 			event = p->event;
 			if (p->flags & HTTP1_LINE_DONE) {

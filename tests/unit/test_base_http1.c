@@ -39,6 +39,7 @@ static int setup(void **state)
 	whole->path = (char *)path - RT_ENDPOINT_MAX;
 	parts->guard = whole->guard;
 	parts->path = whole->path;
+	parts->by_bytes = 1;
 	return 0;
 }
 
@@ -588,6 +589,42 @@ static void test_corpus(void **state)
 	assert_true(counts.same > counts.by_design);
 }
 
+/* What the short way is for, and what it leaves to the bytes. */
+static void test_short_way(void **state)
+{
+	static const struct {
+		const char *text;
+		int response;
+		unsigned heads, short_ways;
+	} m[] = {
+	    {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0, 1, 1},
+	    {"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n", 0, 2, 2},
+	    {"POST /a/b?c=d HTTP/1.1\r\nContent-Type: text/plain\r\ncontent-LENGTH: 0\r\n\r\n", 0, 1, 1},
+	    {"PATCH /a HTTP/1.1\r\nTransfer-Encoding:chunked\r\n\r\n0\r\n\r\n", 0, 1, 1},
+	    {"DELETE /a HTTP/1.0\r\nContent-Language: en\r\n\r\n", 0, 1, 1},
+	    {"HEAD /" X50 X50 X50 " HTTP/1.1\r\n\r\n", 0, 1, 1},
+	    {"HEAD /" X50 X50 X50 X50 " HTTP/1.1\r\n\r\n", 0, 1, 0},
+	    {"PROPFIND / HTTP/1.1\r\nHost: a\r\n\r\n", 0, 1, 0},
+	    {"GET / HTTP/1.1\nHost: a\n\n", 0, 1, 0},
+	    {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n", 1, 1, 1},
+	    {"HTTP/1.1 404 \r\nX: y\r\nContent-Length: 0\r\n\r\n", 1, 1, 1},
+	    {"HTTP/1.1 204\r\n\r\n", 1, 1, 1},
+	    {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 0\r\n\r\n", 1, 1, 0},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na", 1, 1, 0},
+	};
+
+	for (size_t i = 0; i < COUNT(m); i++) {
+		feed_begin(whole, m[i].response, NULL);
+		feed_segment(whole, (const uint8_t *)m[i].text, strlen(m[i].text));
+		feed_end(whole);
+		unsigned done = 0;
+		for (unsigned k = 0; k < whole->n; k++)
+			done += whole->events[k].kind == FEED_DONE;
+		if (done != m[i].heads || whole->short_ways != m[i].short_ways)
+			fail_msg("%s: %u heads, %u by the short way", m[i].text, done, whole->short_ways);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,6 +633,7 @@ int main(void)
 	    cmocka_unit_test(test_method_bytes),    cmocka_unit_test(test_long_heads),
 	    cmocka_unit_test(test_huge_bodies),	    cmocka_unit_test(test_dead_stays_dead),
 	    cmocka_unit_test(test_random_messages), cmocka_unit_test(test_corpus),
+	    cmocka_unit_test(test_short_way),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+/* The short way through a head: most heads come whole, in one packet, and are plain. Such a head is read eight bytes at a time, a
+ * tenth of the work of http1_run(), and leaves the parser as http1_run() would have left it behind the head's last byte. Whatever is
+ * out of the ordinary, from a head in two packets to a second Content-Length, is not decided here: the answer is then 0, nothing has
+ * happened, and http1_run() reads the same bytes. Unit tests and the fuzzer hold both against each other.
+ *
+ * Pure, as http1.h. The buffer may be read HTTP1_HEAD_ROOM bytes behind its end; what stands there is never taken for content. */
+#ifndef RT_HEAD_H
+#define RT_HEAD_H
+
+#include "http1.h"
+
+#define HTTP1_HEAD_MAX 1024
+#define HTTP1_HEAD_ROOM 64
+#define HTTP1_HEAD_LEAST 16 /* shorter ones are not worth a try, or no heads */
+
+struct http1_head {
+	__u8 bytes[HTTP1_HEAD_MAX + HTTP1_HEAD_ROOM];
+};
+
+struct http1_path {
+	char text[RT_ENDPOINT_MAX];
+};
+
+/* In the kernel these are global functions: the verifier looks at each of them once, whoever calls. */
+#ifdef __bpf__
+#define HTTP1_ONCE __attribute__((noinline))
+#else
+#define HTTP1_ONCE static inline
+#endif
+
+#define HTTP1_EACH(c) ((c) * 0x0101010101010101ull)
+/* Not zero if a byte of W is less than N (N <= 128); its lowest bit set is in the lowest such byte. */
+#define http1_less(w, n) (((w) - HTTP1_EACH(n)) & ~(w) & HTTP1_EACH(0x80ull))
+#define http1_equal(w, c) http1_less((w) ^ HTTP1_EACH((__u64)(c)), 1)
+
+/* The number of the byte that holds the lowest bit of M, a result of http1_less(): 0 to 7. */
+http1_inline __u64 http1_first(__u64 m)
+{
+	return (((m & -m) >> 7) * 0x0001020304050607ull) >> 56 & 7;
+}
+
+/* Eight bytes, the first one lowest. */
+http1_inline __u64 http1_load(const __u8 *b)
+{
+#ifdef __bpf__
+	/* The machines that reqtally runs on load from any address; the compiler would make eight loads of a memcpy. */
+	return *(const __u64 *)b;
+#else
+	__u64 w;
+	__builtin_memcpy(&w, b, 8);
+	return __builtin_bswap64(__builtin_bswap64(w));
+#endif
+}
+
+#define HTTP1_W8(a, b, c, d, e, f, g, h) \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | (__u64)(f) << 40 | \
+	 (__u64)(g) << 48 | (__u64)(h) << 56)
+#define HTTP1_LOW(n) ((1ull << (8 * (n))) - 1)
+#define HTTP1_FOLD HTTP1_EACH(0x20ull)
+#define HTTP1_SLASH1 HTTP1_W8('H', 'T', 'T', 'P', '/', '1', '.', 0)
+
+/* The value of Content-Length at AT: one blank or none, digits, the line's end. Where the next line starts, or 0. */
+HTTP1_ONCE int http1_head_length(struct http1 *p, struct http1_head *h, __u32 from)
+{
+	__u64 length = 0, at = from & (HTTP1_HEAD_MAX - 1), digits = 0;
+
+	if (!p || !h || (p->flags & HTTP1_HAS_CL))
+		return 0;
+	if (h->bytes[at] == ' ')
+		at++;
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (__u32 i = 0; i < 16; i++) {
+		__u8 d = h->bytes[at] - '0';
+		if (d >= 10)
+			break;
+		length = length * 10 + d;
+		digits++;
+		at++;
+	}
+	if (!digits || digits > 15)
+		return 0;
+	p->length = length;
+	p->flags |= HTTP1_HAS_CL;
+	if (h->bytes[at] == '\r')
+		at++;
+	return h->bytes[at] == '\n' ? at + 1 : 0;
+}
+
+/* A header that starts with "content-" or "transfer" at AT. Where the next line starts; plus HTTP1_HEAD_MAX * 2: the line is not
+ * over there, what is left of it is to be passed over; 0: not to be decided here. */
+#define HTTP1_HEAD_REST (HTTP1_HEAD_MAX * 2)
+HTTP1_ONCE int http1_head_field(struct http1 *p, struct http1_head *h, __u32 from)
+{
+	if (!p || !h)
+		return 0;
+	__u64 at = from & (HTTP1_HEAD_MAX - 1);
+	__u64 name = http1_load(h->bytes + at), more = http1_load(h->bytes + at + 8), low = more | HTTP1_FOLD;
+
+	if ((__u8)name == 'c' || (__u8)name == 'C') {
+		if (name >> 56 != '-')
+			return 0;
+		if ((low & HTTP1_LOW(6)) == HTTP1_W8('l', 'e', 'n', 'g', 't', 'h', 0, 0))
+			return (__u8)(more >> 48) == ':' ? http1_head_length(p, h, at + 15) : 0;
+		if ((low & HTTP1_LOW(4)) == HTTP1_W8('t', 'y', 'p', 'e', 0, 0, 0, 0)) {
+			__u64 blank = (__u8)(more >> 40) == ' ';
+			__u64 value = http1_load(h->bytes + at + 13 + blank) | HTTP1_FOLD;
+			/* It may be an event stream. Folded, a tab is a ')'. */
+			if ((__u8)(more >> 32) != ':' || (value & HTTP1_LOW(6)) == HTTP1_W8('t', 'e', 'x', 't', '/', 'e', 0, 0) ||
+			    (__u8)value == ' ' || (__u8)value == ')')
+				return 0;
+		}
+		return (at + 8) | HTTP1_HEAD_REST;
+	}
+	if (low != HTTP1_W8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'))
+		return (at + 8) | HTTP1_HEAD_REST;
+	/* "g: chunked" and the line's end; a blank may be missing. */
+	if ((__u8)more != '-' || (p->flags & HTTP1_HAS_TE) || (h->bytes[at + 16] | 0x20) != 'g' || h->bytes[at + 17] != ':')
+		return 0;
+	at += 18;
+	if (h->bytes[at] == ' ')
+		at++;
+	name = http1_load(h->bytes + at);
+	if (((name | HTTP1_FOLD) & HTTP1_LOW(7)) != HTTP1_W8('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
+		return 0;
+	p->flags |= HTTP1_HAS_TE | HTTP1_CHUNKED;
+	if (name >> 56 == '\n')
+		return at + 8;
+	return name >> 56 == '\r' && h->bytes[at + 8] == '\n' ? at + 9 : 0;
+}
+
+/* The header lines from FROM on, up to and with the blank line: where the message goes on, or 0. FROM | HTTP1_HEAD_REST: what is left
+ * of a line comes first. */
+#define HTTP1_HEAD_STEPS 192
+HTTP1_ONCE int http1_head_lines(struct http1 *p, struct http1_head *h, __u32 n, __u32 from)
+{
+	__u64 at = from & (HTTP1_HEAD_REST - 1), start = !(from & HTTP1_HEAD_REST);
+
+	if (!p || !h)
+		return 0;
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (__u32 i = 0; i < HTTP1_HEAD_STEPS; i++) {
+		if (at >= n || at >= HTTP1_HEAD_MAX)
+			return 0;
+		__u64 k = at;
+		http1_opaque(k);
+		k &= HTTP1_HEAD_MAX - 1;
+		__u64 w = http1_load(h->bytes + k);
+		if (start) {
+			if ((__u16)w == ('\r' | '\n' << 8))
+				return k + 2 <= n ? k + 2 : 0;
+			__u64 low = w | HTTP1_FOLD;
+			if (low == HTTP1_W8('c', 'o', 'n', 't', 'e', 'n', 't', '-') ||
+			    low == HTTP1_W8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
+				at = http1_head_field(p, h, k);
+				if (!at)
+					return 0;
+				start = !(at & HTTP1_HEAD_REST);
+				at &= HTTP1_HEAD_REST - 1;
+				continue;
+			}
+			if ((__u8)w == '\r' || (__u8)w == '\n')
+				return 0;
+		}
+		__u64 m = http1_equal(w, '\n');
+		if (m) {
+			at = k + http1_first(m) + 1;
+			start = 1;
+		} else {
+			at = k + 8;
+			start = 0;
+		}
+	}
+	return 0;
+}
+
+/* From the '?' at AT to the blank behind the target: where that is, or 0. */
+HTTP1_ONCE int http1_head_query(struct http1_head *h, __u32 n, __u32 from)
+{
+	__u64 at = from;
+
+	if (!h)
+		return 0;
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (__u32 i = 0; i < HTTP1_HEAD_MAX / 8; i++) {
+		if (at >= n || at >= HTTP1_HEAD_MAX)
+			return 0;
+		__u64 k = at;
+		http1_opaque(k);
+		k &= HTTP1_HEAD_MAX - 1;
+		__u64 w = http1_load(h->bytes + k);
+		__u64 m = http1_less(w, 0x21ull) | http1_equal(w, 0x7f);
+		if (m) {
+			k += http1_first(m);
+			return h->bytes[k] == ' ' ? k : 0;
+		}
+		at = k + 8;
+	}
+	return 0;
+}
+
+/* The path from AT on into PATH, zero up to the next multiple of eight. The length of the path, or 0: not to be decided here. */
+HTTP1_ONCE int http1_head_path(struct http1 *p, struct http1_path *path, struct http1_head *h, __u32 from)
+{
+	__u64 digits = 0;
+
+	if (!p || !path || !h)
+		return 0;
+	__u64 at = from & 15;
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
+		__u64 w = http1_load(h->bytes + at + i * 8);
+		__u64 m = http1_less(w, 0x21ull) | http1_equal(w, '?') | http1_equal(w, '#') | http1_equal(w, 0x7f);
+		if (m)
+			w &= ((m & -m) >> 7) - 1; /* the bytes before it */
+		__u64 figures = w ^ HTTP1_EACH(0x30ull);
+		digits |= http1_less(figures, 10ull);
+		((__u64 *)path->text)[i] = w;
+		if (m) {
+			p->has_digit = digits != 0;
+			return i * 8 + http1_first(m);
+		}
+	}
+	return 0;
+}
+
+/* Reads a request's head from H->bytes[0..N), N <= HTTP1_HEAD_MAX, with the parser P at the start of a message. The number of its
+ * bytes, with p->event set and HTTP1_LINE_DONE in its flags; or 0: nothing has happened. */
+http1_inline __u32 http1_head_request(struct http1 *p, struct http1_path *path, struct http1_head *h, __u32 n)
+{
+	__u64 w = http1_load(h->bytes), at;
+	__u32 used;
+	__u8 method;
+
+	if ((w & HTTP1_LOW(5)) == HTTP1_W8('G', 'E', 'T', ' ', '/', 0, 0, 0))
+		method = RT_METHOD_GET, at = 4;
+	else if ((w & HTTP1_LOW(6)) == HTTP1_W8('P', 'O', 'S', 'T', ' ', '/', 0, 0))
+		method = RT_METHOD_POST, at = 5;
+	else if ((w & HTTP1_LOW(5)) == HTTP1_W8('P', 'U', 'T', ' ', '/', 0, 0, 0))
+		method = RT_METHOD_PUT, at = 4;
+	else if ((w & HTTP1_LOW(6)) == HTTP1_W8('H', 'E', 'A', 'D', ' ', '/', 0, 0))
+		method = RT_METHOD_HEAD, at = 5;
+	else if (w == HTTP1_W8('D', 'E', 'L', 'E', 'T', 'E', ' ', '/'))
+		method = RT_METHOD_DELETE, at = 7;
+	else if ((w & HTTP1_LOW(7)) == HTTP1_W8('P', 'A', 'T', 'C', 'H', ' ', '/', 0))
+		method = RT_METHOD_PATCH, at = 6;
+	else
+		return 0;
+	used = http1_head_path(p, path, h, at);
+	if (!used || used >= RT_ENDPOINT_MAX)
+		return 0;
+	p->path_len = used;
+	at += used;
+	http1_opaque(at);
+	at &= 255;
+	if (h->bytes[at] != ' ') {
+		if (h->bytes[at] != '?' && h->bytes[at] != '#')
+			return 0;
+		at = http1_head_query(h, n, at);
+		http1_opaque(at);
+		at &= HTTP1_HEAD_MAX - 1;
+		if (!at)
+			return 0;
+	}
+	w = http1_load(h->bytes + at + 1);
+	if ((w & HTTP1_LOW(7)) != HTTP1_SLASH1 || (w >> 56) - '0' >= 10 || h->bytes[at + 9] != '\r' || h->bytes[at + 10] != '\n')
+		return 0;
+	used = http1_head_lines(p, h, n, at + 11);
+	if (!used)
+		return 0;
+	p->method = method;
+	p->minor = (w >> 56) - '0';
+	p->flags |= HTTP1_LINE_DONE;
+	p->event = http1_head_end(p);
+	return used;
+}
+
+/* The same for a response; p->method and p->flags say what was asked. */
+http1_inline __u32 http1_head_response(struct http1 *p, struct http1_head *h, __u32 n)
+{
+	__u64 w = http1_load(h->bytes), code = http1_load(h->bytes + 8);
+	__u64 a = (code >> 8 & 0xff) - '0', b = (code >> 16 & 0xff) - '0', c = (code >> 24 & 0xff) - '0';
+	__u32 used;
+
+	if ((w & HTTP1_LOW(7)) != HTTP1_SLASH1 || (w >> 56) - '0' >= 10 || (code & 0xff) != ' ')
+		return 0;
+	if (!a || a >= 10 || b >= 10 || c >= 10 || ((code >> 32 & 0xff) != ' ' && (code >> 32 & 0xff) != '\r'))
+		return 0;
+	used = http1_head_lines(p, h, n, 12 | HTTP1_HEAD_REST);
+	if (!used)
+		return 0;
+	p->status = a * 100 + b * 10 + c;
+	p->event = http1_head_end(p);
+	return used;
+}
+
+/* Undoes what a head that was given up has left. */
+http1_inline void http1_head_undo(struct http1 *p, __u8 flags)
+{
+	p->length = 0;
+	p->path_len = 0;
+	p->has_digit = 0;
+	p->flags = flags;
+}
+
+#endif
