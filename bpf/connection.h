@@ -138,12 +138,20 @@ struct tuple {
 
 struct scratch {
 	__u8 block[HTTP1_BLOCK];
+	struct http1_head head;
 	__u32 route_at, route_pattern_at; /* of the route at hand: places in the path and in the pattern */
 	__u32 route_segment;		  /* bytes that its current segment has taken */
 	__u32 route_state;		  /* 0 undecided, 1 matches, 2 does not */
 	struct endpoint norm;
 	char text[RT_ENDPOINT_MAX];
 	struct held held;
+};
+
+/* Room for the head of a response, taken for one packet. */
+struct response_head {
+	struct http1_head head;
+	__u32 taken;
+	__u32 pad;
 };
 
 struct zeros {

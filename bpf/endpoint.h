@@ -12,7 +12,7 @@
 #ifndef RT_ENDPOINT_H
 #define RT_ENDPOINT_H
 
-#include "http1.h"
+#include "head.h"
 
 struct endpoint {
 	__u64 dashes; /* bit i: character i of the segment is a '-' */

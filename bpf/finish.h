@@ -7,6 +7,9 @@
 #include "response.h"
 
 #define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define IPPROTO_TCP 6
 
 struct finish {
 	struct connection *c;
@@ -100,7 +103,10 @@ static __always_inline void connection_read(struct connection *c, struct sock *s
 		connection_identify(c, tgid);
 	if (pos == end && !coming)
 		return;
-	copied = BPF_CORE_READ((struct tcp_sock *)sk, copied_seq);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	copied = tp->copied_seq;
 	__u64 now = bpf_ktime_get_ns();
 	if (coming && (__s32)(copied - c->rx_start_seq) > 0)
 		c->rx_read_ns = now;

@@ -150,6 +150,28 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+/* Where the egress program has the head of a response in one piece. It may be preempted, or interrupted by itself, so that an entry has
+ * to be taken; two are enough in practice, and the scratch memory in the connection will do in all other cases. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct response_head);
+} response_heads SEC(".maps");
+
+/* Which local ports can be a server's? Half of the packets of a machine are those of its clients, and need no more than this to be let
+ * through. A bit is set when a socket begins to listen on the port or comes into being by accepting, before it carries a byte; the
+ * iterator find_servers sets those that were there before the programs, and then says that the ports are KNOWN. Bits are not cleared. */
+struct {
+	__u64 bits[1024];
+	__u64 known;
+} server_ports SEC(".data.ports") = {};
+
+static __always_inline int is_client_port(__u32 port)
+{
+	return server_ports.known && !((server_ports.bits[(port >> 6) & 1023] >> (port & 63)) & 1);
+}
+
 const volatile struct {
 	__u64 bounds_ns[RT_BOUNDS_MAX]; /* ascending; unused ones are U64_MAX */
 	__u64 seed;			/* of the hashes */
@@ -207,6 +229,19 @@ struct {
 	__type(key, int);
 	__type(value, struct rt_baton);
 } elder_batons SEC(".maps");
+
+static __always_inline int ignores_port(__u32 port)
+{
+	return settings.filter_ports && (port_filter[(port >> 6) & 1023] >> (port & 63)) & 1;
+}
+
+static __always_inline void server_port(__u32 port)
+{
+	__u64 bit = 1ull << (port & 63), at = (port >> 6) & 1023;
+
+	if (!(server_ports.bits[at] & bit) && !ignores_port(port))
+		__sync_fetch_and_or(&server_ports.bits[at], bit);
+}
 
 static __always_inline void count(__u32 what, __u64 n)
 {

@@ -64,6 +64,36 @@ __noinline int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
 	return 1;
 }
 
+/* LEN bytes of a path, zero up to the next multiple of eight. */
+__noinline int path_copy(struct http1_path *to, struct http1_path *from, __u32 len)
+{
+	if (!to || !from)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
+		__s32 left = len - i * 8;
+		if (left <= 0)
+			break;
+		__u64 w = ((__u64 *)from->text)[i];
+		if (left < 8)
+			w &= (1ull << (left * 8)) - 1;
+		((__u64 *)to->text)[i] = w;
+	}
+	return 0;
+}
+
+/* What stands behind an endpoint's text: of a longer one before it. */
+__noinline int endpoint_clear_rest(struct rt_endpoint *e)
+{
+	if (!e)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++)
+		if (i * 8 >= e->len)
+			((__u64 *)e->text)[i] = 0;
+	return 0;
+}
+
 /* The endpoint's number, its text entered if it is new and the service's budget allows. */
 static __noinline __u64 endpoint_number(struct connection *c, struct request *rq)
 {
@@ -83,6 +113,7 @@ static __noinline __u64 endpoint_number(struct connection *c, struct request *rq
 	if (!s || s->endpoints >= settings.endpoints_per_service)
 		goto other;
 	e->service = service;
+	endpoint_clear_rest(e);
 	long err = bpf_map_update_elem(&endpoints, &h, e, BPF_NOEXIST);
 	if (!err)
 		__sync_fetch_and_add(&s->endpoints, 1);

@@ -21,6 +21,13 @@ static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
 	return sk ? bpf_sk_fullsock(sk) : 0;
 }
 
+/* A client's packet, to be let through without another look. A listener is none, whatever is known of its port. */
+static __always_inline int is_client(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	return !sk || (is_client_port(sk->src_port) && sk->state != BPF_TCP_LISTEN);
+}
+
 /* The first eight bytes of a payload begin with a method of RFC 9110 and a blank (CONNECT: the seven letters and the blank). */
 static __always_inline int starts_like_request(struct __sk_buff *skb, struct packet *k)
 {
@@ -49,11 +56,6 @@ static __always_inline void connection_init(struct connection *c, struct bpf_soc
 	c->sk_cgroup = bpf_sk_cgroup_id(sk);
 	c->first.pos = -1;
 	c->hold_id = (__u64)bpf_get_prandom_u32() << 32 | bpf_get_prandom_u32();
-}
-
-static __always_inline int ignores_port(__u32 port)
-{
-	return settings.filter_ports && (port_filter[(port >> 6) & 1023] >> (port & 63)) & 1;
 }
 
 /* May this be the first byte of a connection that speaks HTTP? Methods are letters in practice; a blank line before the first
@@ -195,7 +197,7 @@ int ingress(struct __sk_buff *skb)
 	struct packet k;
 	struct bpf_sock *sk;
 
-	if (!packet_parse(skb, &k))
+	if (is_client(skb) || !packet_parse(skb, &k))
 		return PASS;
 	sk = full_socket(skb);
 	if (!sk)
@@ -251,7 +253,7 @@ int egress(struct __sk_buff *skb)
 	struct packet k;
 	struct bpf_sock *sk;
 
-	if (!packet_parse(skb, &k))
+	if (is_client(skb) || !packet_parse(skb, &k))
 		return PASS;
 	sk = full_socket(skb);
 	if (!sk)
@@ -293,6 +295,8 @@ int egress(struct __sk_buff *skb)
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(rcv_space_adjust, struct sock *sk)
 {
+	if (is_client_port(sk->__sk_common.skc_num))
+		return 0;
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 
 	/* With fast open the application may read before the handshake is complete. */
@@ -308,11 +312,14 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 {
 	if (newstate == BPF_TCP_ESTABLISHED && oldstate == BPF_TCP_SYN_RECV) {
+		server_port(sk->__sk_common.skc_num); /* not always its listener's: transparent proxies */
 		connection_take_over(sk);
 		return 0;
 	}
-	if (newstate == BPF_TCP_LISTEN)
+	if (newstate == BPF_TCP_LISTEN) {
+		server_port(sk->__sk_common.skc_num);
 		return listener_count(bpf_get_current_cgroup_id(), sk->__sk_common.skc_num, RT_VERDICTS, 1);
+	}
 	if (newstate != BPF_TCP_CLOSE)
 		return 0;
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
@@ -350,6 +357,31 @@ int reclaim(struct bpf_iter__bpf_sk_storage_map *ctx)
 	return 0;
 }
 
+/* The server ports of the sockets that are there already, once after the programs were attached. */
+SEC("iter/task_file")
+int find_servers(struct bpf_iter__task_file *ctx)
+{
+	if (!ctx->task) { /* all have been seen */
+		server_ports.known = 1;
+		return 0;
+	}
+	struct file *file = ctx->file;
+	struct socket *socket = file ? bpf_sock_from_file(file) : 0;
+	struct sock *sk = socket ? socket->sk : 0;
+
+	if (!sk || sk->sk_type != SOCK_STREAM || (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
+		return 0;
+	if (sk->__sk_common.skc_state != BPF_TCP_LISTEN && sk->sk_protocol == IPPROTO_TCP) {
+		/* A port that connect() has chosen is a client's; one that bind() has, or accept() from its listener, may be a server's
+		 * (net/ipv4/inet_hashtables.c, __inet_hash_connect()). */
+		struct inet_bind_bucket *bucket = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_bind_hash);
+		if (!bucket || BPF_CORE_READ(bucket, fastreuse) < 0)
+			return 0;
+	}
+	server_port(sk->__sk_common.skc_num);
+	return 0;
+}
+
 /* Requests in flight, at scrape. */
 SEC("iter/bpf_sk_storage_map")
 int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -375,7 +407,7 @@ int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
 		f.port = c->port;
 		f.method = rq->method;
 		f.len = rq->endpoint.len;
-		__builtin_memcpy(f.text, rq->endpoint.text, RT_ENDPOINT_MAX);
+		path_copy((struct http1_path *)f.text, (struct http1_path *)rq->endpoint.text, f.len);
 		bpf_seq_write(seq, &f, sizeof(f));
 	}
 	return 0;

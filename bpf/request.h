@@ -50,7 +50,6 @@ static __always_inline void request_begin(struct connection *c, struct scan *s)
 	c->rx_start_ns = s->now;
 	c->rx_start_seq = s->next;
 	c->rx_read_ns = 0;
-	__builtin_memset(c->rx_path, 0, RT_ENDPOINT_MAX);
 }
 
 /* The place in the ring for the request at position POS, or null beyond the depth. */
@@ -236,7 +235,7 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	rq->method = p->method;
 	rq->stream = c->rx_stream;
 	rq->endpoint.len = p->path_len;
-	__builtin_memcpy(rq->endpoint.text, c->rx_path, RT_ENDPOINT_MAX);
+	path_copy((struct http1_path *)rq->endpoint.text, (struct http1_path *)c->rx_path, p->path_len);
 	rq->pos = pos;
 	/* Behind the entry's content: x86 stores in order; the atomic is a barrier elsewhere. */
 	__sync_fetch_and_add(&c->rx_pos, 1);
@@ -268,12 +267,8 @@ struct block {
 	__u8 bytes[HTTP1_BLOCK];
 };
 
-struct path {
-	char text[RT_ENDPOINT_MAX];
-};
-
 /* Global functions, so that the verifier looks at the parser once and not again for every state of its callers. */
-__noinline int request_parse(struct http1 *p, struct path *path, struct block *b, __u32 n)
+__noinline int request_parse(struct http1 *p, struct http1_path *path, struct block *b, __u32 n)
 {
 	if (!p || !path || !b)
 		return 0;
@@ -292,7 +287,7 @@ __noinline int response_parse(struct http1 *p, struct block *b, __u32 n)
 struct parse {
 	struct http1 *p;
 	struct block *block;
-	struct path *path; /* null: a response */
+	struct http1_path *path; /* null: a response */
 	__u32 n;
 	__u32 pad;
 };
@@ -317,6 +312,20 @@ static __always_inline int block_load(struct scan *s, struct parse *b, __u32 lef
 static long request_run(__u32 i, struct parse *b)
 {
 	return request_parse(b->p, b->path, b->block, b->n) != 0;
+}
+
+/* The short way, if the packet holds a whole and plain head: its length. */
+static __always_inline __u32 request_head(struct scan *s, struct scratch *x, __u32 left)
+{
+	struct http1 *p = &s->c->rx;
+	__u32 n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
+
+	if (left < HTTP1_HEAD_LEAST || s->held || !size_fits(&n, HTTP1_HEAD_MAX) || bpf_skb_load_bytes(s->skb, s->off, x->head.bytes, n))
+		return 0;
+	__u32 used = http1_head_request(p, (struct http1_path *)s->c->rx_path, &x->head, n);
+	if (!used)
+		http1_head_undo(p, 0);
+	return used;
 }
 
 /* A stretch of body: counted, not looked at. */
@@ -355,14 +364,19 @@ static long request_step(__u32 i, struct scan *s)
 	if (http1_in_body(p)) {
 		used = request_skip(c, s->sk, s->embryo, left);
 	} else {
-		struct parse b = {.p = p, .block = (struct block *)x->block, .path = (struct path *)c->rx_path};
+		struct parse b = {.p = p, .block = (struct block *)x->block, .path = (struct http1_path *)c->rx_path};
 		__u8 before = p->state;
-		if (before == HTTP1_Q_START)
+		used = 0;
+		if (before == HTTP1_Q_START) {
 			request_begin(c, s);
-		if (!block_load(s, &b, left))
-			return 1;
-		bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
-		used = p->used;
+			used = request_head(s, x, left);
+		}
+		if (!used) {
+			if (!block_load(s, &b, left))
+				return 1;
+			bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
+			used = p->used;
+		}
 		if (p->flags & HTTP1_LINE_DONE) {
 			request_push(c, s->sk, s->embryo, x);
 			before = HTTP1_H_START;

@@ -148,6 +148,31 @@ static __noinline int response_event(struct connection *c, struct pipeline *l, _
 	return 0;
 }
 
+/* The short way, if the packet holds a whole and plain head: its length. */
+static __noinline __u32 response_head(struct scan *s, __u32 left)
+{
+	struct http1 *p = &s->c->tx;
+	__u32 zero = 0, one = 1, used = 0, n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
+	__u8 flags = p->flags;
+
+	struct response_head *r = bpf_map_lookup_elem(&response_heads, &zero);
+	if (!r)
+		return 0;
+	if (__sync_lock_test_and_set(&r->taken, 1)) {
+		r = bpf_map_lookup_elem(&response_heads, &one);
+		if (!r || __sync_lock_test_and_set(&r->taken, 1))
+			return 0;
+	}
+	if (size_fits(&n, HTTP1_HEAD_MAX) && !bpf_skb_load_bytes(s->skb, s->off, r->head.bytes, n)) {
+		p->event = HTTP1_EV_NONE;
+		used = http1_head_response(p, &r->head, n);
+		if (!used)
+			http1_head_undo(p, flags);
+	}
+	r->taken = 0;
+	return used;
+}
+
 static long response_step(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
@@ -165,12 +190,18 @@ static long response_step(__u32 i, struct scan *s)
 		used = taken;
 	} else {
 		struct parse b = {.p = p, .block = (struct block *)c->block};
-		if (p->state == HTTP1_S_START)
+		used = 0;
+		if (p->state == HTTP1_S_START) {
 			response_begin(c, l, s->now);
-		if (!block_load(s, &b, left))
-			return 1;
-		bpf_loop(HTTP1_BLOCK, response_run, &b, 0);
-		used = p->used;
+			if (left >= HTTP1_HEAD_LEAST)
+				used = response_head(s, left);
+		}
+		if (!used) {
+			if (!block_load(s, &b, left))
+				return 1;
+			bpf_loop(HTTP1_BLOCK, response_run, &b, 0);
+			used = p->used;
+		}
 	}
 	s->off += used;
 	s->next += used;

@@ -29,7 +29,23 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
+	__u16 sk_type;
+	__u16 sk_protocol;
 };
+
+struct inet_bind_bucket {
+	signed char fastreuse;
+};
+
+struct inet_connection_sock {
+	struct inet_bind_bucket *icsk_bind_hash;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct file;
 
 struct tcp_sock {
 	__u32 copied_seq;
@@ -50,6 +66,13 @@ struct bpf_iter_meta {
 };
 
 struct bpf_map;
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+};
 
 struct bpf_iter__bpf_sk_storage_map {
 	struct bpf_iter_meta *meta;

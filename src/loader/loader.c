@@ -92,6 +92,8 @@ static int start(struct loader *l, char **error)
 		err = handover_begin(l, p, &l->opt, error);
 	else
 		err = go_on(l, p, &old, error);
+	if (!err)
+		programs_learn(&l->set);
 	free(why);
 	programs_free(p);
 	return err;

@@ -235,6 +235,8 @@ static int use_maps(struct programs *p, const struct programs_from *from)
 				err = use(m, set_map(from->state, name));
 		if (!err)
 			err = use(p->skel->maps.data_handover, set_map(from->state, "closing"));
+		if (!err)
+			err = use(p->skel->maps.data_ports, set_map(from->state, "server_ports"));
 	}
 	if (from->elder) {
 		const struct {
@@ -263,6 +265,7 @@ static void fill_set(struct programs *p, struct set *set)
 		if (!bpf_map__is_internal(m) && layout_is_state(name))
 			set_add(set, "map_", name, fcntl(bpf_map__fd(m), F_DUPFD_CLOEXEC, 0));
 	set_add(set, "map_", "closing", fcntl(bpf_map__fd(p->skel->maps.data_handover), F_DUPFD_CLOEXEC, 0));
+	set_add(set, "map_", "server_ports", fcntl(bpf_map__fd(p->skel->maps.data_ports), F_DUPFD_CLOEXEC, 0));
 	bpf_object__for_each_program(prog, p->skel->obj)
 		if (bpf_program__fd(prog) >= 0)
 			set_add(set, "prog_", bpf_program__name(prog), fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0));
@@ -348,6 +351,18 @@ int programs_attach_all(struct set *set, const struct loader_options *opt, char 
 	for (size_t i = 0; i < ARRAY_SIZE(attachments) && !err; i++)
 		err = programs_attach(set, attachments[i].name, opt, error);
 	return err;
+}
+
+void programs_learn(const struct set *set)
+{
+	int prog = set_fd(set, "prog_", "find_servers");
+	_cleanup_close_ int link = prog < 0 ? -1 : bpf_link_create(prog, 0, BPF_TRACE_ITER, NULL);
+	_cleanup_close_ int fd = link < 0 ? -1 : bpf_iter_create(link);
+	char none[64];
+	ssize_t n;
+
+	while (fd >= 0 && ((n = read(fd, none, sizeof(none))) > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN))))
+		continue;
 }
 
 bool programs_is_packet(const char *name)

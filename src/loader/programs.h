@@ -33,6 +33,10 @@ struct programs_from {
 /* Loads, and fills SET with programs and maps. Once. */
 int programs_load(struct programs *p, const struct programs_from *from, struct set *set, char **error);
 
+/* Has the ports marked on which the sockets that are there already may be served, so that a client's packets are let through at once
+ * (`server_ports` of maps.h). Where that does not work every packet is looked at: slower, and as right. */
+void programs_learn(const struct set *set);
+
 /* Attaches the program NAME of SET, whose link is added to it in place of one that is there; the id of the cgroup in *OPT is where. */
 int programs_attach(struct set *set, const char *name, const struct loader_options *opt, char **error);
 /* All of them, those first without which a request would be seen whose end would not be. */
