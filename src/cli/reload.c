@@ -21,9 +21,11 @@
 /* Longer than any range a rule reads, so that a late evaluation still finds its samples. */
 #define RETENTION_MARGIN_MS (5 * 60 * 1000)
 
-static void append_produced(void *self, struct labels *labels, int64_t t, double v)
+static void append_produced(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
 	struct app *a = self;
+	if (h)
+		return; /* the window holds floats */
 	store_append(a->store, labels, t, v);
 }
 

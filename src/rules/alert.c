@@ -86,7 +86,7 @@ static void write_series(const struct rule *r, const struct rule_active *a, stru
 					   a->state == RULE_FIRING ? SV("firing") : SV("pending"));
 		/* Whole seconds, rounded down as Time.Unix does. */
 		int64_t s = a->active_at / 1000 - (a->active_at % 1000 < 0);
-		produced_add(out, labels_builder_build(&b), for_state ? (double)s : 1);
+		produced_add(out, labels_builder_build(&b), for_state ? (double)s : 1, NULL);
 		labels_builder_free(&b);
 	}
 }

@@ -12,10 +12,11 @@
 #include "rules/label_set.h"
 #include "rules/url.h"
 
-void produced_add(struct produced *p, struct labels *labels, double v)
+void produced_add(struct produced *p, struct labels *labels, double v, const struct histogram *h)
 {
 	array_grow(p->v, p->n, p->cap);
 	p->v[p->n].labels = labels;
+	p->v[p->n].h = h;
 	p->v[p->n++].v = v;
 }
 
@@ -130,6 +131,7 @@ static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule 
 		    .external_labels = m->opt.external_labels,
 		    .external_url = m->opt.external_url,
 		    .value = v->series[i].points[0].v,
+		    .histogram = v->series[i].points[0].h,
 		    .now_ms = ts,
 		    .query = template_query,
 		    .query_arg = m,
@@ -161,13 +163,11 @@ static int eval_record(struct rule_group *g, struct rule *r, const struct promql
 {
 	for (size_t i = 0; i < v->n; i++) {
 		struct labels_builder b;
-		if (v->series[i].points[0].h)
-			continue; /* the window holds floats */
 		labels_builder_init(&b, v->series[i].labels);
 		labels_builder_set(&b, SV(LABEL_NAME), sv_of(r->def->name));
 		for (size_t k = 0; k < r->def->n_labels; k++)
 			labels_builder_set(&b, r->def->labels[k].name, r->def->labels[k].value);
-		produced_add(out, labels_builder_build(&b), v->series[i].points[0].v);
+		produced_add(out, labels_builder_build(&b), v->series[i].points[0].v, v->series[i].points[0].h);
 		labels_builder_free(&b);
 	}
 	if (have_duplicates(out, out->n, produced_labels)) {
@@ -181,14 +181,15 @@ static int eval_record(struct rule_group *g, struct rule *r, const struct promql
 	return 0;
 }
 
-static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts,
+/* *RESULT holds the histograms that OUT points to. */
+static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts, struct promql_value *result,
 		      struct produced *out, char **error)
 {
-	struct promql_value v = {0};
 	int rc = promql_eval_instant(&m->opt.promql, r->def->expr, &m->opt.source, ts - g->query_offset_ms,
-				     &v, error);
+				     result, error);
 	if (rc < 0)
 		return rc;
+	struct promql_value v = *result;
 	/* A scalar is one sample without labels. */
 	struct promql_point point = {.t = v.t, .v = v.scalar};
 	struct promql_series series = {.points = &point, .n = 1};
@@ -206,14 +207,13 @@ static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule 
 				      : eval_record(g, r, &vector, out, error);
 	}
 	labels_unref(series.labels);
-	promql_value_free(&v);
 	return rc;
 }
 
-static void append(struct rule_manager *m, struct labels *labels, int64_t t, double v)
+static void append(struct rule_manager *m, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
 	if (m->opt.append)
-		m->opt.append(m->opt.self, labels, t, v);
+		m->opt.append(m->opt.self, labels, t, v, h);
 }
 
 /* Appends what was produced, then ends the series that the evaluation before had and this one has not. */
@@ -224,13 +224,13 @@ static void store(struct rule_manager *m, struct rule_group *g, struct rule *r, 
 	size_t at, n_old = r->n_produced;
 	struct labels **old = r->produced, **fresh = xcalloc(out->n + 1, sizeof(*fresh));
 	for (size_t i = 0; i < out->n; i++) {
-		append(m, out->v[i].labels, t, out->v[i].v);
+		append(m, out->v[i].labels, t, out->v[i].v, out->v[i].h);
 		label_set_add(&now, out->v[i].labels, i, &at);
 		fresh[i] = labels_ref(out->v[i].labels);
 	}
 	for (size_t i = 0; i < n_old; i++)
 		if (!label_set_find(&now, old[i], &at))
-			append(m, old[i], t, sample_stale_marker());
+			append(m, old[i], t, sample_stale_marker(), NULL);
 	label_set_free(&now);
 	pthread_mutex_lock(&m->state_lock);
 	r->produced = fresh;
@@ -273,7 +273,8 @@ void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int
 	struct produced out = {0};
 	char *error = NULL;
 	uint64_t start = clock_mono_ns();
-	int rc = eval_query(m, g, r, ts, &out, &error);
+	struct promql_value result = {0};
+	int rc = eval_query(m, g, r, ts, &result, &out, &error);
 	if (rc < 0 && !error)
 		error = xasprintf("evaluation failed: %s", strerror(-rc));
 	if (rc == 0) {
@@ -295,4 +296,5 @@ void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int
 	r->duration_ns = clock_mono_ns() - start;
 	pthread_mutex_unlock(&m->state_lock);
 	produced_free(&out);
+	promql_value_free(&result);
 }

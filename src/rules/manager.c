@@ -262,7 +262,7 @@ static void group_eval(struct rule_manager *m, struct rule_group *g, int64_t ts,
 	for (size_t i = 0; i < g->n_stale; i++) {
 		if (m->opt.append)
 			m->opt.append(m->opt.self, g->stale[i], ts - g->query_offset_ms,
-				      sample_stale_marker());
+				      sample_stale_marker(), NULL);
 		labels_unref(g->stale[i]);
 	}
 	g->n_stale = 0;
@@ -295,7 +295,7 @@ static void end_retired(struct rule_manager *m, int64_t now)
 			continue;
 		}
 		if (m->opt.append && !label_set_find(&live, r->labels, &at))
-			m->opt.append(m->opt.self, r->labels, r->t, sample_stale_marker());
+			m->opt.append(m->opt.self, r->labels, r->t, sample_stale_marker(), NULL);
 		labels_unref(r->labels);
 	}
 	m->n_retired = kept;

@@ -39,8 +39,9 @@ struct rule_manager_options {
 	int64_t resend_delay_ms;	/* 0: 1m */
 	struct labels *external_labels; /* NULL: none; a reference is taken */
 	const char *external_url;	/* without a / at its end; NULL: empty; copied */
-	/* A produced sample: a recorded series, ALERTS, ALERTS_FOR_STATE, a stale marker. May be NULL. */
-	void (*append)(void *self, struct labels *labels, int64_t t, double v);
+	/* A produced sample: a recorded series, ALERTS, ALERTS_FOR_STATE, a stale marker. H: a native histogram instead of V (NULL: a
+	 * float), borrowed for the call. May be NULL. */
+	void (*append)(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h);
 	/* Alerts that are firing or were resolved. May be NULL. */
 	void (*notify)(void *self, const struct rule_alert *alerts, size_t n);
 	/* A failed evaluation, for the log: FILE;GROUP, the rule's name. May be NULL. */

@@ -34,12 +34,13 @@ struct produced {
 	struct {
 		struct labels *labels; /* a reference */
 		double v;
+		const struct histogram *h; /* of the query's result; NULL: a float */
 	} * v;
 	size_t n, cap;
 };
 
 /* Takes the reference. */
-void produced_add(struct produced *p, struct labels *labels, double v);
+void produced_add(struct produced *p, struct labels *labels, double v, const struct histogram *h);
 void produced_free(struct produced *p);
 
 /* Runs RULE at TS with its query at TS - the group's offset; with the evaluation lock, without the state

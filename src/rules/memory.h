@@ -14,7 +14,7 @@ struct memory_source {
 	struct label_set index;
 };
 
-/* Not newer than the series' last sample: ignored, as by a store. H is borrowed; NULL: a float. */
+/* Not newer than the series' last sample: ignored, as by a store. H must outlive the source; NULL: a float. */
 void memory_append(struct memory_source *s, const struct labels *labels, int64_t t, double v,
 		   const struct histogram *h);
 void memory_clear(struct memory_source *s);

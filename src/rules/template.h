@@ -26,6 +26,7 @@ struct template_env {
 	const struct labels *external_labels; /* $externalLabels; NULL: none */
 	const char *external_url;	      /* $externalURL; NULL: empty */
 	double value;			      /* $value */
+	const struct histogram *histogram;    /* $value where the sample is a native histogram; else NULL */
 	int64_t now_ms; /* the rule's evaluation time: what `query` evaluates at, and `now` */
 	/* Runs an instant query for `query`: 0 and *OUT, or a negative errno and *ERROR (heap). NULL: no
 	 * queries. */

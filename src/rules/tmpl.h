@@ -166,6 +166,7 @@ enum vkind {
 	V_DATA,	    /* the root: a struct */
 	V_TIME,	    /* *time.Time, in ns since the epoch: i */
 	V_DURATION, /* *time.Duration, in ns: i */
+	V_HISTOGRAM, /* *histogram.FloatHistogram */
 };
 
 struct tmpl_sample {
@@ -193,6 +194,7 @@ struct value {
 			size_t n;
 		} vec;
 		const struct tmpl_sample *sample;
+		const struct histogram *histogram;
 		const struct template_env *env; /* the root's fields */
 	};
 };

@@ -19,7 +19,7 @@ bool tmpl_field(struct tmpl_arena *a, struct value v, struct sv name, struct val
 		else if (sv_eqs(name, "ExternalURL"))
 			*out = v_string(sv_of(env->external_url ? env->external_url : ""));
 		else if (sv_eqs(name, "Value"))
-			*out = v_float(env->value);
+			*out = env->histogram ? (struct value){.kind = V_HISTOGRAM, .histogram = env->histogram} : v_float(env->value);
 		else
 			return false;
 		return true;

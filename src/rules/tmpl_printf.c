@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "model/histogram.h"
 #include "model/text.h"
 
 /* Go refuses widths and precisions beyond this. */
@@ -315,8 +316,14 @@ static void format_value(const struct spec *f, uint32_t verb, struct value v, in
 		buf_addc(out, ' ');
 		format_string(f, verb, v_string(sv_of(v.env->external_url ? v.env->external_url : "")), out);
 		buf_addc(out, ' ');
-		format_value(f, verb, v_float(v.env->value), depth + 1, out);
+		format_value(f, verb,
+			     v.env->histogram ? (struct value){.kind = V_HISTOGRAM, .histogram = v.env->histogram} : v_float(v.env->value),
+			     depth + 1, out);
 		buf_addc(out, '}');
+		break;
+	case V_HISTOGRAM:
+		histogram_print(v.histogram, &b);
+		format_string(f, verb, v_string(sv_make(buf_str(&b), b.n)), out);
 		break;
 	case V_TIME:
 	case V_DURATION:

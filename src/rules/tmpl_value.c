@@ -91,6 +91,8 @@ const char *tmpl_type(struct value v)
 		return "*time.Time";
 	case V_DURATION:
 		return "*time.Duration";
+	case V_HISTOGRAM:
+		return "*histogram.FloatHistogram";
 	}
 	return "";
 }
@@ -120,6 +122,7 @@ bool tmpl_truth(struct value v)
 	case V_DATA:
 	case V_TIME:
 	case V_DURATION:
+	case V_HISTOGRAM:
 		return true;
 	}
 	return false;

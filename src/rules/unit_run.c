@@ -15,6 +15,7 @@
 #include "base/regex.h"
 #include "model/histogram.h"
 #include "model/text.h"
+#include "promql/histogram_ops.h"
 #include "promql/test_storage.h"
 #include "rules/manager.h"
 #include "rules/memory.h"
@@ -35,9 +36,10 @@ struct unit_run {
 	int64_t now;
 };
 
-static void on_append(void *self, struct labels *labels, int64_t t, double v)
+static void on_append(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
-	memory_append(&((struct unit_run *)self)->memory, labels, t, v, NULL);
+	struct unit_run *r = self;
+	memory_append(&r->memory, labels, t, v, h ? histogram_copy_arena(h, &r->arena) : NULL);
 }
 
 static void on_failed(void *self, const char *group, const char *rule, const char *error)

@@ -37,7 +37,7 @@ static const char file_a[] = "groups:\n"
 			     "    expr: x + on() x\n";
 static const char file_b[] = "groups:\n- {name: other, rules: [{record: c, expr: '1'}]}\n- {name: third, rules: [{alert: Quiet, expr: x > 1e9}]}\n";
 
-static void append(void *self, struct labels *labels, int64_t t, double v)
+static void append(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
 	store_append(self, labels, t, v);
 }

@@ -26,9 +26,9 @@ struct world {
 	int64_t now;
 };
 
-static void on_append(void *self, struct labels *labels, int64_t t, double v)
+static void on_append(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
-	memory_append(&((struct world *)self)->memory, labels, t, v, NULL);
+	memory_append(&((struct world *)self)->memory, labels, t, v, h);
 }
 
 static void on_notify(void *self, const struct rule_alert *alerts, size_t n)

@@ -56,9 +56,9 @@ struct process {
 	struct rule_manager *m;
 };
 
-static void on_append(void *self, struct labels *labels, int64_t t, double v)
+static void on_append(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
-	memory_append(&((struct process *)self)->memory, labels, t, v, NULL);
+	memory_append(&((struct process *)self)->memory, labels, t, v, h);
 }
 
 static struct rule_set *parse(const char *yaml)
