@@ -44,7 +44,7 @@ _reqtally() {
 	-*)
 		case $command in
 		check)
-			mapfile -t COMPREPLY < <(compgen -W "--lint= --lint-fatal" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "--lint= --lint-fatal --ignore-unknown-fields --enable-feature=" -- "$cur")
 			return
 			;;
 		uninstall)
@@ -52,12 +52,12 @@ _reqtally() {
 			return
 			;;
 		test)
-			mapfile -t COMPREPLY < <(compgen -W "--run=" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" -- "$cur")
 			return
 			;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
-			--web.external-url= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
+			--web.external-url= --enable-feature= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
 			--rules.alert.for-grace-period= --rules.alert.resend-delay= --bpf.pin-path= --no-pin --log.level= --log.format= --version --help" -- "$cur")
 		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;

@@ -113,9 +113,9 @@ static bool prepare(const struct api *api, const struct web_request *req, struct
 		free(error);
 		return false;
 	}
-	const char *experimental = opt->experimental_functions ? NULL : promql_experimental(*expr);
-	if (experimental) {
-		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s() is experimental and not enabled", experimental);
+	if (promql_check_enabled(*expr, opt, &error)) {
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
+		free(error);
 		promql_expr_free(*expr);
 		return false;
 	}

@@ -190,6 +190,7 @@ static int start(struct app *a, char **error)
 		return err;
 	a->store = store_new(&(struct store_options){0});
 	a->api = (struct api){.store = a->store,
+			      .promql = a->opt.promql,
 			      .version = REQTALLY_VERSION,
 			      .revision = "",
 			      .build_date = "",

@@ -17,6 +17,7 @@ struct app_options {
 	const char *config_file; /* NULL: the defaults and the bundled rule */
 	const char *web_config_file;
 	const char *telemetry_path;
+	struct promql_options promql; /* the features that are on */
 	const char *alert_state_file; /* NULL or empty: alerts start anew after a restart */
 	int64_t outage_tolerance_ms, grace_ms, resend_delay_ms;
 	const char *external_url; /* NULL: made from host name and port */

@@ -9,23 +9,43 @@
 #include "base/cleanup.h"
 #include "base/strings.h"
 #include "cli/cli.h"
+#include "cli/features.h"
 #include "config/config.h"
 #include "promql/test.h"
 #include "rules/check.h"
 #include "rules/rule_file.h"
 #include "rules/unit_test.h"
 
+/* Words parted by commas, as promtool takes them. */
+static bool lints(const char *words)
+{
+	bool any = false;
+	for (const char *end; *words; words = *end ? end + 1 : end) {
+		end = strchrnul(words, ',');
+		struct sv word = sv_make(words, (size_t)(end - words));
+		if (sv_eqs(word, "all") || sv_eqs(word, "duplicate-rules"))
+			any = true;
+		else if (!sv_eqs(word, "none") && !sv_eqs(word, "too-long-scrape-interval"))
+			printf("WARNING: unknown lint option %.*s\n", SV_ARG(word));
+	}
+	return any;
+}
+
 static int check_rules(int argc, char **argv)
 {
 	struct flag flags[] = {{.name = "lint", .arg = "all|duplicate-rules|none", .initial = "duplicate-rules", .help = "what to look for"},
-			       {.name = "lint-fatal", .help = "exit with 3 if the linter finds something"}};
+			       {.name = "lint-fatal", .help = "exit with 3 if the linter finds something"},
+			       {.name = "ignore-unknown-fields", .help = "pass over keys that are not known"},
+			       ENABLE_FEATURE_FLAG};
 	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
 	int n, code = EXIT_USAGE;
 
 	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
 		const char *lint = flag_get(flags, ARRAY_SIZE(flags), "lint");
-		struct rule_check_options opt = {.no_lint = strcmp(lint, "none") == 0,
-						 .lint_fatal = flag_given(flags, ARRAY_SIZE(flags), "lint-fatal")};
+		struct rule_check_options opt = {.no_lint = !lints(lint),
+						 .lint_fatal = flag_given(flags, ARRAY_SIZE(flags), "lint-fatal"),
+						 .ignore_unknown_fields = flag_given(flags, ARRAY_SIZE(flags), "ignore-unknown-fields")};
+		features_enable(flags, ARRAY_SIZE(flags), &opt.promql);
 		code = rule_check_files(files, (size_t)n, &opt, stdout, stderr);
 	}
 	flags_free(flags, ARRAY_SIZE(flags));
@@ -75,7 +95,8 @@ int cmd_check(int argc, char **argv)
 		}
 		return code;
 	}
-	fprintf(stderr, "usage: reqtally check config FILE...\n       reqtally check rules [--lint=...] [--lint-fatal] [FILE...]\n");
+	fprintf(stderr, "usage: reqtally check config FILE...\n"
+			"       reqtally check rules [--lint=...] [--lint-fatal] [--ignore-unknown-fields] [--enable-feature=...] [FILE...]\n");
 	return EXIT_USAGE;
 }
 
@@ -97,7 +118,12 @@ static int test_promql(int argc, char **argv)
 static int test_rules(int argc, char **argv)
 {
 	struct flag flags[] = {
-		{.name = "run", .arg = "REGEX", .help = "only test groups whose name it finds; repeatable", .repeats = true}};
+		{.name = "run", .arg = "REGEX", .help = "only test groups whose name it finds; repeatable", .repeats = true},
+		{.name = "debug", .help = "tell what is evaluated"},
+		{.name = "diff", .help = "show where expected and received alerts differ"},
+		{.name = "junit", .arg = "FILE", .help = "write the results as JUnit's XML"},
+		{.name = "ignore-unknown-fields", .help = "pass over keys that are not known"},
+		ENABLE_FEATURE_FLAG};
 	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
 	struct strings run = {0};
 	int n, code = EXIT_USAGE;
@@ -105,11 +131,16 @@ static int test_rules(int argc, char **argv)
 	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
 		for (size_t i = 0; i < flags[0].n; i++)
 			strings_add(&run, flags[0].values[i]);
-		struct unit_test_options opt = {.run = run.n ? &run : NULL};
+		struct unit_test_options opt = {.run = run.n ? &run : NULL,
+						.debug = flag_given(flags, ARRAY_SIZE(flags), "debug"),
+						.diff = flag_given(flags, ARRAY_SIZE(flags), "diff"),
+						.junit = flag_get(flags, ARRAY_SIZE(flags), "junit"),
+						.ignore_unknown_fields = flag_given(flags, ARRAY_SIZE(flags), "ignore-unknown-fields")};
+		features_enable(flags, ARRAY_SIZE(flags), &opt.promql);
 		if (n)
 			code = rule_unit_test_files(files, (size_t)n, &opt, stdout, stderr);
 		else
-			fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... FILE...\n");
+			fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... [--debug] [--diff] [--junit=FILE] FILE...\n");
 	}
 	strings_free(&run);
 	flags_free(flags, ARRAY_SIZE(flags));
@@ -122,6 +153,7 @@ int cmd_test(int argc, char **argv)
 		return test_promql(argc - 1, argv + 1);
 	if (argc >= 2 && strcmp(argv[0], "rules") == 0)
 		return test_rules(argc - 1, argv + 1);
-	fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... FILE...\n       reqtally test promql FILE...\n");
+	fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... [--debug] [--diff] [--junit=FILE] [--enable-feature=...] FILE...\n"
+			"       reqtally test promql FILE...\n");
 	return EXIT_USAGE;
 }

@@ -53,7 +53,10 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 	bool bundled = !cfg->path;
 	return (struct rule_manager_options){
 		.source = *store_source(a->store),
-		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval},
+		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
+			   .experimental_functions = a->opt.promql.experimental_functions,
+			   .delayed_name_removal = a->opt.promql.delayed_name_removal,
+			   .start_timestamps = a->opt.promql.start_timestamps},
 		.evaluation_interval_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
 		.query_offset_ms = cfg->global.rule_query_offset,
 		.resend_delay_ms = a->opt.resend_delay_ms,
@@ -84,19 +87,23 @@ static char *join(const struct strings *errors)
 	return buf_steal(&b);
 }
 
-static int load_rules(const struct config *cfg, struct rule_set **set, char **error)
+static int load_rules(const struct app *a, const struct config *cfg, struct rule_set **out, char **error)
 {
 	struct strings errors = {0};
+	struct rule_set *set = rule_set_new();
 	int err;
 
-	if (cfg->path) {
-		err = rule_files_load(&cfg->rule_files, set, &errors);
-	} else {
-		*set = rule_set_new();
-		err = rule_file_parse(BUNDLED_NAME, bundled_rules, strlen(bundled_rules), *set, &errors);
-	}
-	if (err)
+	set->experimental_functions = a->opt.promql.experimental_functions;
+	if (cfg->path)
+		err = rule_files_load_into(&cfg->rule_files, set, &errors);
+	else
+		err = rule_file_parse(BUNDLED_NAME, bundled_rules, strlen(bundled_rules), set, &errors);
+	if (err) {
 		*error = join(&errors);
+		rule_set_free(set);
+	} else {
+		*out = set;
+	}
 	strings_free(&errors);
 	return err;
 }
@@ -116,7 +123,7 @@ static void follow_rules(struct app *a, const struct rule_set *set)
 int reload_apply(struct app *a, struct config *cfg, char **error)
 {
 	struct rule_set *set = NULL;
-	int err = load_rules(cfg, &set, error);
+	int err = load_rules(a, cfg, &set, error);
 	if (err)
 		return err;
 	for (size_t i = 0; i < cfg->warnings.n; i++)

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cli/app.h"
 #include "cli/cli.h"
+#include "cli/features.h"
 #include "loader/loader.h"
 #include "model/text.h"
 
@@ -17,6 +18,7 @@ struct flag run_flags[] = {
 	{.name = "web.telemetry-path", .arg = "PATH", .initial = "/metrics", .help = "path of the metrics"},
 	{.name = "web.config.file", .arg = "FILE", .help = "TLS, users and headers, as the Prometheus exporters take it"},
 	{.name = "web.external-url", .arg = "URL", .help = "how others reach this server, for links in alerts"},
+	ENABLE_FEATURE_FLAG,
 	{.name = "rules.alert.state-file",
 	 .arg = "FILE",
 	 .initial = "/var/lib/reqtally/alert-state.json",
@@ -104,6 +106,7 @@ static int run(int argc, char **argv)
 	if (!get_duration("rules.alert.for-outage-tolerance", &opt.outage_tolerance_ms) ||
 	    !get_duration("rules.alert.for-grace-period", &opt.grace_ms) || !get_duration("rules.alert.resend-delay", &opt.resend_delay_ms))
 		return EXIT_USAGE;
+	features_enable(run_flags, n_run_flags, &opt.promql);
 	struct app app;
 	char *error = NULL;
 	if (app_start(&app, &opt, &error)) {

@@ -434,22 +434,34 @@ void promql_selectors(const struct promql_expr *expr,
 	selectors(expr->root, 300000, fn, arg);
 }
 
-static const char *experimental(const struct expr *e)
+/* The innermost first: the order in which Prometheus' parser comes to them. */
+static const struct expr *experimental(const struct expr *e)
 {
-	if (e->kind == EXPR_CALL && e->call.fn->experimental)
-		return e->call.fn->name;
-	if (e->kind == EXPR_AGGREGATE &&
-	    (e->aggregate.op == TOKEN_LIMITK || e->aggregate.op == TOKEN_LIMIT_RATIO))
-		return token_word(e->aggregate.op);
 	for (size_t i = 0; expr_child(e, i); i++) {
-		const char *name = experimental(expr_child(e, i));
-		if (name)
-			return name;
+		const struct expr *found = experimental(expr_child(e, i));
+		if (found)
+			return found;
 	}
+	if ((e->kind == EXPR_CALL && e->call.fn->experimental) ||
+	    (e->kind == EXPR_AGGREGATE && (e->aggregate.op == TOKEN_LIMITK || e->aggregate.op == TOKEN_LIMIT_RATIO)))
+		return e;
 	return NULL;
 }
 
 const char *promql_experimental(const struct promql_expr *expr)
 {
-	return experimental(expr->root);
+	const struct expr *e = experimental(expr->root);
+	return !e ? NULL : e->kind == EXPR_CALL ? e->call.fn->name : token_word(e->aggregate.op);
+}
+
+int promql_check_enabled(const struct promql_expr *expr, const struct promql_options *opt, char **error)
+{
+	const struct expr *e = opt->experimental_functions ? NULL : experimental(expr->root);
+	if (!e)
+		return 0;
+	if (e->kind == EXPR_CALL)
+		return promql_error_at(expr->text, e->pos, error, "function \"%s\" is not enabled", e->call.fn->name);
+	return promql_error_at(expr->text, e->pos, error,
+			       "%s() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
+			       token_word(e->aggregate.op));
 }

@@ -81,4 +81,7 @@ int promql_eval_range(const struct promql_options *opt, const struct promql_expr
 		      struct promql_value *out, char **error);
 void promql_value_free(struct promql_value *v);
 
+/* 0, or -EINVAL and *ERROR in the words of promql_parse if the expression needs what OPT does not enable. */
+int promql_check_enabled(const struct promql_expr *expr, const struct promql_options *opt, char **error);
+
 #endif

@@ -84,6 +84,8 @@ static int check_one(const char *file, const struct rule_check_options *opt, FIL
 	struct strings errors = {0};
 	struct rule_set *set = rule_set_new();
 	int code = 0;
+	set->ignore_unknown_fields = opt->ignore_unknown_fields;
+	set->experimental_functions = opt->promql.experimental_functions;
 	fprintf(out, "Checking %s\n", file ? file : "standard input");
 	fflush(out);
 	if ((file ? rule_file_load(file, set, &errors) : read_stdin(set, &errors)) < 0) {

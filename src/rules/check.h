@@ -6,9 +6,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "promql/promql.h"
+
 struct rule_check_options {
 	bool no_lint;	 /* --lint=none */
 	bool lint_fatal; /* --lint-fatal */
+	bool ignore_unknown_fields;
+	struct promql_options promql; /* what is enabled */
 };
 
 #define RULE_CHECK_EXIT_ERROR 1

@@ -133,7 +133,7 @@ bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const c
 			f++;
 		if (f->key)
 			f->decode(d, node->values[i], (char *)out + f->offset);
-		else
+		else if (!d->ignore_unknown)
 			problem(d, xasprintf("line %d: field %s not found in type %s", key->line, key->text,
 					     type));
 	}

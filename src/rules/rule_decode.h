@@ -10,6 +10,7 @@
 
 struct decoder {
 	struct strings problems; /* "line N: ..." */
+	bool ignore_unknown;	 /* fields are passed over */
 	char *fatal;		 /* heap: the first error of another kind; the only one then told */
 };
 

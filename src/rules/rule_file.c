@@ -34,6 +34,7 @@ struct raw_file {
 
 struct checker {
 	const char *file;
+	const struct rule_set *set; /* its options */
 	struct strings *errors;
 	size_t n_errors; /* of this file */
 	const struct raw_group *group;
@@ -192,7 +193,8 @@ static struct promql_expr *check_expr(struct checker *c, const struct raw_rule *
 	_cleanup_free_ char *error = NULL;
 	if (!r->expr || !r->expr->len)
 		rule_fail(c, true, r->expr, "field 'expr' must be set in rule");
-	else if (promql_parse(sv_make(r->expr->text, r->expr->len), &expr, &error) < 0)
+	else if (promql_parse(sv_make(r->expr->text, r->expr->len), &expr, &error) < 0 ||
+		 promql_check_enabled(expr, &(struct promql_options){.experimental_functions = c->set->experimental_functions}, &error) < 0)
 		rule_fail(c, true, r->expr, "could not parse expression: %s", error);
 	return expr;
 }
@@ -358,8 +360,8 @@ int rule_file_parse(const char *file, const char *text, size_t len, struct rule_
 	static const struct decode_field fields[] = {{"groups", decode_groups, 0}, {0}};
 	struct yaml_doc *doc = NULL;
 	struct raw_file raw = {0};
-	struct decoder decoder = {0};
-	struct checker c = {.file = file, .errors = errors};
+	struct decoder decoder = {.ignore_unknown = set->ignore_unknown_fields};
+	struct checker c = {.file = file, .set = set, .errors = errors};
 	_cleanup_free_ char *error = NULL;
 	int rc = yaml_parse(text, len, &doc, &error);
 	if (rc == 0) {
@@ -430,8 +432,18 @@ int rule_files_glob(const struct strings *patterns, struct strings *files, struc
 
 int rule_files_load(const struct strings *patterns, struct rule_set **out, struct strings *errors)
 {
-	struct strings files = {0};
 	struct rule_set *set = rule_set_new();
+	int rc = rule_files_load_into(patterns, set, errors);
+	if (rc == 0)
+		*out = set;
+	else
+		rule_set_free(set);
+	return rc;
+}
+
+int rule_files_load_into(const struct strings *patterns, struct rule_set *set, struct strings *errors)
+{
+	struct strings files = {0};
 	int result = rule_files_glob(patterns, &files, errors);
 	for (size_t i = 0; i < files.n; i++) {
 		int rc = rule_file_load(files.v[i], set, errors);
@@ -439,10 +451,6 @@ int rule_files_load(const struct strings *patterns, struct rule_set **out, struc
 			result = rc;
 	}
 	strings_free(&files);
-	if (result == 0)
-		*out = set;
-	else
-		rule_set_free(set);
 	return result;
 }
 

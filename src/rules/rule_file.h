@@ -46,6 +46,9 @@ struct rule_group_def {
 struct rule_set {
 	struct rule_group_def *groups;
 	size_t n, cap;
+	/* How files are read into it; set before. */
+	bool ignore_unknown_fields;
+	bool experimental_functions;
 };
 
 struct rule_set *rule_set_new(void);
@@ -61,6 +64,8 @@ int rule_file_load(const char *file, struct rule_set *set, struct strings *error
 /* Loads the files that match PATTERNS (shell globs; a pattern that matches nothing is none), each file once.
  * 0 and *SET, or a negative errno, the errors of all files in ERRORS and no set. */
 int rule_files_load(const struct strings *patterns, struct rule_set **set, struct strings *errors);
+/* The same into SET, which the caller has and frees, also if it fails. */
+int rule_files_load_into(const struct strings *patterns, struct rule_set *set, struct strings *errors);
 /* The files that match PATTERNS, in order, each once. -EINVAL for a pattern that cannot be read. */
 int rule_files_glob(const struct strings *patterns, struct strings *files, struct strings *errors);
 

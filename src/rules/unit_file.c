@@ -238,7 +238,7 @@ static int read_file(const char *path, struct buf *text, char **error)
 	return -EIO;
 }
 
-int unit_file_load(const char *path, struct unit_file *f, char **error)
+int unit_file_load(const char *path, bool ignore_unknown_fields, struct unit_file *f, char **error)
 {
 	static const struct decode_field fields[] = {
 	    {"rule_files", decode_strings, offsetof(struct unit_file, rule_files)},
@@ -249,7 +249,7 @@ int unit_file_load(const char *path, struct unit_file *f, char **error)
 	    {0},
 	};
 	_cleanup_buf_ struct buf text = BUF_LIMIT(RULE_FILE_MAX_BYTES);
-	struct decoder d = {0};
+	struct decoder d = {.ignore_unknown = ignore_unknown_fields};
 	*f = (struct unit_file){0};
 	int rc = read_file(path, &text, error);
 	if (rc == 0)

@@ -20,10 +20,13 @@
 #include "rules/manager.h"
 #include "rules/memory.h"
 #include "rules/tmpl.h"
+#include "rules/unit_report.h"
 
 #define STEPS_MAX 1000000
 
 struct unit_run {
+	const struct unit_test_options *opt;
+	FILE *out; /* for what --debug tells */
 	const struct unit_file *file;
 	const struct unit_group *group;
 	struct strings *errors;
@@ -171,10 +174,18 @@ static void check_alerts(struct unit_run *r, const struct unit_alert_test *t, co
 			buf_addf(&b, "    name: %s,\n", r->group->name->text);
 		buf_addf(&b, "    alertname: %s, time: ", t->alertname->text);
 		text_duration(t->eval_time, &b);
-		buf_adds(&b, ", \n        exp:");
-		print_alerts(want, t->n, &b);
-		buf_adds(&b, ", \n        got:");
-		print_alerts(got, n, &b);
+		if (r->opt->diff) {
+			_cleanup_buf_ struct buf x = BUF_INIT, y = BUF_INIT;
+			print_alerts(want, t->n, &x);
+			print_alerts(got, n, &y);
+			buf_adds(&b, ", \n    diff (- expected, + received):\n");
+			unit_diff(buf_str(&x), buf_str(&y), &b);
+		} else {
+			buf_adds(&b, ", \n        exp:");
+			print_alerts(want, t->n, &b);
+			buf_adds(&b, ", \n        got:");
+			print_alerts(got, n, &b);
+		}
 		strings_take(r->errors, buf_steal(&b));
 	}
 	for (size_t i = 0; i < n; i++)
@@ -261,15 +272,16 @@ static bool expected_sample(struct unit_run *r, const struct unit_expected_sampl
 
 static int eval_expr(struct unit_run *r, const struct unit_expr_test *t, struct promql_value *v, char **error)
 {
-	struct promql_options opt = {.subquery_step_ms = r->file->evaluation_interval,
-				     .experimental_functions = true};
+	struct promql_options opt = r->opt->promql;
 	struct promql_expr *expr;
 	struct sample_source source = memory_source(&r->memory);
 	struct sv text = t->expr ? sv_make(t->expr->text, t->expr->len) : SV("");
 	int rc = promql_parse(text, &expr, error);
 	if (rc < 0)
 		return rc;
-	rc = promql_eval_instant(&opt, expr, &source, r->group->start + t->eval_time, v, error);
+	opt.subquery_step_ms = r->file->evaluation_interval;
+	rc = promql_check_enabled(expr, &opt, error);
+	rc = rc ?: promql_eval_instant(&opt, expr, &source, r->group->start + t->eval_time, v, error);
 	promql_expr_free(expr);
 	if (rc == 0 && v->type != PROMQL_SCALAR && v->type != PROMQL_VECTOR) {
 		*error = xstrdup("rule result is not a vector or scalar");
@@ -377,6 +389,37 @@ static bool check_names(struct unit_run *r)
 	return ok;
 }
 
+static void debug_time(struct unit_run *r, const char *what, int64_t t)
+{
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	if (!r->opt->debug)
+		return;
+	tmpl_fmt_duration(t * 1000000, &b);
+	fprintf(r->out, "DEBUG:   %s %s\n", what, buf_str(&b));
+}
+
+/* All samples, those of the test and those that rules produced, as `series value@seconds ...`. */
+static void debug_series(struct unit_run *r)
+{
+	for (size_t i = 0; r->opt->debug && i < r->memory.n; i++) {
+		const struct series *s = &r->memory.series[i];
+		_cleanup_buf_ struct buf b = BUF_INIT;
+		labels_print(s->labels, &b);
+		for (size_t k = 0; k < s->n; k++) {
+			buf_addc(&b, ' ');
+			if (s->samples[k].h)
+				histogram_print(s->samples[k].h, &b);
+			else if (sample_is_stale(&s->samples[k].v))
+				buf_adds(&b, "stale");
+			else
+				text_float(s->samples[k].v, 'f', &b);
+			buf_addc(&b, '@');
+			text_float((double)s->samples[k].t / 1000, 'f', &b);
+		}
+		fprintf(r->out, "DEBUG:   %s\n", buf_str(&b));
+	}
+}
+
 static void run_steps(struct unit_run *r)
 {
 	const struct unit_group *g = r->group;
@@ -393,6 +436,7 @@ static void run_steps(struct unit_run *r)
 		feed(r, r->now);
 		for (size_t i = 0; i < n; i++)
 			rule_manager_eval_group(r->rules, order[i], r->now);
+		debug_time(r, "evaluated rules at", t);
 		if (r->eval_failed)
 			return;
 		for (size_t i = 0; i < g->n_alerts; i++)
@@ -400,19 +444,26 @@ static void run_steps(struct unit_run *r)
 				check_alerts(r, &g->alerts[i], none);
 	}
 	feed(r, g->start + end);
-	for (size_t i = 0; i < g->n_exprs; i++)
+	debug_series(r);
+	for (size_t i = 0; i < g->n_exprs; i++) {
+		debug_time(r, g->exprs[i].expr ? g->exprs[i].expr->text : "", g->exprs[i].eval_time);
 		check_expr(r, &g->exprs[i]);
+	}
 }
 
-static void run_group(const struct unit_file *f, const struct unit_group *g, const struct strings *rule_files,
-		      struct strings *errors)
+static void run_group(const struct unit_test_options *options, const struct unit_file *f, const struct unit_group *g,
+		      const struct strings *rule_files, FILE *out, struct strings *errors)
 {
-	struct unit_run r = {.file = f, .group = g, .errors = errors};
-	struct rule_set *set = NULL;
-	if (rule_files_load(rule_files, &set, errors) == 0 && check_names(&r)) {
+	struct unit_run r = {.opt = options, .out = out, .file = f, .group = g, .errors = errors};
+	struct rule_set *set = rule_set_new();
+	set->ignore_unknown_fields = options->ignore_unknown_fields;
+	set->experimental_functions = options->promql.experimental_functions;
+	if (options->debug)
+		fprintf(out, "DEBUG: test %s\n", g->name ? g->name->text : "without a name");
+	if (rule_files_load_into(rule_files, set, errors) == 0 && check_names(&r)) {
 		struct rule_manager_options opt = {
 		    .source = memory_source(&r.memory),
-		    .promql = {.subquery_step_ms = f->evaluation_interval, .experimental_functions = true},
+		    .promql = options->promql,
 		    .evaluation_interval_ms = f->evaluation_interval,
 		    .external_labels = g->external_labels,
 		    .external_url = g->external_url,
@@ -420,6 +471,7 @@ static void run_group(const struct unit_file *f, const struct unit_group *g, con
 		    .failed = on_failed,
 		    .self = &r,
 		};
+		opt.promql.subquery_step_ms = f->evaluation_interval;
 		r.rules = rule_manager_new(&opt);
 		rule_manager_apply(r.rules, take(set), NULL, g->start);
 		if (load_series(&r))
@@ -471,14 +523,26 @@ static bool is_wanted(const struct unit_test_options *opt, const struct unit_gro
 	return wanted;
 }
 
-static bool run_file(const char *path, const struct unit_test_options *opt, FILE *out, FILE *err)
+/* Runs the group, and notes its failures also for the report. */
+static void run_case(const struct unit_test_options *opt, const struct unit_file *f, const struct unit_group *g,
+		     const struct strings *rule_files, FILE *out, struct strings *errors, struct unit_report_suite *suite)
 {
+	struct unit_report_case *c = unit_report_case(suite, g->name ? g->name->text : "");
+	size_t before = errors->n;
+	run_group(opt, f, g, rule_files, out, errors);
+	for (size_t i = before; i < errors->n; i++)
+		strings_add(&c->failures, errors->v[i]);
+}
+
+static bool run_file(const char *path, const struct unit_test_options *opt, FILE *out, FILE *err, struct unit_report *report)
+{
+	struct unit_report_suite *suite = unit_report_suite(report, path);
 	struct unit_file f;
 	struct strings errors = {0}, rule_files = {0};
 	char *error = NULL;
 	fprintf(out, "Unit Testing:  %s\n", path);
 	fflush(out);
-	if (unit_file_load(path, &f, &error) < 0) {
+	if (unit_file_load(path, opt->ignore_unknown_fields, &f, &error) < 0) {
 		strings_take(&errors, error);
 	} else {
 		for (size_t i = 0; i < f.group_order.n; i++)
@@ -491,8 +555,10 @@ static bool run_file(const char *path, const struct unit_test_options *opt, FILE
 		bool setup_ok = !errors.n;
 		for (size_t i = 0; setup_ok && i < f.n; i++)
 			if (is_wanted(opt, &f.groups[i], &errors))
-				run_group(&f, &f.groups[i], &rule_files, &errors);
+				run_case(opt, &f, &f.groups[i], &rule_files, out, &errors, suite);
 	}
+	for (size_t i = 0; !suite->n && i < errors.n; i++)
+		strings_add(&suite->errors, errors.v[i]);
 	bool ok = !errors.n;
 	if (ok)
 		fprintf(out, "  SUCCESS\n");
@@ -514,12 +580,17 @@ int rule_unit_test_files(char *const *files, size_t n, const struct unit_test_op
 			 FILE *err)
 {
 	bool ok = true;
+	struct unit_report report = {0};
 	for (size_t i = 0; i < n; i++)
 		if (access(files[i], F_OK) < 0) {
 			fprintf(err, "reqtally: error: path '%s' does not exist\n", files[i]);
 			return 1;
 		}
 	for (size_t i = 0; i < n; i++)
-		ok &= run_file(files[i], opt, out, err);
-	return ok ? 0 : 1;
+		ok &= run_file(files[i], opt, out, err, &report);
+	int rc = opt->junit ? unit_report_write(&report, opt->junit) : 0;
+	if (rc < 0)
+		fprintf(err, "reqtally: error: cannot write %s: %s\n", opt->junit, strerror(-rc));
+	unit_report_clear(&report);
+	return ok && rc == 0 ? 0 : 1;
 }

@@ -10,10 +10,16 @@
 #include "base/strings.h"
 #include "base/yaml.h"
 #include "model/labels.h"
+#include "promql/promql.h"
 
 struct unit_test_options {
 	const struct strings
 	    *run; /* only test groups whose name one of these regular expressions finds; NULL: all */
+	struct promql_options promql; /* what is enabled */
+	bool ignore_unknown_fields;
+	bool debug;	   /* tell what is evaluated, and all samples at the end of each group */
+	bool diff;	   /* of expected and received alerts the lines that differ */
+	const char *junit; /* a file for the results in JUnit's XML; NULL: none */
 };
 
 /* Runs the test files. Texts to OUT and ERR as promtool writes them. The exit code: 0, or 1 if anything
@@ -72,7 +78,7 @@ struct unit_file {
 };
 
 /* 0, or a negative errno and *ERROR (heap). unit_file_clear it in both cases. */
-int unit_file_load(const char *path, struct unit_file *f, char **error);
+int unit_file_load(const char *path, bool ignore_unknown_fields, struct unit_file *f, char **error);
 void unit_file_clear(struct unit_file *f);
 
 #endif

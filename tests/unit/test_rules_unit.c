@@ -67,6 +67,36 @@ static void test_bad(void **state)
 	assert_string_equal(got + strlen(got) - 6, "exit 1");
 }
 
+static char *run_with(const char *path, struct unit_test_options opt)
+{
+	char *text = NULL, *files[] = {(char *)path};
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+	int rc = rule_unit_test_files(files, 1, &opt, f, f);
+	fclose(f);
+	char *all = xasprintf("%sexit %d", text, rc);
+	free(text);
+	return all;
+}
+
+static void test_options(void **state)
+{
+	char path[] = "/tmp/reqtally-junit-XXXXXX", xml[65536];
+	int fd = mkstemp(path);
+	_cleanup_free_ char *diff = run_with("tests/rules/bad.test.yml", (struct unit_test_options){.diff = true, .junit = path});
+	assert_non_null(strstr(diff, "-              Annotations:{summary=\"h idle\"}\n"
+				     "+              Annotations:{summary=\"h idle, 1.235M\"},\n"));
+	ssize_t n = read(fd, xml, sizeof(xml) - 1);
+	assert_true(n > 0);
+	xml[n] = 0;
+	assert_non_null(strstr(xml, "<testsuite name=\"tests/rules/bad.test.yml\" tests=\"2\" failures=\"2\" errors=\"0\""));
+	assert_non_null(strstr(xml, "<testcase name=\"first\"><failure message=\"    name: first,&#10;"));
+	close(fd);
+	unlink(path);
+	_cleanup_free_ char *debug = run_with("tests/rules/v3.test.yml", (struct unit_test_options){.debug = true});
+	assert_non_null(strstr(debug, "DEBUG:   ALERTS{alertname=\"A\", alertstate=\"firing\", team=\"x\"} 1@1767225660\n"));
+}
+
 static char *write_file(char *path, const char *text)
 {
 	int fd = mkstemp(path);
@@ -134,9 +164,31 @@ static void test_rule_error(void **state)
 	unlink(rules);
 }
 
+/* Experimental functions only if they are enabled, in rules and in expressions; unknown keys only if they are to be passed over. */
+static void test_features(void **state)
+{
+	char rules[] = "/tmp/reqtally-rules-XXXXXX", path[] = "/tmp/reqtally-unit-XXXXXX";
+	write_file(rules, "groups:\n- name: g\n  later: 1\n  rules:\n  - record: r\n    expr: max_of(1, 2)\n");
+	_cleanup_free_ char *text = xasprintf("rule_files: [%s]\nnew: 1\ntests:\n- promql_expr_test:\n"
+					      "  - {expr: 'sum(r) + min_of(3, 4)', eval_time: 0s, exp_samples: [{value: 5}]}\n",
+					      rules);
+	write_file(path, text);
+	struct unit_test_options opt = {0};
+	_cleanup_free_ char *unknown = run_with(path, opt);
+	assert_non_null(strstr(unknown, "field new not found in type main.unitTestFile"));
+	opt.ignore_unknown_fields = true;
+	_cleanup_free_ char *disabled = run_with(path, opt);
+	assert_non_null(strstr(disabled, "1:1: parse error: function \"max_of\" is not enabled"));
+	opt.promql.experimental_functions = true;
+	_cleanup_free_ char *enabled = run_with(path, opt);
+	assert_non_null(strstr(enabled, "SUCCESS"));
+	unlink(rules);
+	unlink(path);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_good), cmocka_unit_test(test_bad), cmocka_unit_test(test_options), cmocka_unit_test(test_features),
 					   cmocka_unit_test(test_errors), cmocka_unit_test(test_rule_error)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
