@@ -13,10 +13,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/doctor.h"
 #include "cli/pressure.h"
 #include "cli/reload.h"
 #include "cli/web_config.h"
 #include "collector/collector.h"
+#include "collector/listeners.h"
 #include "config/config.h"
 #include "discovery/cgroup_tree.h"
 #include "discovery/discovery.h"
@@ -86,6 +88,7 @@ static int load_programs(struct app *a, char **error)
 		a->pressure = pressure_start(a->loader, &a->collect_lock);
 		if (!a->pressure)
 			log_warn("no thread for taking back states of connections: past their budget new ones are not counted");
+		collector_enter_listeners(a->loader);
 	}
 	free(root);
 	return err;
@@ -128,7 +131,7 @@ static int reload(void *arg, char **error)
 /* Binds the addresses first: a port in use is the most common mistake, and nothing is attached yet. */
 static int bind_web(struct app *a, char **error)
 {
-	struct web_route routes[API_MAX_ROUTES + 1];
+	struct web_route routes[API_MAX_ROUTES + 3];
 
 	if (a->opt.web_config_file) {
 		int err = web_config_open(a->opt.web_config_file, &a->web_config, error);
@@ -137,6 +140,8 @@ static int bind_web(struct app *a, char **error)
 	}
 	size_t n = api_routes(&a->api, routes);
 	routes[n++] = (struct web_route){.method = "GET", .path = a->opt.telemetry_path, .handle = handle_metrics, .ctx = a};
+	routes[n++] = (struct web_route){.method = "GET", .path = DOCTOR_PATH, .handle = doctor_serve, .ctx = a, .heavy = true};
+	routes[n++] = (struct web_route){.method = "POST", .path = DOCTOR_PATH, .handle = doctor_serve, .ctx = a, .heavy = true};
 	struct web_options opt = {.addresses = a->opt.addresses,
 				  .n_addresses = a->opt.n_addresses,
 				  .routes = routes,

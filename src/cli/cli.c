@@ -12,6 +12,7 @@ static const struct {
 } commands[] = {
 	{"run", "count requests, serve metrics, check rules (the default)", cmd_run},
 	{"check", "check config|rules FILE...: say whether files are right", cmd_check},
+	{"doctor", "say whether reqtally can run here, how it does, and how each listening process is seen", cmd_doctor},
 	{"test", "test rules|promql FILE...: run unit tests of rules, or of the language", cmd_test},
 	{"uninstall", "remove all programs and maps from the kernel; figures are lost", cmd_uninstall},
 };

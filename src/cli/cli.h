@@ -15,6 +15,7 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_uninstall(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 
 /* A flag as the Prometheus programs take it: --name=value or --name value; switches have no value. */
 struct flag {

@@ -85,6 +85,10 @@ int config_parse(const char *name, const char *dir, const char *text, size_t len
 struct config *config_default(void);
 void config_free(struct config *cfg);
 
+/* Reads a file of Prometheus' HTTP client configuration. 0 and *OUT (net_options_free it), or a negative errno and *ERROR
+ * "FILE:LINE:COL: ...". */
+int config_http_client_load(const char *path, struct net_options *out, char **error);
+
 struct config_alerting *config_alerting_ref(struct config_alerting *a);
 void config_alerting_unref(struct config_alerting *a);
 
