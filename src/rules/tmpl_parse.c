@@ -219,8 +219,7 @@ static struct tmpl_node *parse_number(struct parser *p, const struct tmpl_token 
 	if (!text_parse_float(sv_of(s), &n->f) || isinf(n->f))
 		return fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
 	n->is_float = true;
-	if (n->f == (double)(int64_t)n->f && n->f > -9e18 &&
-	    n->f < 9e18) { /* 1e3 may stand where an int is wanted */
+	if (n->f > -9e18 && n->f < 9e18 && n->f == (double)(int64_t)n->f) { /* 1e3 may stand where an int is wanted */
 		n->is_int = true;
 		n->i = (int64_t)n->f;
 	}
