@@ -7,7 +7,7 @@ _reqtally() {
 	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		run | check | test | uninstall)
+		run | check | doctor | test | uninstall)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -15,7 +15,7 @@ _reqtally() {
 	done
 	COMPREPLY=()
 	case $prev in
-	--config.file | --web.config.file | --rules.alert.state-file)
+	--config.file | --http.config.file | --web.config.file | --rules.alert.state-file)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -51,6 +51,11 @@ _reqtally() {
 			mapfile -t COMPREPLY < <(compgen -W "--bpf.pin-path= --help" -- "$cur")
 			return
 			;;
+		doctor)
+			mapfile -t COMPREPLY < <(compgen -W "--url= --http.config.file= --interval= --skip-listeners --json --help" -- "$cur")
+			[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
+			return
+			;;
 		test)
 			mapfile -t COMPREPLY < <(compgen -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" -- "$cur")
 			return
@@ -63,7 +68,7 @@ _reqtally() {
 		;;
 	*)
 		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "run check test uninstall" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "run check doctor test uninstall" -- "$cur")
 		elif [ "$command" = check ] || [ "$command" = test ]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi

@@ -32,9 +32,14 @@ def flags(program):
     completion = read("docs/completion/reqtally.bash")
     # these belong to `check` and `test`; --help lists those of `run`
     others = {"lint", "lint-fatal", "run", "debug", "diff", "junit", "ignore-unknown-fields"}
+    text = subprocess.run([program, "doctor", "--help"], capture_output=True, text=True, check=True).stdout
+    doctor = set(re.findall(r"^  --([a-z][a-z0-9.-]*)", text, re.M))
+    in_man = man.split('"doctor [')[1].split(".TP")[0]
     sections = man.split(".SH FLAGS")[1].split(".SH ")[0]
-    bad = compare("flag", names, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", sections)))
-    bad += compare("flag", names, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", completion)) - others)
+    bad = compare("flag of doctor", doctor - {"help"}, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", in_man)))
+    bad += compare("flag of doctor", doctor, "docs/doctor.md", {"help"} | set(re.findall(r"^\| `--([a-z.-]+)`", read("docs/doctor.md"), re.M)))
+    bad += compare("flag", names, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", sections)))
+    bad += compare("flag", names | doctor, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", completion)) - others)
     synopsis = man.split(".SH COMMANDS")[1].split(".SH FLAGS")[0]
     bad += compare("command", commands, "the man page", set(re.findall(r"^\.BI? \"?([a-z]+)", synopsis, re.M)))
     offered = re.search(r'compgen -W "([a-z ]*\brun\b[a-z ]*)"', completion)
