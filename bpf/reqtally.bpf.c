@@ -75,7 +75,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	if ((tries && !*tries) || closing || elder_has(sk))
 		return 0;
 	if (ignores_port(sk->src_port)) {
-		ignore(sk, RT_VERDICT_FILTERED);
+		ignore(sk, RT_VERDICTS); /* for no fault of its own: not counted */
 		return 0;
 	}
 	tp = bpf_tcp_sock(sk);

@@ -97,7 +97,6 @@ enum rt_verdict {
 	RT_VERDICT_OTHER,  /* its first bytes are no HTTP */
 	RT_VERDICT_SERVER_FIRST, /* the server spoke before the client: a protocol with a greeting */
 	RT_VERDICT_MIDDLE, /* older than the programs, and not at the start of a request; its next request may still come */
-	RT_VERDICT_FILTERED, /* left alone by configuration */
 	RT_VERDICTS,
 };
 

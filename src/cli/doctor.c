@@ -55,6 +55,9 @@ void doctor_clear(struct doctor *d)
 	free(d->budgets);
 	free(d->losses);
 	free(d->verdicts);
+	free(d->excluded);
+	strings_free(&d->include_services);
+	strings_free(&d->exclude_services);
 	free(d->listeners);
 	free(d->version);
 	*d = (struct doctor){0};

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "base/strings.h"
 #include "collector/listeners.h"
 #include "discovery/listeners.h"
 #include "discovery/tls_library.h"
@@ -62,6 +63,7 @@ struct doctor_listener {
 	char *service, *namespace, *pod, *container; /* NULL: not known */
 	struct tls_use tls;
 	bool tls_looked; /* the process was looked into */
+	bool hidden;	 /* counted, and not shown: http.include_services, http.exclude_services */
 	char *text;	 /* one clause, for the table */
 };
 
@@ -84,6 +86,9 @@ struct doctor {
 	size_t n_losses, cap_losses;
 	struct listener_verdicts *verdicts;
 	size_t n_verdicts;
+	uint16_t (*excluded)[2]; /* ports that are not counted: first and last of each stretch */
+	size_t n_excluded;
+	struct strings include_services, exclude_services;
 	struct doctor_listener *listeners;
 	size_t n_listeners;
 	bool listeners_looked;

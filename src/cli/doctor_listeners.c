@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "cli/doctor.h"
+#include "config/config.h"
 #include "discovery/cgroup_tree.h"
 #include "discovery/discovery.h"
 
@@ -27,8 +28,6 @@ enum listener_seen doctor_seen(const uint64_t n[RT_VERDICTS], bool has)
 		return SEEN_UNKNOWN;
 	if (n[RT_VERDICT_HTTP])
 		return SEEN_HTTP;
-	if (n[RT_VERDICT_FILTERED])
-		return SEEN_EXCLUDED;
 	/* A scanner's stray bytes do not make a TLS server something else. */
 	if (n[RT_VERDICT_TLS] && n[RT_VERDICT_TLS] >= n[RT_VERDICT_HTTP2] && n[RT_VERDICT_TLS] >= other)
 		return SEEN_TLS;
@@ -116,6 +115,8 @@ void doctor_explain_listener(struct doctor_listener *l)
 		buf_adds(&b, "; has ");
 		add_library(&b, &l->tls);
 	}
+	if (l->hidden && l->seen != SEEN_EXCLUDED)
+		buf_adds(&b, "; its service is not shown (http.include_services, http.exclude_services)");
 	if (!l->l.pid)
 		buf_adds(&b, "; its process cannot be seen from here");
 	free(l->text);
@@ -135,6 +136,23 @@ static bool find_verdicts(const struct doctor *d, const struct listener *l, uint
 			out[k] += v->connections[k];
 	}
 	return d->running;
+}
+
+static bool is_excluded(const struct doctor *d, uint16_t port)
+{
+	for (size_t i = 0; i < d->n_excluded; i++)
+		if (port >= d->excluded[i][0] && port <= d->excluded[i][1])
+			return true;
+	return false;
+}
+
+/* As the collector decides it: the service's name and the program's must both be wanted. */
+static bool is_hidden(const struct doctor *d, const struct doctor_listener *l)
+{
+	const struct config_http filter = {.include_services = d->include_services, .exclude_services = d->exclude_services};
+	if (!l->service || !d->running)
+		return false;
+	return !config_wants_service(&filter, l->service) || (strcmp(l->service, l->l.comm) != 0 && !config_wants_service(&filter, l->l.comm));
 }
 
 static char *copy_unless_empty(const char *s)
@@ -191,7 +209,10 @@ void doctor_look_at_listeners(struct doctor *d)
 		struct doctor_listener *l = &d->listeners[d->n_listeners++];
 		l->l = found.v[i];
 		l->seen = doctor_seen(l->connections, find_verdicts(d, &l->l, l->connections));
+		if (is_excluded(d, l->l.port))
+			l->seen = SEEN_EXCLUDED;
 		name_listener(names, l);
+		l->hidden = is_hidden(d, l);
 		/* Looking into a program costs some reading: only where the answer matters. */
 		if (l->l.pid && (l->seen == SEEN_TLS || l->seen == SEEN_UNKNOWN || l->seen == SEEN_NOTHING))
 			l->tls_looked = tls_library_find(l->l.pid, &l->tls) == 0;

@@ -227,6 +227,7 @@ static json_t *listener_json(const struct doctor *d, const struct doctor_listene
 	json_object_set_new(o, "container", text_json(l->container));
 	json_object_set_new(o, "connections_open", json_integer(l->l.connections));
 	json_object_set_new(o, "seen", json_string(seen_name(l->seen)));
+	json_object_set_new(o, "hidden", json_boolean(l->hidden));
 	json_object_set_new(o, "connections", connections_json(l->connections));
 	json_t *tls = json_null();
 	if (l->tls.library) {

@@ -192,7 +192,8 @@ static const char *budget_key(const char *map)
 {
 	static const struct {
 		const char *map, *key;
-	} keys[] = {{"series", "http.budgets.series"}, {"endpoints", "http.budgets.series"}, {"connections", "http.budgets.connections"}};
+	} keys[] = {{"series", "http.budgets.series"}, {"endpoints", "http.budgets.series"}, {"connections", "http.budgets.connections"},
+		    {"pipelines", "http.budgets.connections"}};
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(keys[i].map, map) == 0)
 			return keys[i].key;
@@ -223,8 +224,10 @@ static void judge_budgets(struct doctor *d, const json_t *data, const json_t *ea
 		d->budgets[d->n_budgets++] = (struct budget){.name = xstrdup(map), .used = used, .limit = limit};
 		bool nearly = used >= limit * NEARLY;
 		const char *key = budget_key(map);
-		doctor_add(d, FINDING_BUDGET, nearly ? FINDING_WARNING : FINDING_OK, map, xasprintf("%.0f of %.0f", used, limit),
-			   nearly && key ? xasprintf("nearly spent: raise %s", key) : NULL);
+		/* States of idle connections are taken back when room is short: a full house is no harm by itself, its losses are. */
+		bool taken_back = strcmp(map, "connections") == 0 || strcmp(map, "pipelines") == 0;
+		doctor_add(d, FINDING_BUDGET, !nearly ? FINDING_OK : taken_back ? FINDING_NOTE : FINDING_WARNING, map,
+			   xasprintf("%.0f of %.0f", used, limit), nearly && key ? xasprintf("nearly spent: raise %s", key) : NULL);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(overflows); i++) {
 		double v = growth(data, earlier, overflows[i].metric);
@@ -278,6 +281,32 @@ static void take_verdicts(struct doctor *d, const json_t *data)
 	}
 }
 
+static void take_strings(const json_t *list, struct strings *out)
+{
+	strings_free(out);
+	*out = (struct strings){0};
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *s = json_string_value(json_array_get(list, i));
+		if (s)
+			strings_add(out, s);
+	}
+}
+
+static void take_filters(struct doctor *d, const json_t *data)
+{
+	const json_t *filters = json_object_get(data, "filters"), *ports = json_object_get(filters, "excluded_ports");
+	free(d->excluded);
+	d->excluded = xcalloc(json_array_size(ports) + 1, sizeof(*d->excluded));
+	d->n_excluded = 0;
+	for (size_t i = 0; i < json_array_size(ports); i++) {
+		const json_t *pair = json_array_get(ports, i);
+		d->excluded[d->n_excluded][0] = (uint16_t)json_integer_value(json_array_get(pair, 0));
+		d->excluded[d->n_excluded++][1] = (uint16_t)json_integer_value(json_array_get(pair, 1));
+	}
+	take_strings(json_object_get(filters, "include_services"), &d->include_services);
+	take_strings(json_object_get(filters, "exclude_services"), &d->exclude_services);
+}
+
 void doctor_judge_program(struct doctor *d, const json_t *data, const json_t *earlier)
 {
 	d->running = true;
@@ -287,6 +316,7 @@ void doctor_judge_program(struct doctor *d, const json_t *data, const json_t *ea
 	judge_budgets(d, data, earlier);
 	judge_rules(d, data, earlier);
 	take_verdicts(d, data);
+	take_filters(d, data);
 }
 
 void doctor_ask_program(struct doctor *d, const struct net_options *http, int64_t interval_ms)

@@ -6,6 +6,7 @@
 #include "api/reply.h"
 #include "cli/app.h"
 #include "cli/doctor.h"
+#include "config/config.h"
 #include "exposition/web.h"
 
 static json_t *metrics_json(const struct snapshot *s)
@@ -59,6 +60,33 @@ static json_t *listeners_json(const struct app *a)
 	return list;
 }
 
+static json_t *strings_json(const struct strings *s)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < s->n; i++)
+		json_array_append_new(list, reply_string(s->v[i]));
+	return list;
+}
+
+/* What the configuration leaves out: ports that are not counted, as pairs of the first and the last; services that are not shown. */
+static json_t *filters_json(const struct config_http *h)
+{
+	json_t *o = json_object(), *ports = json_array();
+	for (uint32_t p = 1, from = 0; p <= 65536; p++) {
+		bool out = p < 65536 && !config_wants_port(h, (uint16_t)p);
+		if (out && !from) {
+			from = p;
+		} else if (!out && from) {
+			json_array_append_new(ports, json_pack("[i,i]", (int)from, (int)p - 1));
+			from = 0;
+		}
+	}
+	json_object_set_new(o, "excluded_ports", ports);
+	json_object_set_new(o, "include_services", strings_json(&h->include_services));
+	json_object_set_new(o, "exclude_services", strings_json(&h->exclude_services));
+	return o;
+}
+
 void doctor_serve(void *ctx, struct web_request *req, struct web_response *res)
 {
 	struct app *a = ctx;
@@ -71,6 +99,7 @@ void doctor_serve(void *ctx, struct web_request *req, struct web_response *res)
 	json_object_set_new(o, "version", json_string(REQTALLY_VERSION));
 	json_object_set_new(o, "metrics", metrics_json(s));
 	json_object_set_new(o, "listeners", listeners_json(a));
+	json_object_set_new(o, "filters", filters_json(&a->first->http)); /* in the kernel since the start */
 	snapshot_unref(s);
 	reply_json(res, o);
 }

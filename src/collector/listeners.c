@@ -16,7 +16,6 @@ const char *verdict_name(enum rt_verdict verdict)
 	static const char *const names[] = {
 		[RT_VERDICT_HTTP] = "http",		    [RT_VERDICT_TLS] = "tls",	    [RT_VERDICT_HTTP2] = "http2",
 		[RT_VERDICT_OTHER] = "other",		    [RT_VERDICT_SERVER_FIRST] = "server_first", [RT_VERDICT_MIDDLE] = "middle",
-		[RT_VERDICT_FILTERED] = "filtered",
 	};
 	_Static_assert(ARRAY_SIZE(names) == RT_VERDICTS, "a verdict without a name");
 	return names[verdict];

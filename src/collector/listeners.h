@@ -16,7 +16,7 @@ struct listener_verdicts {
 	uint64_t connections[RT_VERDICTS];
 };
 
-/* "http", "tls", "http2", "other", "server_first", "middle", "filtered". */
+/* "http", "tls", "http2", "other", "server_first", "middle". */
 const char *verdict_name(enum rt_verdict verdict);
 /* All entries of the kernel's map. 0 and *OUT (free it), or a negative errno. */
 int collector_listeners(const struct loader *l, struct listener_verdicts **out, size_t *n);

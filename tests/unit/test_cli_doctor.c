@@ -28,7 +28,6 @@ static void test_seen(void **state)
 		{{[RT_VERDICT_OTHER] = 1}, SEEN_NOT_HTTP},
 		{{[RT_VERDICT_SERVER_FIRST] = 1, [RT_VERDICT_MIDDLE] = 9}, SEEN_NOT_HTTP},
 		{{[RT_VERDICT_MIDDLE] = 1}, SEEN_MID_CONNECTION},
-		{{[RT_VERDICT_FILTERED] = 1}, SEEN_EXCLUDED},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (doctor_seen(cases[i].n, true) != cases[i].seen)
@@ -66,6 +65,9 @@ static void test_explanations(void **state)
 		 "not HTTP, the server speaks first, 4 connections"},
 		{{.l.pid = 1, .seen = SEEN_MID_CONNECTION, .connections = {[RT_VERDICT_MIDDLE] = 1}},
 		 "attached in the middle of 1 connection: counted from the next request on, if it is HTTP/1 in clear text"},
+		{{.l.pid = 1, .seen = SEEN_HTTP, .hidden = true, .connections = {[RT_VERDICT_HTTP] = 1}},
+		 "HTTP/1, 1 connection; its service is not shown (http.include_services, http.exclude_services)"},
+		{{.l.pid = 1, .seen = SEEN_EXCLUDED, .hidden = true}, "left alone by the configuration (http.ports, http.exclude_ports)"},
 		{{.l.pid = 1, .seen = SEEN_UNKNOWN}, "no reqtally runs that could tell"},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -84,7 +86,7 @@ static void test_explanations(void **state)
 	METRIC("reqtally_bpf_map_entries", "\"map\":\"series\"", used) ","                                                                    \
 	METRIC("reqtally_bpf_map_max_entries", "\"map\":\"series\"", "16384") ","                                                             \
 	METRIC("reqtally_config_last_reload_successful", "", "1") "," METRIC("reqtally_feature_enabled", "\"feature\":\"queue_time\"", "0")  \
-	"],\"listeners\":[{\"cgroup\":7,\"port\":80,\"connections\":{\"http\":3,\"tls\":1}}]}"
+	"],\"listeners\":[{\"cgroup\":7,\"port\":80,\"connections\":{\"http\":3,\"tls\":1}}],\"filters\":{\"excluded_ports\":[[1,79],[81,65535]],\"include_services\":[],\"exclude_services\":[\"x*\"]}}"
 
 static struct doctor judged(const char *answer, const char *earlier)
 {
@@ -116,6 +118,10 @@ static void test_healthy(void **state)
 	assert_string_equal(finding(&d, FINDING_BUDGET, "series")->text, "100 of 16384");
 	assert_int_equal(finding(&d, FINDING_PROGRAM, "ledger")->level, FINDING_OK);
 	assert_int_equal(finding(&d, FINDING_PROGRAM, "queue_time")->level, FINDING_NOTE);
+	assert_int_equal(d.n_excluded, 2);
+	assert_int_equal(d.excluded[1][0], 81);
+	assert_int_equal(d.excluded[1][1], 65535);
+	assert_true(strings_has(&d.exclude_services, "x*"));
 	assert_int_equal(d.n_verdicts, 1);
 	assert_int_equal(d.verdicts[0].cgroup_id, 7);
 	assert_int_equal(d.verdicts[0].port, 80);
@@ -226,7 +232,7 @@ static void test_json_keys(void **state)
 {
 	static const char *const top[] = {"version", "verdict", "exit_code", "root", "url", "running", "findings", "listeners", "coverage"};
 	static const char *const listener[] = {"port",	"addresses", "netns",	  "own_netns", "pid",	    "process",	   "processes", "service", "namespace",
-					       "pod",	"container", "connections_open", "seen", "connections", "tls", "text"};
+					       "pod",	"container", "connections_open", "seen", "hidden", "connections", "tls", "text"};
 	static const char *const running[] = {"version", "ledger", "losses", "budgets"};
 	static const char *const one_finding[] = {"section", "name", "level", "text", "advice"};
 	struct doctor d = sample();
