@@ -18,7 +18,7 @@ BUILD := build/$(if $(SAN),san,out)
 OPT := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined,-O2)
 
 # Who may include whom (DESIGN 5). check-layers reads this table, and a unit test of a layer is linked with these only.
-LAYERS := base model loader collector discovery exposition store promql rules notifier net config api cli
+LAYERS := base model loader collector discovery exposition store promql rules notifier net config scrape api cli
 USES_base :=
 USES_model := base
 USES_net := base
@@ -31,8 +31,9 @@ USES_exposition := model base
 USES_loader := base
 USES_collector := loader discovery model base
 USES_discovery := base
-USES_api := rules promql store exposition model base
-USES_cli := api config rules notifier net promql store exposition collector discovery loader model base
+USES_scrape := config net store model base
+USES_api := scrape config net rules promql store exposition model base
+USES_cli := api scrape config rules notifier net promql store exposition collector discovery loader model base
 
 LIBS_base := -lyaml -lpcre2-8 -ljansson -lnettle -lm
 LIBS_net := -lcurl

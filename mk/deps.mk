@@ -6,8 +6,8 @@ DEPS := gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libmicroh
 # The servers whose figures are compared with ours, the real Prometheus and Alertmanager, and the clients. `node` may come
 # from another repository, whose package would collide with Debian's nodejs, so it is installed only if there is none.
 DEPS_TEST := libcmocka-dev nginx-light apache2-bin haproxy gunicorn golang-go golang-github-prometheus-client-golang-dev \
-	prometheus prometheus-alertmanager python3 python3-aiosmtpd curl wrk redis-server redis-tools iproute2 libcap2-bin \
-	util-linux procps openssl qemu-system-x86_64=qemu-system-x86 busybox=busybox-static binutils node=nodejs
+	prometheus prometheus-alertmanager prometheus-node-exporter python3 python3-aiosmtpd curl wrk redis-server redis-tools \
+	iproute2 libcap2-bin util-linux procps openssl qemu-system-x86_64=qemu-system-x86 busybox=busybox-static binutils node=nodejs
 DEPS_DEPLOY := buildah runc kubectl=kubernetes-client systemd
 DEPS_LINT := clang-format clang-tidy cppcheck python3
 

@@ -7,6 +7,7 @@
 #include "model/family.h"
 #include "promql/promql.h"
 #include "rules/manager.h"
+#include "scrape/scrape.h"
 #include "store/store.h"
 
 
@@ -15,6 +16,9 @@ struct api {
 	struct store *store;
 	struct promql_options promql; /* for queries; max_samples 0: API_MAX_SAMPLES */
 	struct rule_manager *rules;  /* NULL: none */
+	struct scraper *scraper;     /* NULL: none */
+	const char *external_url;    /* for globalUrl; NULL: that is scrapeUrl */
+	const char *listen_address;  /* host:port, for globalUrl too */
 	const char *version, *revision, *build_date;
 	const char *telemetry_path; /* "/metrics" */
 	const char *instance;	    /* host:port, for the title of the status page */

@@ -63,6 +63,8 @@ size_t api_routes(struct api *api, struct web_route *routes)
 		{"/api/v1/metadata", api_metadata, EXACT},
 		{"/api/v1/rules", api_rules, EXACT},
 		{"/api/v1/alerts", api_alerts, EXACT},
+		{"/api/v1/targets", api_targets, EXACT},
+		{"/api/v1/targets/metadata", api_targets_metadata, EXACT},
 		{"/api/v1/status/buildinfo", api_buildinfo, EXACT},
 	};
 	size_t n = 0;

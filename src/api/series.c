@@ -6,6 +6,7 @@
 #include "api/handlers.h"
 #include "api/param.h"
 #include "api/reply.h"
+#include "api/targets_json.h"
 #include "base/alloc.h"
 #include "model/text.h"
 
@@ -213,5 +214,6 @@ void api_metadata(void *ctx, struct web_request *req, struct web_response *res)
 		json_object_set_new(o, f->name, a);
 	}
 	snapshot_unref(s);
+	scraped_metadata_json(api, only, o);
 	reply_json(res, o);
 }

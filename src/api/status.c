@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "api/rules_json.h"
+#include "api/targets_json.h"
 #include "exposition/escape.h"
 #include "model/text.h"
 
@@ -106,6 +107,29 @@ static void add_rules(const struct api *api, struct buf *out)
 	json_decref(groups);
 }
 
+static void add_targets(const struct api *api, struct buf *out)
+{
+	json_t *targets = active_targets_json(api, NULL), *t;
+	size_t i;
+	if (json_array_size(targets)) {
+		buf_addf(out, "<h2>Scrape targets (%zu)</h2>\n", json_array_size(targets));
+		buf_adds(out, "<table><tr><th>Job<th>URL<th>Health<th>Labels<th>Last scrape<th>Error</tr>\n");
+	}
+	json_array_foreach(targets, i, t) {
+		buf_addf(out, "<tr%s>", strcmp(get(t, "health"), "down") == 0 ? " class=\"bad\"" : "");
+		add_cell(get(t, "scrapePool"), out);
+		add_cell(get(t, "scrapeUrl"), out);
+		add_cell(get(t, "health"), out);
+		add_map_cell(json_object_get(t, "labels"), out);
+		add_cell(get(t, "lastScrape"), out);
+		add_cell(get(t, "lastError"), out);
+		buf_adds(out, "</tr>\n");
+	}
+	if (json_array_size(targets))
+		buf_adds(out, "</table>\n");
+	json_decref(targets);
+}
+
 /* The ledger of DESIGN: seen, recorded, lost by reason. */
 static void add_ledger(const struct api *api, struct buf *out)
 {
@@ -138,14 +162,19 @@ static void add_window(const struct api *api, struct buf *out)
 {
 	struct store_stats st;
 	store_stats(api->store, &st);
-	buf_addf(out, "<h2>Window of own samples</h2>\n<p>%llu series, %llu samples in %.1f MiB; %llu samples dropped for want of room.</p>\n",
-		 (unsigned long long)st.series, (unsigned long long)st.samples, (double)st.bytes / (1 << 20),
-		 (unsigned long long)st.dropped_total);
+	struct buf retention = BUF_INIT;
+	text_duration(st.retention_ms, &retention);
+	buf_addf(out,
+		 "<h2>Window of samples</h2>\n<p>%llu series, %llu samples in %.1f MiB of at most %.1f MiB, kept for %s; %llu samples dropped "
+		 "for want of room.</p>\n",
+		 (unsigned long long)st.series, (unsigned long long)st.samples, (double)st.bytes / (1 << 20), (double)st.budget / (1 << 20),
+		 buf_str(&retention), (unsigned long long)st.dropped_total);
+	buf_free(&retention);
 }
 
 static void add_links(const struct api *api, struct buf *out)
 {
-	static const char *const links[] = {"/api/v1/rules", "/api/v1/alerts", "/api/v1/metadata", "/api/v1/status/buildinfo", "/-/healthy",
+	static const char *const links[] = {"/api/v1/rules", "/api/v1/alerts", "/api/v1/targets", "/api/v1/metadata", "/api/v1/status/buildinfo", "/-/healthy",
 					    "/-/ready"};
 	buf_adds(out, "<p><a href=\"");
 	add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
@@ -176,6 +205,7 @@ void api_status_page(void *ctx, struct web_request *req, struct web_response *re
 	add_links(api, out);
 	add_alerts(api, out);
 	add_rules(api, out);
+	add_targets(api, out);
 	add_ledger(api, out);
 	add_window(api, out);
 	buf_adds(out, "</body></html>\n");

@@ -27,6 +27,7 @@
 #include "loader/loader.h"
 #include "notifier/notifier.h"
 #include "rules/manager.h"
+#include "scrape/scrape.h"
 #include "store/store.h"
 
 #define DRAIN_MS 10000
@@ -162,6 +163,8 @@ static void name_ourselves(struct app *a)
 		a->external_url[--n] = 0;
 	a->own_labels = labels_from("job", "reqtally", "instance", a->instance, NULL);
 	a->api.instance = a->instance;
+	a->api.external_url = a->external_url;
+	a->api.listen_address = address;
 }
 
 static void report(void *self, const char *message)
@@ -193,7 +196,7 @@ static int start(struct app *a, char **error)
 		a->first = config_default();
 	if (err)
 		return err;
-	a->store = store_new(&(struct store_options){0});
+	a->store = store_new(&(struct store_options){.budget = a->first->window.size});
 	a->api = (struct api){.store = a->store,
 			      .promql = a->opt.promql,
 			      .version = REQTALLY_VERSION,
@@ -207,6 +210,8 @@ static int start(struct app *a, char **error)
 		return err;
 	name_ourselves(a);
 	a->notifier = notifier_new(&(struct notifier_options){.report = report});
+	a->scraper = scraper_new(&(struct scraper_options){.store = a->store, .report = report});
+	a->api.scraper = a->scraper;
 	if ((err = reload_apply(a, a->first, error)))
 		return err;
 	a->api.rules = a->rules;
@@ -237,12 +242,27 @@ int app_start(struct app *a, const struct app_options *opt, char **error)
 	return 0;
 }
 
+static void report_own_scrape(struct app *a, const char *name, int64_t t, double v)
+{
+	struct labels_builder b;
+	labels_builder_init(&b, a->own_labels);
+	labels_builder_set(&b, SV(LABEL_NAME), sv_of(name));
+	struct labels *ls = labels_builder_build(&b);
+	labels_builder_free(&b);
+	store_append(a->store, ls, t, v);
+	labels_unref(ls);
+}
+
+/* We are a job of our own, and as every job have an `up`. */
 static void scrape_ourselves(struct app *a)
 {
+	int64_t begun = clock_unix_ms();
+	uint64_t begun_ns = clock_mono_ns();
 	struct snapshot *s = app_collect(a);
-	if (!s)
-		return;
-	store_append_snapshot(a->store, s, a->own_labels);
+	if (s)
+		store_append_snapshot(a->store, s, a->own_labels);
+	report_own_scrape(a, "up", s ? s->t : begun, s != NULL);
+	report_own_scrape(a, "scrape_duration_seconds", s ? s->t : begun, (double)(clock_mono_ns() - begun_ns) / 1e9);
 	snapshot_unref(s);
 }
 
@@ -321,6 +341,7 @@ void app_stop(struct app *a)
 {
 	web_free(a->web);
 	pressure_stop(a->pressure);
+	scraper_free(a->scraper);
 	if (a->notifier) {
 		notifier_stop(a->notifier, DRAIN_MS);
 		notifier_free(a->notifier);

@@ -39,6 +39,7 @@ struct app {
 	struct notifier *notifier;
 	struct rule_manager *rules;
 	struct alert_state_keeper alert_state;
+	struct scraper *scraper;
 	struct web *web;
 	struct web_config *web_config;
 	struct api api;

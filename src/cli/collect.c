@@ -8,6 +8,7 @@
 #include "exposition/web_metrics.h"
 #include "notifier/metrics.h"
 #include "rules/manager.h"
+#include "scrape/scrape.h"
 #include "store/metrics.h"
 
 static void add(struct snapshot *s, const char *name, enum family_type type, const char *unit, const char *help, double v)
@@ -46,6 +47,7 @@ struct snapshot *app_collect(struct app *a)
 	}
 	rule_families(a->rules, s);
 	notifier_metrics(a->notifier, s);
+	scraper_metrics(a->scraper, s);
 	store_metrics(a->store, s);
 	web_metrics(a->web, s);
 	add(s, "reqtally_config_last_reload_successful", FAMILY_GAUGE, NULL, "Whether the last reload of the configuration succeeded.",

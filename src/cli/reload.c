@@ -12,8 +12,10 @@
 #include "base/log.h"
 #include "cli/bundled.h"
 #include "config/config.h"
+#include "model/text.h"
 #include "notifier/notifier.h"
 #include "rules/manager.h"
+#include "scrape/scrape.h"
 #include "store/store.h"
 
 /* Without a configuration file nobody has set an interval: often enough that `for: 2m` means two minutes. */
@@ -109,14 +111,15 @@ static int load_rules(const struct app *a, const struct config *cfg, struct rule
 }
 
 /* The window keeps what rules read, for as far back as they look. */
-static void follow_rules(struct app *a, const struct rule_set *set)
+static void follow_rules(struct app *a, const struct config *cfg, const struct rule_set *set)
 {
 	struct store_filter *f = store_filter_new();
 	for (size_t i = 0; i < set->n; i++)
 		for (size_t k = 0; k < set->groups[i].n_rules; k++)
 			promql_selectors(set->groups[i].rules[k].expr, store_filter_add, f);
 	int64_t range = store_filter_range(f) + RETENTION_MARGIN_MS;
-	store_set_retention(a->store, range > 3600000 ? range : 3600000);
+	int64_t retention = range > cfg->window.retention ? range : cfg->window.retention;
+	store_set_limits(a->store, retention, cfg->window.size);
 	store_set_filter(a->store, f);
 }
 
@@ -134,7 +137,7 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 		free(names);
 	}
 	struct rule_manager_options opt = rule_options(a, cfg);
-	follow_rules(a, set);
+	follow_rules(a, cfg, set);
 	size_t rules = rule_set_count(set);
 	if (!a->rules) {
 		a->rules = rule_manager_new(&opt);
@@ -142,11 +145,17 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 	}
 	rule_manager_apply(a->rules, set, &opt, clock_unix_ms());
 	notifier_reload(a->notifier, cfg->alerting);
+	scraper_apply(a->scraper, cfg->scraping);
 	__atomic_store_n(&a->scrape_ms, cfg->path ? cfg->global.scrape_interval : DEFAULT_INTERVAL_MS, __ATOMIC_RELAXED);
 	a->api.promql.subquery_step_ms = opt.promql.subquery_step_ms;
 	a->config = cfg;
 	__atomic_store_n(&a->reload_ok, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&a->reload_ms, clock_unix_ms(), __ATOMIC_RELAXED);
+	struct buf window = BUF_INIT;
+	text_duration(store_retention(a->store), &window);
+	log_info("the window keeps samples for %s in at most %.0f MiB; %zu scrape jobs", buf_str(&window),
+		 (double)cfg->window.size / (1 << 20), cfg->scraping->n);
+	buf_free(&window);
 	log_info("%zu rules from %s", rules, cfg->path ? cfg->path : "the bundled file");
 	return 0;
 }

@@ -13,6 +13,10 @@
 #include "base/cleanup.h"
 #include "config/decode.h"
 
+#define WINDOW_SIZE_MIN (1ull << 20)
+#define WINDOW_SIZE_MAX (16ull << 30)
+#define WINDOW_RETENTION_MIN 60000
+
 static const double default_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10};
 
 int config_read_file(const char *path, struct buf *out, char **error)
@@ -60,6 +64,8 @@ struct config *config_default(void)
 	cfg->alerting = xcalloc(1, sizeof(*cfg->alerting));
 	cfg->alerting->refs = 1;
 	cfg->alerting->external_labels = labels_empty();
+	cfg->scraping = config_scraping_new();
+	cfg->window = (struct config_window){.retention = 3600000, .size = 64ull << 20};
 	memcpy(cfg->http.buckets, default_buckets, sizeof(default_buckets));
 	cfg->http.n_buckets = ARRAY_SIZE(default_buckets);
 	cfg->http.budget_endpoints = 1000;
@@ -74,8 +80,10 @@ void config_free(struct config *cfg)
 		return;
 	free(cfg->path);
 	labels_unref(cfg->global.external_labels);
+	free(cfg->global.scrape.escaping);
 	config_alerting_unref(cfg->alerting);
-	struct strings *lists[] = {&cfg->rule_patterns,		&cfg->rule_files,	       &cfg->http.routes,
+	config_scraping_unref(cfg->scraping);
+	struct strings *lists[] = {&cfg->scrape_files,	       &cfg->rule_patterns,		&cfg->rule_files,	       &cfg->http.routes,
 				   &cfg->http.streams,		&cfg->http.include_services,   &cfg->http.exclude_services,
 				   &cfg->not_acted_on,		&cfg->warnings};
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -148,18 +156,8 @@ static void decode_global(struct decoder *d, const struct yaml_node *node, void 
 		{"metric_name_validation_scheme", check_name_scheme, 0, 0},
 		{"query_log_file", check_string, 0, FIELD_INERT},
 		{"scrape_failure_log_file", check_string, 0, FIELD_INERT},
-		{"scrape_protocols", check_strings, 0, FIELD_INERT},
-		{"body_size_limit", check_size, 0, FIELD_INERT},
-		{"sample_limit", check_uint, 0, FIELD_INERT},
-		{"target_limit", check_uint, 0, FIELD_INERT},
-		{"label_limit", check_uint, 0, FIELD_INERT},
-		{"label_name_length_limit", check_uint, 0, FIELD_INERT},
-		{"label_value_length_limit", check_uint, 0, FIELD_INERT},
-		{"keep_dropped_targets", check_uint, 0, FIELD_INERT},
-		{"metric_name_escaping_scheme", check_string, 0, FIELD_INERT},
-		{"scrape_native_histograms", check_bool, 0, FIELD_INERT},
+		SCRAPE_COMMON_FIELDS(struct config_global, scrape),
 		{"convert_classic_histograms_to_nhcb", check_bool, 0, FIELD_INERT},
-		{"always_scrape_classic_histograms", check_bool, 0, FIELD_INERT},
 		{"extra_scrape_metrics", check_bool, 0, FIELD_INERT},
 	};
 	struct config_global *g = to;
@@ -230,6 +228,33 @@ static void decode_alerting_section(struct decoder *d, const struct yaml_node *n
 	decode_alerting(d, node, cfg->alerting);
 }
 
+static void decode_jobs(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	struct config *cfg = to;
+	decode_scrape_configs(d, node, cfg->scraping);
+}
+
+static void decode_scrape_files(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	struct config *cfg = to;
+	decode_files(d, node, &cfg->scrape_files);
+}
+
+static void decode_window(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	static const struct field fields[] = {
+		{"retention", decode_duration, offsetof(struct config_window, retention), 0},
+		{"size", decode_size, offsetof(struct config_window, size), 0},
+	};
+	struct config_window *w = to;
+	decode_map(d, node, w, fields, ARRAY_SIZE(fields));
+	const struct yaml_node *size = yaml_get(node, "size"), *retention = yaml_get(node, "retention");
+	if (size && (w->size < WINDOW_SIZE_MIN || w->size > WINDOW_SIZE_MAX))
+		decode_fail(d, size, "window.size: want 1MB to 16GB, got \"%s\"", size->text);
+	if (retention && w->retention < WINDOW_RETENTION_MIN)
+		decode_fail(d, retention, "window.retention: want at least 1m, got \"%s\"", retention->text);
+}
+
 static void decode_root(struct decoder *d, const struct yaml_node *root, struct config *cfg)
 {
 	static const struct field fields[] = {
@@ -237,8 +262,9 @@ static void decode_root(struct decoder *d, const struct yaml_node *root, struct 
 		{"rule_files", decode_rule_files, 0, 0},
 		{"alerting", decode_alerting_section, 0, 0},
 		{"http", decode_http_section, offsetof(struct config, http), 0},
-		{"scrape_configs", check_scrape_configs, 0, FIELD_INERT},
-		{"scrape_config_files", check_strings, 0, FIELD_INERT},
+		{"window", decode_window, offsetof(struct config, window), 0},
+		{"scrape_configs", decode_jobs, 0, 0},
+		{"scrape_config_files", decode_scrape_files, 0, 0},
 		{"remote_write", check_remote_write, 0, FIELD_INERT},
 		{"remote_read", check_remote_read, 0, FIELD_INERT},
 		{"storage", check_storage, 0, FIELD_INERT},
@@ -250,6 +276,7 @@ static void decode_root(struct decoder *d, const struct yaml_node *root, struct 
 	const struct yaml_node *scheme = yaml_get(yaml_get(root, "global"), "metric_name_validation_scheme");
 	d->legacy_names = scheme && scheme->text && strcmp(scheme->text, "legacy") == 0;
 	decode_map(d, root, cfg, fields, ARRAY_SIZE(fields));
+	decode_scrape_end(d, root, &cfg->scrape_files, cfg);
 	labels_unref(cfg->alerting->external_labels);
 	cfg->alerting->external_labels = labels_ref(cfg->global.external_labels);
 }

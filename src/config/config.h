@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/strings.h"
+#include "config/scrape.h"
 #include "config/targets.h"
 #include "model/labels.h"
 #include "model/relabel.h"
@@ -24,11 +25,7 @@ struct config_global {
 	int64_t scrape_interval, scrape_timeout, evaluation_interval, rule_query_offset; /* ms */
 	struct labels *external_labels;
 	bool legacy_names; /* metric_name_validation_scheme: legacy */
-};
-
-struct config_file_sd {
-	struct strings files; /* globs, absolute or from the working directory */
-	int64_t refresh_interval; /* ms */
+	struct config_scrape_common scrape; /* what jobs have that say nothing else */
 };
 
 /* One item of alerting.alertmanagers: any number of Alertmanagers that are spoken to in the same way. */
@@ -53,6 +50,12 @@ struct config_alerting {
 	size_t n, cap;
 };
 
+/* The window of samples in memory that rules and queries read. */
+struct config_window {
+	int64_t retention; /* ms; rules that look back further make it longer */
+	uint64_t size;	   /* bytes */
+};
+
 /* Which requests are counted, and how. */
 struct config_http {
 	double buckets[CONFIG_BUCKETS_MAX]; /* seconds, ascending */
@@ -72,8 +75,11 @@ struct config {
 	struct strings rule_patterns; /* as written */
 	struct strings rule_files;    /* the files they match now, sorted within a pattern, each once */
 	struct config_alerting *alerting;
+	struct strings scrape_files; /* scrape_config_files as globs */
+	struct config_scraping *scraping;
+	struct config_window window;
 	struct config_http http;
-	struct strings not_acted_on; /* "scrape_configs", "global.scrape_protocols", ... each once */
+	struct strings not_acted_on; /* "remote_write", "global.query_log_file", ... each once */
 	struct strings warnings;     /* "FILE:LINE:COL: ...", for the log */
 };
 

@@ -13,9 +13,12 @@
 #include "base/buf.h"
 #include "base/strings.h"
 #include "base/yaml.h"
+#include "config/scrape.h"
 #include "config/targets.h"
 #include "model/relabel.h"
 #include "net/options.h"
+
+struct config;
 
 struct decoder {
 	const char *file;
@@ -109,7 +112,28 @@ void decode_http_client_end(struct decoder *d, const struct yaml_node *node, con
 decode_fn decode_http_section;	/* struct config_http * */
 decode_fn decode_alerting;	/* struct config_alerting * */
 decode_fn decode_file_sd;	/* struct config_file_sd *: one item */
-decode_fn check_scrape_configs, check_remote_write, check_remote_read, check_storage, check_tracing, check_otlp, check_runtime;
+decode_fn decode_scrape_configs; /* struct config_scraping * */
+decode_fn check_remote_write, check_remote_read, check_storage, check_tracing, check_otlp, check_runtime;
+
+/* The keys of global that jobs take over, for decode_map: SCRAPE_COMMON_FIELDS(type, member, inert). */
+decode_fn decode_protocols;   /* enum config_protocol[N_PROTOCOLS] */
+decode_fn decode_size;	      /* uint64_t *: bytes, "512MB" */
+decode_fn decode_switch;      /* signed char *: 0 or 1, for what may be unset (-1) */
+decode_fn decode_escaping;    /* char ** */
+#define SCRAPE_COMMON_FIELDS(type, member)                                                                              \
+	{"scrape_protocols", decode_protocols, offsetof(type, member.protocols), 0},                                    \
+	{"body_size_limit", decode_size, offsetof(type, member.limits.body_size), 0},                                   \
+	{"sample_limit", decode_uint, offsetof(type, member.limits.samples), 0},                                        \
+	{"target_limit", decode_uint, offsetof(type, member.limits.targets), 0},                                        \
+	{"label_limit", decode_uint, offsetof(type, member.limits.labels), 0},                                          \
+	{"label_name_length_limit", decode_uint, offsetof(type, member.limits.label_name_length), 0},                   \
+	{"label_value_length_limit", decode_uint, offsetof(type, member.limits.label_value_length), 0},                 \
+	{"keep_dropped_targets", decode_uint, offsetof(type, member.limits.keep_dropped), 0},                           \
+	{"metric_name_escaping_scheme", decode_escaping, offsetof(type, member.escaping), 0},                           \
+	{"scrape_native_histograms", decode_switch, offsetof(type, member.native_histograms), 0},                       \
+	{"always_scrape_classic_histograms", decode_switch, offsetof(type, member.always_classic), 0}
+/* Reads scrape_config_files and gives every job what global says for all. ROOT is the whole document. */
+void decode_scrape_end(struct decoder *d, const struct yaml_node *root, const struct strings *files, struct config *cfg);
 
 /* Reads at most YAML_MAX_BYTES. 0, or a negative errno and *ERROR "PATH: why". */
 int config_read_file(const char *path, struct buf *out, char **error);

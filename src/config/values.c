@@ -247,19 +247,40 @@ void check_number(struct decoder *d, const struct yaml_node *node, void *to)
 		decode_double(d, node, &v);
 }
 
-/* Bytes with a unit: 512MB, 1.5GiB, 0. */
-void check_size(struct decoder *d, const struct yaml_node *node, void *to)
+/* Bytes with a unit, in powers of 1024 as Prometheus has them: 512MB, 1.5GiB, 0. */
+void decode_size(struct decoder *d, const struct yaml_node *node, void *to)
 {
-	static const char *const units[] = {"B",  "KB",  "MB",  "GB",  "TB",  "PB",  "EB",  "KiB",
-					    "MiB", "GiB", "TiB", "PiB", "EiB", "K", "M", "G", "T", "P", "E"};
+	static const char powers[] = "KMGTPE";
+	uint64_t *bytes = to;
+	double v;
 	if (node->kind == YAML_NULL || !is_scalar(d, node, "a size such as 512MB"))
 		return;
 	size_t digits = strspn(node->text, "0123456789.");
-	bool ok = digits > 0 && strcmp(node->text, "0") == 0;
-	for (size_t i = 0; i < ARRAY_SIZE(units) && digits > 0 && !ok; i++)
-		ok = strcasecmp(node->text + digits, units[i]) == 0;
-	if (!ok)
+	const char *unit = node->text + digits;
+	bool ok = text_parse_float(sv_make(node->text, digits), &v), any = false;
+	if (ok && *unit) {
+		for (size_t i = 0; powers[i] && !any; i++)
+			if (strncasecmp(unit, &powers[i], 1) == 0) {
+				v = ldexp(v, 10 * (int)(i + 1));
+				unit++;
+				any = true;
+			}
+		if (any && strcasecmp(unit, "iB") == 0)
+			unit++;
+		ok = (any && !*unit) || strcasecmp(unit, "B") == 0;
+	} else {
+		ok = ok && strcmp(node->text, "0") == 0;
+	}
+	if (!ok || v >= 0x1p63)
 		decode_fail(d, node, "%s: want a size with a unit such as 512MB, got \"%s\"", buf_str(&d->path), node->text);
+	else
+		*bytes = (uint64_t)v;
+}
+
+void check_size(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	uint64_t v;
+	decode_size(d, node, &v);
 }
 
 void check_strings(struct decoder *d, const struct yaml_node *node, void *to)

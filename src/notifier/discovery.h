@@ -5,23 +5,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/stat.h>
 
 #include "config/config.h"
-
-struct discovered_file {
-	size_t block; /* index in the alerting configuration */
-	char *path;
-	struct stat st; /* as of the last reading */
-	struct target_groups groups; /* what it held when it last could be read */
-};
-
-struct peer_discovery {
-	struct discovered_file *v;
-	size_t n, cap;
-	uint64_t errors;
-	char *error;
-};
+#include "config/file_sd.h"
 
 struct endpoint {
 	size_t block;
@@ -35,10 +21,9 @@ struct endpoints {
 
 /* Looks at the files again and reads those that changed. True if the targets may be others than before. A file that cannot be
  * read keeps its targets; a file that is gone loses them. */
-bool peer_discovery_refresh(struct peer_discovery *d, const struct config_alerting *alerting);
+bool peer_discovery_refresh(struct file_sd_cache *d, const struct config_alerting *alerting);
 /* The URLs to send to, each once in a block, at most MAX. */
-void peer_discovery_endpoints(struct peer_discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out);
-void peer_discovery_free(struct peer_discovery *d);
+void peer_discovery_endpoints(struct file_sd_cache *d, const struct config_alerting *alerting, size_t max, struct endpoints *out);
 void endpoints_free(struct endpoints *e);
 
 #endif

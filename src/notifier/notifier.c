@@ -20,7 +20,7 @@
 struct notifier {
 	struct notifier_options options;
 	pthread_mutex_t configuring;
-	struct peer_discovery discovery;
+	struct file_sd_cache discovery;
 	pthread_t keeper; /* looks at the files of file_sd_configs and clears away peers that have gone */
 	bool has_keeper;
 
@@ -213,8 +213,8 @@ void notifier_reload(struct notifier *n, struct config_alerting *alerting)
 	pthread_mutex_lock(&n->configuring);
 	/* Block numbers are another configuration's: read all files anew. */
 	uint64_t errors = n->discovery.errors;
-	struct peer_discovery fresh = {.errors = errors};
-	peer_discovery_free(&n->discovery);
+	struct file_sd_cache fresh = {.errors = errors};
+	file_sd_free(&n->discovery);
 	n->discovery = fresh;
 	peer_discovery_refresh(&n->discovery, alerting);
 	if (!n->stopped)
@@ -347,7 +347,7 @@ void notifier_free(struct notifier *n)
 	free(n->peers);
 	free(n->leaving);
 	config_alerting_unref(n->alerting);
-	peer_discovery_free(&n->discovery);
+	file_sd_free(&n->discovery);
 	free(n->discovery_error);
 	pthread_cond_destroy(&n->keeper_wake);
 	pthread_mutex_destroy(&n->lock);

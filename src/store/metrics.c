@@ -18,6 +18,10 @@ void store_metrics(struct store *store, struct snapshot *s)
 	add_value(s, "reqtally_window_series", FAMILY_GAUGE, NULL, "Series in the window of own samples.", st.series);
 	add_value(s, "reqtally_window_samples", FAMILY_GAUGE, NULL, "Samples in the window.", st.samples);
 	add_value(s, "reqtally_window_bytes", FAMILY_GAUGE, "bytes", "Memory of the window.", st.bytes);
+	add_value(s, "reqtally_window_limit_bytes", FAMILY_GAUGE, "bytes", "Memory that the window may take.", st.budget);
+	family_add_value(snapshot_family(s, "reqtally_window_retention_seconds", FAMILY_GAUGE, "seconds",
+					 "How long samples are kept, if there is room."),
+			 labels_empty(), (double)st.retention_ms / 1e3);
 	add_value(s, "reqtally_window_samples_appended_total", FAMILY_COUNTER, NULL, "Samples that were taken in.", st.appended_total);
 	struct family *f = snapshot_family(s, "reqtally_window_samples_refused_total", FAMILY_COUNTER, NULL, "Samples that were not taken in.");
 	add_reason(f, "out_of_order", st.out_of_order_total);

@@ -348,11 +348,43 @@ int store_append(struct store *s, const struct labels *labels, int64_t t, double
 	return r;
 }
 
+void store_append_batch(struct store *s, struct store_sample *samples, size_t n)
+{
+	pthread_rwlock_wrlock(&s->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct store_sample *p = &samples[i];
+		if (!i || p->t > s->newest_t)
+			store_expire(s, s->newest_t > p->t ? s->newest_t : p->t);
+		struct stored *series = p->marker ? stored_find(s, p->labels) : stored_get(s, p->labels);
+		if (p->marker && (!series || !series->newest || p->t <= series->newest->t_last))
+			p->err = 0;
+		else
+			p->err = series ? stored_append(s, series, p->t, p->v) : -ENOSPC;
+	}
+	pthread_rwlock_unlock(&s->lock);
+}
+
 void store_set_retention(struct store *s, int64_t retention_ms)
 {
 	pthread_rwlock_wrlock(&s->lock);
 	s->opt.retention_ms = retention_ms;
 	pthread_rwlock_unlock(&s->lock);
+}
+
+void store_set_limits(struct store *s, int64_t retention_ms, size_t budget)
+{
+	pthread_rwlock_wrlock(&s->lock);
+	s->opt.retention_ms = retention_ms;
+	s->opt.budget = budget;
+	pthread_rwlock_unlock(&s->lock);
+}
+
+int64_t store_retention(struct store *s)
+{
+	pthread_rwlock_rdlock(&s->lock);
+	int64_t ms = s->opt.retention_ms;
+	pthread_rwlock_unlock(&s->lock);
+	return ms;
 }
 
 const struct sample_source *store_source(struct store *s)
@@ -364,6 +396,8 @@ void store_stats(struct store *s, struct store_stats *out)
 {
 	pthread_rwlock_rdlock(&s->lock);
 	*out = s->stats;
+	out->retention_ms = s->opt.retention_ms;
+	out->budget = s->opt.budget;
 	out->oldest_t = 0;
 	bool any = false;
 	for (size_t i = 0; i < s->n_buckets; i++)

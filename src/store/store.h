@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "model/family.h"
+#include "model/histogram.h"
 #include "model/sample.h"
 
 struct store;
@@ -26,6 +27,19 @@ void store_free(struct store *s);
 /* Appends one sample; LABELS hold __name__. -ESTALE: not newer than the series' last sample; -EEXIST: same time, another value (the
  * same value again is 0 and nothing happens); -ENOSPC: a new series finds no room in the budget. Each is counted. */
 int store_append(struct store *s, const struct labels *labels, int64_t t, double v);
+
+/* One of a batch. ERR becomes what store_append would have returned. */
+struct store_sample {
+	struct labels *labels;
+	int64_t t;
+	double v;
+	const struct histogram *h; /* copied; NULL: V */
+	/* A stale marker for a series that ends: it makes no series, and where the series has a sample of that time already it is
+	 * left out without being counted as refused. */
+	bool marker;
+	int err;
+};
+void store_append_batch(struct store *s, struct store_sample *samples, size_t n);
 
 /* Appends a scrape: every family becomes its series (name; name_bucket with le in its canonical spelling, name_sum, name_count), with
  * EXTRA added (job, instance; a label of the metric by such a name becomes exported_NAME). A series that the scrape before had and
@@ -45,6 +59,9 @@ int64_t store_filter_range(const struct store_filter *f);
 void store_set_filter(struct store *s, struct store_filter *filter);
 
 void store_set_retention(struct store *s, int64_t retention_ms);
+/* The same, and the bytes: what is over is dropped, oldest first, with the next append. */
+void store_set_limits(struct store *s, int64_t retention_ms, size_t budget);
+int64_t store_retention(struct store *s);
 
 /* For PromQL. A select past max_select samples is -E2BIG. The source lives as long as the store. */
 const struct sample_source *store_source(struct store *s);
@@ -62,6 +79,8 @@ struct store_stats {
 	uint64_t refused_series_total;		    /* appends to a new series that found no room */
 	uint64_t expired_total, dropped_total;	    /* samples gone by age; by the budget */
 	int64_t oldest_t;			    /* of all samples; 0 if there is none */
+	int64_t retention_ms;
+	uint64_t budget;
 };
 void store_stats(struct store *s, struct store_stats *out);
 

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "net/fetch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "net/request.h"
+
+#define MAX_CONNECTIONS 64 /* kept open */
+
+struct transfer {
+	struct transfer *next;
+	struct http_fetcher *f;
+	CURL *curl;
+	struct net_request net;
+	struct buf body;
+	char *reason;
+	void *arg;
+	int err;     /* why we ended it ourselves */
+	char *error; /* it could not be started, or what we ended it for */
+	bool added;  /* to the multi handle */
+};
+
+struct http_fetcher {
+	CURLM *multi;
+	struct transfer *first;
+	size_t n, total, max_total;
+};
+
+struct http_fetcher *http_fetcher_new(size_t max_total)
+{
+	net_global_init();
+	struct http_fetcher *f = xcalloc(1, sizeof(*f));
+	f->max_total = max_total;
+	f->multi = curl_multi_init();
+	if (!f->multi)
+		abort();
+	curl_multi_setopt(f->multi, CURLMOPT_MAXCONNECTS, (long)MAX_CONNECTIONS);
+	return f;
+}
+
+static void transfer_free(struct transfer *t)
+{
+	struct http_fetcher *f = t->f;
+	struct transfer **p = &f->first;
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	if (t->added)
+		curl_multi_remove_handle(f->multi, t->curl);
+	curl_easy_cleanup(t->curl);
+	f->total -= t->body.cap;
+	f->n--;
+	buf_free(&t->body);
+	net_request_free(&t->net);
+	free(t->reason);
+	free(t->error);
+	free(t);
+}
+
+void http_fetcher_free(struct http_fetcher *f)
+{
+	if (!f)
+		return;
+	while (f->first)
+		transfer_free(f->first);
+	curl_multi_cleanup(f->multi);
+	free(f);
+}
+
+static size_t on_body(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	size_t before = t->body.cap, most = t->f->max_total - (t->f->total - before);
+	if (t->body.n + n > t->body.max) {
+		t->err = -EFBIG;
+		return 0;
+	}
+	/* A buffer grows by doubling: the sum is looked at before and after. */
+	if (t->body.n + n > most) {
+		t->err = -ENOBUFS;
+		return 0;
+	}
+	buf_add(&t->body, p, n);
+	t->f->total += t->body.cap - before;
+	return n;
+}
+
+/* "HTTP/1.1 404 Not Found": a redirect has a line for each answer, the last one counts. */
+static size_t on_header(char *p, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	if (n < 5 || memcmp(p, "HTTP/", 5) != 0)
+		return n;
+	const char *end = p + n, *s = memchr(p, ' ', n);
+	s = s ? memchr(s + 1, ' ', (size_t)(end - s - 1)) : NULL;
+	free(t->reason);
+	t->reason = NULL;
+	if (s) {
+		while (end > s + 1 && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
+			end--;
+		t->reason = xstrndup(s + 1, (size_t)(end - s - 1));
+	}
+	return n;
+}
+
+void http_fetcher_start(struct http_fetcher *f, const struct http_fetch *fetch)
+{
+	struct transfer *t = xcalloc(1, sizeof(*t));
+	t->f = f;
+	t->arg = fetch->arg;
+	t->body = BUF_LIMIT(fetch->max_body);
+	t->curl = curl_easy_init();
+	if (!t->curl)
+		abort();
+	t->next = f->first;
+	f->first = t;
+	f->n++;
+	for (size_t i = 0; i < fetch->n_headers && !t->err; i++)
+		t->err = net_add_header(&t->net.headers, fetch->headers[2 * i], ": ", fetch->headers[2 * i + 1], &t->error);
+	if (!t->err)
+		t->err = net_request_prepare(&t->net, t->curl, fetch->options, fetch->url, &t->error);
+	if (t->err)
+		return;
+	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
+	curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)fetch->timeout_ms);
+	/* The name of a host that never resolves must not hold up the thread when its time is over. */
+	curl_easy_setopt(t->curl, CURLOPT_QUICK_EXIT, 1L);
+	/* curl unpacks as the body comes in, so that a bomb meets max_body. */
+	curl_easy_setopt(t->curl, CURLOPT_ACCEPT_ENCODING, fetch->gzip ? "gzip" : "identity");
+	if (curl_multi_add_handle(f->multi, t->curl) != CURLM_OK)
+		abort();
+	t->added = true;
+}
+
+void http_fetcher_cancel(struct http_fetcher *f, void *arg)
+{
+	for (struct transfer *t = f->first, *next; t; t = next) {
+		next = t->next;
+		if (t->arg == arg)
+			transfer_free(t);
+	}
+}
+
+size_t http_fetcher_running(const struct http_fetcher *f)
+{
+	return f->n;
+}
+
+static void report(struct transfer *t, CURLcode code, void (*done)(void *ctx, const struct http_fetched *r), void *ctx)
+{
+	struct http_fetched r = {.arg = t->arg, .reason = t->reason ? t->reason : ""};
+	if (t->err == -EFBIG || t->err == -ENOBUFS) {
+		r.err = t->err;
+		r.error = t->err == -EFBIG ? "body size limit exceeded" : "no memory for its body: too many large ones at once";
+	} else if (t->err) {
+		r.err = t->err;
+		r.error = t->error;
+	} else if (code != CURLE_OK) {
+		r.err = code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
+		r.error = t->net.error[0] ? t->net.error : curl_easy_strerror(code);
+	} else {
+		long status = 0;
+		char *type = NULL;
+		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+		curl_easy_getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
+		r.status = (int)status;
+		r.content_type = type;
+		r.body = sv_make(buf_str(&t->body), t->body.n);
+	}
+	done(ctx, &r);
+	transfer_free(t);
+}
+
+void http_fetcher_run(struct http_fetcher *f, int timeout_ms, void (*done)(void *ctx, const struct http_fetched *r), void *ctx)
+{
+	int running, left;
+	for (struct transfer *t = f->first, *next; t; t = next) {
+		next = t->next;
+		if (!t->added) {
+			report(t, CURLE_OK, done, ctx);
+			timeout_ms = 0;
+			break; /* the list may be another now */
+		}
+	}
+	curl_multi_perform(f->multi, &running);
+	curl_multi_poll(f->multi, NULL, 0, timeout_ms, NULL);
+	curl_multi_perform(f->multi, &running);
+	for (CURLMsg *m; (m = curl_multi_info_read(f->multi, &left));) {
+		struct transfer *t = NULL;
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		CURLcode code = m->data.result;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		report(t, code, done, ctx);
+	}
+}
+
+void http_fetcher_wake(struct http_fetcher *f)
+{
+	curl_multi_wakeup(f->multi);
+}
