@@ -308,7 +308,8 @@ static void commit(struct ingest *in, struct store *store)
 		in->counts->out_of_order += s[i].err == -ESTALE;
 		in->counts->duplicate += s[i].err == -EEXIST;
 		in->counts->no_room += s[i].err == -ENOSPC;
-		in->counts->series_added += p->fresh && !s[i].err;
+		/* A second spelling of a series in the same scrape counts, as in Prometheus, which notices it only later. */
+		in->counts->series_added += p->fresh && (!s[i].err || s[i].err == -EEXIST);
 		p->entry->live = s[i].err != -ENOSPC && (!p->own_time || in->job->track_timestamps_staleness);
 	}
 	free(s);

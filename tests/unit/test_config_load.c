@@ -118,7 +118,13 @@ static void test_debian_prometheus_yml(void **state)
 	}
 	if (config_load("/etc/prometheus/prometheus.yml", &cfg, &error) < 0)
 		fail_msg("%s", error);
-	assert_true(strings_has(&cfg->not_acted_on, "scrape_configs"));
+	assert_int_equal(cfg->not_acted_on.n, 0);
+	assert_int_equal(cfg->scraping->n, 2);
+	assert_string_equal(cfg->scraping->v[0].name, "prometheus");
+	assert_int_equal(cfg->scraping->v[0].common.interval, 5000);
+	assert_int_equal(cfg->scraping->v[1].common.interval, 15000);
+	assert_int_equal(cfg->scraping->v[1].common.timeout, 10000);
+	assert_string_equal(cfg->scraping->v[1].static_targets.v[0].targets.v[0], "localhost:9100");
 	config_free(cfg);
 }
 
@@ -161,8 +167,9 @@ static void test_global(void **state)
 	assert_true(labels_equal(cfg->alerting->external_labels, cfg->global.external_labels));
 	assert_int_equal(cfg->warnings.n, 1);
 	assert_true(strings_has(&cfg->not_acted_on, "global.query_log_file"));
-	assert_true(strings_has(&cfg->not_acted_on, "global.sample_limit"));
-	assert_int_equal(cfg->not_acted_on.n, 3);
+	assert_int_equal(cfg->not_acted_on.n, 1);
+	assert_int_equal(cfg->global.scrape.limits.samples, 10);
+	assert_int_equal(cfg->global.scrape.limits.body_size, 15 << 20);
 	config_free(cfg);
 	expect_error("global: {scrape_interval: 60}\n", "t.yml:1:27: global.scrape_interval: not a valid duration string: \"60\"");
 	expect_error("global: {scrape_interval: [1s]}\n", "t.yml:1:27: global.scrape_interval: want a duration such as 30s or 1m30s, got a list");
@@ -179,7 +186,7 @@ static void test_global(void **state)
 static void test_unknown_keys(void **state)
 {
 	expect_error("globl:\n  a: 1\n", "t.yml:1:1: unknown key \"globl\" in the configuration; did you mean \"global\"? Accepted: global, "
-					 "rule_files, alerting, http, scrape_configs,");
+					 "rule_files, alerting, http, window, scrape_configs,");
 	expect_error("global:\n  scrape_intervall: 5s\n",
 		     "t.yml:2:3: unknown key \"scrape_intervall\" in global; did you mean \"scrape_interval\"? Accepted: scrape_interval, ");
 	expect_error("http:\n  zzzzzzzz: 5\n", "t.yml:2:3: unknown key \"zzzzzzzz\" in http; Accepted: buckets, routes, ");
@@ -341,8 +348,8 @@ static void test_not_acted_on(void **state)
 		"storage: {tsdb: {out_of_order_time_window: 30m}, exemplars: {max_exemplars: 5}}\n"
 		"tracing: {endpoint: 'localhost:4317', insecure: true, sampling_fraction: 1.0}\n"
 		"otlp: {promote_resource_attributes: [a]}\nruntime: {gogc: 75}\n");
-	static const char *const want[] = {"scrape_configs", "scrape_config_files", "remote_write", "remote_read",
-					   "storage",	     "tracing",		    "otlp",	    "runtime"};
+	static const char *const want[] = {"scrape_configs.kubernetes_sd_configs", "scrape_configs.oauth2", "remote_write", "remote_read",
+					   "storage", "tracing", "otlp", "runtime"};
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
 		assert_true(strings_has(&cfg->not_acted_on, want[i]));
 	assert_int_equal(cfg->not_acted_on.n, ARRAY_SIZE(want));
@@ -358,6 +365,114 @@ static void test_not_acted_on(void **state)
 	expect_error("remote_write: [{url: 'http://h:99999/'}]\n",
 		     "t.yml:1:22: remote_write[0].url: \"http://h:99999/\" is not a valid URL: its port");
 	expect_error("remote_write: [{}]\n", "t.yml:1:16: remote_write[0] needs a value for \"url\"");
+}
+
+static void test_scrape_configs(void **state)
+{
+	struct config *cfg = parse_ok(
+		"scrape_configs:\n"
+		"- job_name: plain\n  static_configs: [{targets: ['a:1', 'b:2'], labels: {x: y}}]\n"
+		"- job_name: all\n  scrape_interval: 10s\n  metrics_path: /m\n  scheme: https\n  params: {a: [b, c], d: []}\n  honor_labels: true\n"
+		"  honor_timestamps: false\n  track_timestamps_staleness: true\n  enable_compression: false\n  body_size_limit: 1KB\n"
+		"  sample_limit: 7\n  label_limit: 8\n  label_name_length_limit: 9\n  label_value_length_limit: 10\n  target_limit: 11\n"
+		"  keep_dropped_targets: 12\n  native_histogram_bucket_limit: 13\n  native_histogram_min_bucket_factor: 1.5\n"
+		"  scrape_protocols: [PrometheusText0.0.4, PrometheusProto]\n  fallback_scrape_protocol: PrometheusText1.0.0\n"
+		"  file_sd_configs: [{files: ['t/*.yml'], refresh_interval: 1s}]\n  bearer_token: z\n"
+		"  relabel_configs: [{regex: x, action: labeldrop}]\n  metric_relabel_configs: [{regex: y, action: labeldrop}]\n"
+		"- job_name: native\n  scrape_native_histograms: true\n  scrape_interval: 3s\n  metric_name_validation_scheme: legacy\n"
+		"global: {scrape_interval: 20s, scrape_timeout: 4s, label_limit: 5, always_scrape_classic_histograms: true}\n");
+	assert_int_equal(cfg->scraping->n, 3);
+	const struct config_job *j = &cfg->scraping->v[0];
+	assert_string_equal(j->name, "plain");
+	assert_true(j->common.interval == 20000 && j->common.timeout == 4000 && j->common.limits.labels == 5);
+	assert_true(j->honor_timestamps && !j->honor_labels && j->compression && !j->track_timestamps_staleness);
+	assert_string_equal(j->metrics_path, "/metrics");
+	assert_string_equal(j->scheme, "http");
+	assert_string_equal(j->common.escaping, "allow-utf-8");
+	assert_true(j->common.protocols[0] == PROTOCOL_OM_1 && j->common.protocols[3] == PROTOCOL_TEXT_0 && !j->common.protocols[4]);
+	assert_true(!j->common.native_histograms && j->common.always_classic == 1);
+	assert_string_equal(j->static_targets.v[0].targets.v[1], "b:2");
+	j = &cfg->scraping->v[1];
+	const struct config_scrape_limits *l = &j->common.limits;
+	assert_true(j->common.interval == 10000 && j->common.timeout == 4000);
+	assert_true(l->body_size == 1024 && l->samples == 7 && l->labels == 8 && l->label_name_length == 9 && l->label_value_length == 10 &&
+		    l->targets == 11 && l->keep_dropped == 12 && l->histogram_buckets == 13);
+	assert_true(j->honor_labels && !j->honor_timestamps && j->track_timestamps_staleness && !j->compression);
+	assert_true(j->common.protocols[0] == PROTOCOL_TEXT_0 && j->common.protocols[1] == PROTOCOL_PROTO && !j->common.protocols[2]);
+	assert_true(j->fallback == PROTOCOL_TEXT_1 && j->min_bucket_factor == 1.5);
+	assert_int_equal(j->n_params, 2);
+	assert_string_equal(j->params[0].values.v[1], "c");
+	assert_string_equal(j->file_sd[0].files.v[0], "/etc/x/t/*.yml");
+	assert_string_equal(j->http.credentials, "z");
+	assert_true(j->relabel.n == 1 && j->metric_relabel.n == 1);
+	j = &cfg->scraping->v[2];
+	assert_true(j->common.interval == 3000 && j->common.timeout == 3000); /* the global one would be longer than the interval */
+	assert_true(j->common.native_histograms == 1 && j->common.protocols[0] == PROTOCOL_PROTO && j->common.protocols[4] == PROTOCOL_TEXT_0);
+	assert_true(j->common.legacy_names);
+	assert_string_equal(j->common.escaping, "underscores");
+	uint64_t before = j->fingerprint;
+	config_free(cfg);
+	cfg = parse_ok("scrape_configs: [{job_name: native, scrape_native_histograms: true, scrape_interval: 3s, metric_name_validation_scheme: legacy}]\n"
+		       "global: {scrape_interval: 20s, scrape_timeout: 4s, label_limit: 6}\n");
+	assert_true(cfg->scraping->v[0].fingerprint != before);
+	config_free(cfg);
+	expect_error("scrape_configs: [{job_name: a, scrape_timeout: 90s}]\n",
+		     "t.yml:1:18: scrape timeout greater than scrape interval for scrape config with job name \"a\"");
+	expect_error("scrape_configs: [{job_name: a, scrape_interval: 0s}]\n", "t.yml:1:49: scrape_configs[0].scrape_interval: want a duration above 0");
+	expect_error("scrape_configs: [{job_name: ''}]\n", "t.yml:1:29: job_name is empty");
+	expect_error("scrape_configs: [{job_name: a, scheme: ftp}]\n", "t.yml:1:40: scrape_configs[0].scheme: want http or https, got \"ftp\"");
+	expect_error("scrape_configs: [{job_name: a, scrape_protocols: [Foo]}]\n",
+		     "t.yml:1:51: scrape_configs[0].scrape_protocols[0]: unknown scrape protocol \"Foo\"; accepted: PrometheusProto,");
+	expect_error("scrape_configs: [{job_name: a, scrape_protocols: [PrometheusProto, PrometheusProto]}]\n",
+		     "t.yml:1:68: scrape_configs[0].scrape_protocols: duplicated protocol \"PrometheusProto\"");
+	expect_error("scrape_configs: [{job_name: a, static_configs: [{targets: ['http://x']}]}]\n",
+		     "t.yml:1:60: \"http://x\" is not a valid hostname");
+	expect_error("scrape_configs: [{job_name: a, native_histogram_min_bucket_factor: 0.5}]\n", "t.yml:1:68: ");
+	expect_error("scrape_configs: [{job_name: a, body_size_limit: 5XB}]\n", "t.yml:1:49: scrape_configs[0].body_size_limit: want a size");
+	expect_error("scrape_configs: [{job_name: a, params: {x: y}}]\n", "t.yml:1:44: scrape_configs[0].params: want a list");
+	expect_error("scrape_configs: [{job_name: a, basic_auth: {}, bearer_token: x}]\n", "t.yml:1:62: scrape_configs[0]: at most one of");
+}
+
+static void test_scrape_config_files(void **state)
+{
+	char *dir = temp_dir(), *path = xasprintf("%s/p.yml", dir), *error = NULL;
+	struct config *cfg;
+	write_file(dir, "p.yml", "scrape_config_files: ['x-*.yml', 'none.yml']\nscrape_configs: [{job_name: a}]\nglobal: {sample_limit: 3}\n");
+	write_file(dir, "x-1.yml", "scrape_configs: [{job_name: b, file_sd_configs: [{files: [t.json]}]}]\n");
+	write_file(dir, "x-2.yml", "");
+	if (config_load(path, &cfg, &error) < 0)
+		fail_msg("%s", error);
+	assert_int_equal(cfg->scraping->n, 2);
+	assert_string_equal(cfg->scraping->v[1].name, "b");
+	assert_int_equal(cfg->scraping->v[1].common.limits.samples, 3);
+	char *want = xasprintf("%s/t.json", dir);
+	assert_string_equal(cfg->scraping->v[1].file_sd[0].files.v[0], want);
+	assert_int_equal(cfg->warnings.n, 1);
+	config_free(cfg);
+	free(want);
+	write_file(dir, "x-2.yml", "scrape_configs:\n- job_name: a\n");
+	assert_int_equal(config_load(path, &cfg, &error), -EINVAL);
+	assert_non_null(strstr(error, "x-2.yml:2:13: found multiple scrape configs with job name \"a\""));
+	free(error);
+	write_file(dir, "x-2.yml", "scrape_config: []\n");
+	assert_int_equal(config_load(path, &cfg, &error), -EINVAL);
+	assert_non_null(strstr(error, "x-2.yml:1:1: unknown key \"scrape_config\""));
+	free(error);
+	free(path);
+	remove_dir(dir);
+}
+
+static void test_window(void **state)
+{
+	struct config *cfg = parse_ok("window: {retention: 2h, size: 128MB}\n");
+	assert_true(cfg->window.retention == 7200000 && cfg->window.size == 128 << 20);
+	config_free(cfg);
+	cfg = parse_ok("window: {size: 1.5GiB}\n");
+	assert_true(cfg->window.retention == 3600000 && cfg->window.size == 3ull << 29);
+	config_free(cfg);
+	expect_error("window: {retention: 5s}\n", "t.yml:1:21: window.retention: want at least 1m, got \"5s\"");
+	expect_error("window: {size: 5KB}\n", "t.yml:1:16: window.size: want 1MB to 16GB, got \"5KB\"");
+	expect_error("window: {size: 5}\n", "t.yml:1:16: window.size: want a size with a unit such as 512MB, got \"5\"");
 }
 
 static void test_files(void **state)
@@ -414,7 +529,8 @@ int main(void)
 		cmocka_unit_test(test_debian_prometheus_yml), cmocka_unit_test(test_rule_globs),
 		cmocka_unit_test(test_global),	     cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
-		cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
+		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_scrape_config_files),
+		cmocka_unit_test(test_window),	     cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
 		cmocka_unit_test(test_files),	     cmocka_unit_test(test_target_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

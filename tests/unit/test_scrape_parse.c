@@ -78,7 +78,8 @@ static int parse_at_edge(parser *fn, struct sv body, struct buf *out, char **err
 	assert_true(map != MAP_FAILED);
 	assert_int_equal(mprotect(map + (pages - 1) * page, page, PROT_NONE), 0);
 	char *at = map + (pages - 1) * page - body.n;
-	memcpy(at, body.p, body.n);
+	if (body.n)
+		memcpy(at, body.p, body.n);
 	int err = fn(sv_make(at, body.n), &sink, error);
 	munmap(map, pages * page);
 	return err;
