@@ -75,6 +75,7 @@ struct doctor {
 	const char *url;
 	bool url_given; /* by the user: then somebody must answer there */
 	bool running;	/* a reqtally answered */
+	bool pinned;	/* none did, but its programs are attached and count */
 	char *version;	/* its version */
 	bool root;
 	struct finding *v;

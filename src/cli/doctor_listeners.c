@@ -135,7 +135,7 @@ static bool find_verdicts(const struct doctor *d, const struct listener *l, uint
 		for (int k = 0; k < RT_VERDICTS; k++)
 			out[k] += v->connections[k];
 	}
-	return d->running;
+	return d->running || d->pinned;
 }
 
 static bool is_excluded(const struct doctor *d, uint16_t port)

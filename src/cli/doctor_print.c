@@ -146,7 +146,7 @@ static void print_coverage(const struct doctor *d, FILE *out)
 {
 	struct coverage c = coverage_of(d);
 	uint64_t web = c.connections[RT_VERDICT_HTTP] + c.connections[RT_VERDICT_TLS] + c.connections[RT_VERDICT_HTTP2];
-	if (!d->running || !d->listeners_looked)
+	if ((!d->running && !d->pinned) || !d->listeners_looked)
 		return;
 	fprintf(out, "Coverage: %zu counted, %zu TLS, %zu HTTP/2, %zu not HTTP, %zu met in the middle, %zu silent, %zu excluded\n",
 		c.listeners[SEEN_HTTP], c.listeners[SEEN_TLS], c.listeners[SEEN_HTTP2], c.listeners[SEEN_NOT_HTTP],

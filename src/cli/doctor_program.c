@@ -319,6 +319,25 @@ void doctor_judge_program(struct doctor *d, const json_t *data, const json_t *ea
 	take_filters(d, data);
 }
 
+/* Programs that were left attached count without anybody to serve the figures. */
+static void look_at_pins(struct doctor *d)
+{
+	uint64_t seen, recorded, lost;
+	int err = collector_pinned_ledger(&seen, &recorded, &lost);
+	if (err == -ENOENT || err == -EACCES || err == -EPERM)
+		return;
+	if (err) {
+		doctor_add(d, FINDING_PROGRAM, FINDING_NOTE, "pins", xstrdup("programs of another version are attached and count on"),
+			   xstrdup("`reqtally run` takes them over, `reqtally uninstall` removes them"));
+		return;
+	}
+	d->pinned = collector_pinned_listeners(&d->verdicts, &d->n_verdicts) == 0;
+	doctor_add(d, FINDING_PROGRAM, FINDING_NOTE, "pins",
+		   xasprintf("programs are attached and count on: %llu seen, %llu recorded, %llu lost", (unsigned long long)seen,
+			     (unsigned long long)recorded, (unsigned long long)lost),
+		   xstrdup("`reqtally run` serves these figures, `reqtally uninstall` removes them"));
+}
+
 void doctor_ask_program(struct doctor *d, const struct net_options *http, int64_t interval_ms)
 {
 	struct http_client *c = http_client_new(http);
@@ -331,12 +350,14 @@ void doctor_ask_program(struct doctor *d, const struct net_options *http, int64_
 			;
 		data = ask(c, url, &error);
 	}
-	if (data)
+	if (data) {
 		doctor_judge_program(d, data, earlier);
-	else
+	} else {
 		doctor_add(d, FINDING_PROGRAM, d->url_given ? FINDING_FAILURE : FINDING_NOTE, "running",
 			   xasprintf("no reqtally answers at %s: %s", d->url, error),
 			   xstrdup("what follows is what can be said without; --url says where to ask"));
+		look_at_pins(d);
+	}
 	json_decref(data);
 	json_decref(earlier);
 	http_client_free(c);

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "discovery/listeners.h"
 #include "loader/loader.h"
 
@@ -21,10 +23,9 @@ const char *verdict_name(enum rt_verdict verdict)
 	return names[verdict];
 }
 
-int collector_listeners(const struct loader *l, struct listener_verdicts **out, size_t *n)
+static int read_listeners(int fd, size_t max, struct listener_verdicts **out, size_t *n)
 {
-	int fd = loader_map_fd(l, LOADER_LISTENERS);
-	size_t max = loader_map_capacity(l, LOADER_LISTENERS), cap = 0;
+	size_t cap = 0;
 	struct rt_port_key key, *last = NULL;
 	struct rt_listener value;
 
@@ -48,6 +49,39 @@ int collector_listeners(const struct loader *l, struct listener_verdicts **out, 
 		struct listener_verdicts *v = &(*out)[(*n)++];
 		*v = (struct listener_verdicts){.cgroup_id = key.cgroup_id, .port = (uint16_t)key.port};
 		memcpy(v->connections, value.connections, sizeof(v->connections));
+	}
+	return 0;
+}
+
+int collector_listeners(const struct loader *l, struct listener_verdicts **out, size_t *n)
+{
+	return read_listeners(loader_map_fd(l, LOADER_LISTENERS), loader_map_capacity(l, LOADER_LISTENERS), out, n);
+}
+
+int collector_pinned_listeners(struct listener_verdicts **out, size_t *n)
+{
+	uint32_t max;
+	_cleanup_close_ int fd = loader_pinned_map("listeners", sizeof(struct rt_port_key), sizeof(struct rt_listener), &max);
+	return fd < 0 ? fd : read_listeners(fd, max, out, n);
+}
+
+int collector_pinned_ledger(uint64_t *seen, uint64_t *recorded, uint64_t *lost)
+{
+	uint32_t max;
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_close_ int fd = loader_pinned_map("ledger", sizeof(uint32_t), sizeof(uint64_t), &max);
+	if (fd < 0 || cpus < 1)
+		return fd < 0 ? fd : -EIO;
+	if (max != RT_LEDGER_SIZE)
+		return -EPROTO;
+	_cleanup_free_ uint64_t *per_cpu = xcalloc((size_t)cpus, sizeof(*per_cpu));
+	*seen = *recorded = *lost = 0;
+	for (uint32_t i = RT_SEEN; i <= RT_LOST_LAST; i++) {
+		uint64_t *sum = i == RT_SEEN ? seen : i == RT_RECORDED ? recorded : lost;
+		if (bpf_map_lookup_elem(fd, &i, per_cpu))
+			return -errno;
+		for (int k = 0; k < cpus; k++)
+			*sum += per_cpu[k];
 	}
 	return 0;
 }

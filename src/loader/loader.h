@@ -55,6 +55,10 @@ int loader_tend(struct loader *l);
 int loader_map_fd(const struct loader *l, enum loader_map map);
 uint32_t loader_map_capacity(const struct loader *l, enum loader_map map);
 
+/* The map NAME of what is pinned at LOADER_PIN_PATH, to be read only, also while another process uses it. A descriptor of the caller's own
+ * and *ENTRIES, or a negative errno: -ENOENT if nothing is pinned, -EPROTO if keys or values have other sizes. */
+int loader_pinned_map(const char *name, uint32_t key_size, uint32_t value_size, uint32_t *entries);
+
 struct loader_program {
 	const char *name;
 	uint64_t run_ns, runs; /* zero unless kernel.bpf_stats_enabled */

@@ -13,7 +13,7 @@ import raw
 import reqtally
 import servers
 from httpclient import fetch
-from procs import Failure, Process, find_program, free_port, wait_for
+from procs import Failure, Process, accepts, find_program, free_port, wait_for
 from raw_cases import GET, OK
 
 # Listens in a network namespace of its own, answers one request to itself there, prints its port and stays.
@@ -270,3 +270,28 @@ def test_command_line(context):
 		done = subprocess.run([reqtally.PROGRAM, "doctor", *flags], capture_output=True, text=True, timeout=20)
 		if done.returncode != 2 or word not in done.stderr:
 			raise Failure("%s: %d %r" % (flags, done.returncode, done.stderr))
+
+
+def test_pinned(context):
+	"""reqtally was killed, its programs count on: doctor reads what they saw."""
+	context.stop_shared()
+	if os.path.exists("/sys/fs/bpf/reqtally"):
+		raise Failure("something is pinned already")
+	server, port = Server(answer), free_port()
+	daemon = Process([reqtally.PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % port], context.folder, "pinning")
+	try:
+		wait_for("reqtally ready", lambda: fetch(port, "/-/ready").status == 200 if accepts("127.0.0.1", port) else False)
+		os.kill(daemon.pid, 9)
+		daemon.popen.wait()
+		server.say(GET)
+		found = doctor()
+		if found["running"] is not None or listener_on(found, server.port)["seen"] != "http":
+			raise Failure("found: %s" % listener_on(found, server.port))
+		if not any(f["name"] == "pins" and "recorded" in f["text"] for f in found["findings"]):
+			raise Failure("findings: %s" % found["findings"])
+	finally:
+		daemon.stop()
+		subprocess.run([reqtally.PROGRAM, "uninstall"], capture_output=True, timeout=20)
+		server.close()
+	if os.path.exists("/sys/fs/bpf/reqtally"):
+		raise Failure("something is still pinned")
