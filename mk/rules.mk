@@ -7,3 +7,14 @@ $(BUILD)/rulestool: tests/rules/run.c $(BUILD)/librules.a $(BUILD)/libpromql.a $
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS_base) -lpthread
+
+# The HTTP API against Debian's prometheus over the same samples.
+.PHONY: test-api-prometheus bench-promql
+test-api-prometheus: $(BUILD)/apiserve ## compare the API field by field with prometheus
+	@python3 tests/api/compare.py $<
+bench-promql: $(BUILD)/apiserve ## queries over the same series, side by side with prometheus: CPU time and memory
+	@python3 tests/api/bench.py $<
+$(BUILD)/apiserve: tests/api/serve.c $(foreach l,api rules promql store exposition model base,$(BUILD)/lib$(l).a)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_for,api) -Wl,--end-group $(call libs_for,api)

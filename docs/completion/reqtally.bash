@@ -62,7 +62,7 @@ _reqtally() {
 			;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
-			--web.external-url= --enable-feature= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
+			--web.cors.origin= --web.external-url= --enable-feature= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
 			--rules.alert.for-grace-period= --rules.alert.resend-delay= --bpf.pin-path= --no-pin --log.level= --log.format= --version --help" -- "$cur")
 		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;

@@ -3,6 +3,8 @@
 #ifndef RT_API_API_H
 #define RT_API_API_H
 
+#include "base/json.h"
+#include "base/regex.h"
 #include "exposition/web.h"
 #include "model/family.h"
 #include "promql/promql.h"
@@ -11,7 +13,9 @@
 #include "store/store.h"
 
 
-/* What the handlers need. It is only read, and must outlive the web server. */
+#define API_MAX_ROUTES 72
+
+/* What the handlers need. It is only read, and must outlive the web server, at its place. */
 struct api {
 	struct store *store;
 	struct promql_options promql; /* for queries; max_samples 0: API_MAX_SAMPLES */
@@ -26,13 +30,22 @@ struct api {
 	struct snapshot *(*latest)(void *arg);
 	/* NULL (always ready), or whether the first scrape is done. */
 	bool (*is_ready)(void *arg);
+	/* `data` of status/WHAT, "config" or "flags", and of "alertmanagers"; NULL, or returns NULL: there is no such thing. */
+	json_t *(*status)(void *arg, const char *what);
+	/* When the configuration in force was read, ms since the epoch, and whether the last attempt succeeded. NULL: never. */
+	bool (*last_config)(void *arg, int64_t *t);
+	const struct regex *cors_origin; /* anchored: origins whose pages may read the API; NULL: all */
+	int64_t started_ms;
 	/* 0, or a negative errno and *ERROR (heap). */
 	int (*reload)(void *arg, char **error);
 	void *arg;
+	struct api_entry { /* private: what the routes point to */
+		const struct api *api;
+		void (*handle)(void *ctx, struct web_request *req, struct web_response *res);
+	} entries[API_MAX_ROUTES];
 };
 
 #define API_MAX_SAMPLES 4000000 /* a hundred megabytes in an evaluation */
-#define API_MAX_ROUTES 32
 
 /* Fills ROUTES (room for API_MAX_ROUTES) with everything but the telemetry path; returns their number. */
 size_t api_routes(struct api *api, struct web_route *routes);

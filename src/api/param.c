@@ -66,24 +66,30 @@ bool param_parse_duration(const char *s, int64_t *ms)
 }
 
 static bool parse(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms,
-		  bool (*fn)(const char *, int64_t *), const char *what)
+		  bool (*fn)(const char *, int64_t *), const char *what, const char *before)
 {
 	const char *s = web_request_param(req, name);
 	*ms = fallback;
 	if (!s || !*s || fn(s, ms))
 		return true;
-	reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": cannot parse \"%s\" to a valid %s", name, s, what);
+	reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": %s%s%scannot parse \"%s\" to a valid %s", name, before, *before ? name : "", *before ? "': " : "",
+		    s, what);
 	return false;
+}
+
+bool param_optional_time(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms)
+{
+	return parse(req, res, name, fallback, ms, param_parse_time, "timestamp", "Invalid time value for '");
 }
 
 bool param_time(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms)
 {
-	return parse(req, res, name, fallback, ms, param_parse_time, "timestamp");
+	return parse(req, res, name, fallback, ms, param_parse_time, "timestamp", "");
 }
 
 bool param_duration(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms)
 {
-	return parse(req, res, name, fallback, ms, param_parse_duration, "duration");
+	return parse(req, res, name, fallback, ms, param_parse_duration, "duration", "");
 }
 
 bool param_limit(const struct web_request *req, struct web_response *res, const char *name, uint64_t *limit)

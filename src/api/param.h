@@ -15,6 +15,8 @@ bool param_parse_duration(const char *s, int64_t *ms);
 
 /* The parameter NAME, or FALLBACK if it is absent or empty. False: the answer is already an error. */
 bool param_time(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms);
+/* The same in Prometheus' other words, which it uses for times that may be left out. */
+bool param_optional_time(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms);
 bool param_duration(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms);
 /* A count; 0 is no limit and the fallback. */
 bool param_limit(const struct web_request *req, struct web_response *res, const char *name, uint64_t *limit);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* query and query_range. A result may have millions of points: series are turned into JSON one at a time. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "api/handlers.h"
@@ -8,6 +9,7 @@
 #include "api/reply.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "model/histogram.h"
 #include "model/text.h"
 
 #define MAX_POINTS 11000 /* of a range, as Prometheus */
@@ -20,19 +22,52 @@ static void add_point(json_t *into, const struct promql_point *p)
 	json_array_append_new(into, pair);
 }
 
+/* Which ends of a bucket belong to it: 0 the upper one, 1 the lower one, 2 none, 3 both. */
+static int bucket_boundaries(const struct histogram *h, const struct histogram_range *r)
+{
+	bool lower = histogram_is_custom(h) ? isinf(r->lower) : r->lower < 0, upper = histogram_is_custom(h) || r->upper > 0;
+	return r->zero || (lower && upper) ? 3 : lower ? 1 : upper ? 0 : 2;
+}
+
+static void add_histogram(json_t *into, const struct promql_point *p)
+{
+	json_t *pair = json_array(), *o = json_object(), *buckets = json_array();
+	json_object_set_new(o, "count", reply_value(p->h->count));
+	json_object_set_new(o, "sum", reply_value(p->h->sum));
+	for (size_t i = 0; i < histogram_n_ranges(p->h); i++) {
+		struct histogram_range r = histogram_range_at(p->h, i);
+		json_t *b = json_array();
+		json_array_append_new(b, json_integer(bucket_boundaries(p->h, &r)));
+		json_array_append_new(b, reply_value(r.lower));
+		json_array_append_new(b, reply_value(r.upper));
+		json_array_append_new(b, reply_value(r.n));
+		json_array_append_new(buckets, b);
+	}
+	if (json_array_size(buckets))
+		json_object_set(o, "buckets", buckets);
+	json_decref(buckets);
+	json_array_append_new(pair, reply_seconds(p->t));
+	json_array_append_new(pair, o);
+	json_array_append_new(into, pair);
+}
+
 static json_t *series_json(const struct promql_value *v, const struct promql_series *s)
 {
-	json_t *o = json_object(), *points = json_array();
+	json_t *o = json_object(), *points = json_array(), *histograms = json_array();
 	json_object_set_new(o, "metric", reply_labels(s->labels));
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->points[i].h)
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->points[i].h)
+			add_histogram(histograms, &s->points[i]);
+		else
 			add_point(points, &s->points[i]);
-	if (v->type == PROMQL_VECTOR) {
-		json_object_set(o, "value", json_array_get(points, 0));
-		json_decref(points);
-	} else {
-		json_object_set_new(o, "values", points);
 	}
+	bool one = v->type == PROMQL_VECTOR;
+	if (json_array_size(points))
+		json_object_set(o, one ? "value" : "values", one ? json_array_get(points, 0) : points);
+	if (json_array_size(histograms))
+		json_object_set(o, one ? "histogram" : "histograms", one ? json_array_get(histograms, 0) : histograms);
+	json_decref(points);
+	json_decref(histograms);
 	return o;
 }
 
@@ -131,7 +166,7 @@ void api_query(void *ctx, struct web_request *req, struct web_response *res)
 	uint64_t limit;
 	int64_t t;
 	char *error = NULL;
-	if (!param_time(req, res, "time", clock_unix_ms(), &t) || !prepare(api, req, res, &opt, &limit, &expr))
+	if (!param_optional_time(req, res, "time", clock_unix_ms(), &t) || !prepare(api, req, res, &opt, &limit, &expr))
 		return;
 	int r = promql_eval_instant(&opt, expr, store_source(api->store), t, &value, &error);
 	if (r) {
@@ -199,4 +234,27 @@ void api_query_range(void *ctx, struct web_request *req, struct web_response *re
 		}
 	}
 	promql_expr_free(expr);
+}
+
+void api_format_query(void *ctx, struct web_request *req, struct web_response *res)
+{
+	const char *query = web_request_param(req, "query");
+	struct promql_expr *expr;
+	char *error = NULL;
+	if (promql_parse(sv_of(query ? query : ""), &expr, &error)) {
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
+		free(error);
+		return;
+	}
+	struct buf b = BUF_INIT;
+	promql_print(expr, &b);
+	reply_json(res, reply_text(sv_make(b.p, b.n)));
+	buf_free(&b);
+	promql_expr_free(expr);
+}
+
+/* There are no exemplars. Grafana asks. */
+void api_query_exemplars(void *ctx, struct web_request *req, struct web_response *res)
+{
+	reply_json(res, json_array());
 }

@@ -59,7 +59,8 @@ static json_t *rule_json(const struct rule *r, bool with_alerts)
 		json_object_set_new(o, "duration", reply_seconds(d->for_ms));
 		json_object_set_new(o, "keepFiringFor", reply_seconds(d->keep_firing_ms));
 	}
-	json_object_set_new(o, "labels", texts_json(d->labels, d->n_labels));
+	if (d->is_alert || d->n_labels)
+		json_object_set_new(o, "labels", texts_json(d->labels, d->n_labels));
 	if (d->is_alert) {
 		json_t *alerts = json_array();
 		json_object_set_new(o, "annotations", texts_json(d->annotations, d->n_annotations));
@@ -89,12 +90,42 @@ static bool is_asked(const struct web_request *req, const char *key, const char 
 	return !any;
 }
 
+struct label_test {
+	const struct rule_def *rule;
+	bool all;
+};
+
+static void test_labels(void *arg, const struct matcher *m, size_t n, int64_t range_ms)
+{
+	struct label_test *t = arg;
+	for (size_t i = 0; i < n; i++) {
+		struct sv value = SV("");
+		for (size_t k = 0; k < t->rule->n_labels; k++)
+			if (sv_eq(t->rule->labels[k].name, m[i].name))
+				value = t->rule->labels[k].value;
+		t->all = t->all && matcher_matches(&m[i], value);
+	}
+}
+
+/* Do the labels of the rule, as written, satisfy one of the selectors? */
+static bool is_selected(const struct rules_filter *f, const struct rule_def *rule)
+{
+	for (size_t i = 0; i < f->n_selectors; i++) {
+		struct label_test t = {rule, true};
+		promql_selectors(f->selectors[i], test_labels, &t);
+		if (t.all)
+			return true;
+	}
+	return false;
+}
+
 static json_t *group_json(const struct rule_group *g, const struct rules_filter *f)
 {
 	json_t *o = json_object(), *rules = json_array();
 	for (size_t i = 0; i < g->n_rules; i++) {
 		const struct rule *r = &g->rules[i];
-		if ((r->def->is_alert ? f->no_alerting : f->no_recording) || !is_asked(f->req, "rule_name[]", r->def->name))
+		if ((r->def->is_alert ? f->no_alerting : f->no_recording) || !is_asked(f->req, "rule_name[]", r->def->name) ||
+		    (f->n_selectors && !is_selected(f, r->def)))
 			continue;
 		json_array_append_new(rules, rule_json(r, !f->no_alerts));
 	}
@@ -176,6 +207,32 @@ static bool parse_bool(const char *s)
 	return false;
 }
 
+static void drop_selectors(struct rules_filter *f)
+{
+	for (size_t i = 0; i < f->n_selectors; i++)
+		promql_expr_free(f->selectors[i]);
+	free(f->selectors);
+}
+
+static bool take_selectors(const struct web_request *req, struct web_response *res, struct rules_filter *f)
+{
+	size_t cap = 0;
+	for (size_t i = 0; i < req->n_params; i++) {
+		char *error = NULL;
+		if (strcmp(req->params[i].name, "match[]") != 0)
+			continue;
+		array_grow(f->selectors, f->n_selectors, cap);
+		if (promql_parse_selector(sv_of(req->params[i].value), &f->selectors[f->n_selectors], &error)) {
+			reply_error(res, REPLY_BAD_DATA, "invalid parameter \"match[]\": %s", error);
+			free(error);
+			drop_selectors(f);
+			return false;
+		}
+		f->n_selectors++;
+	}
+	return true;
+}
+
 void api_rules(void *ctx, struct web_request *req, struct web_response *res)
 {
 	const char *type = web_request_param(req, "type");
@@ -192,11 +249,14 @@ void api_rules(void *ctx, struct web_request *req, struct web_response *res)
 		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"group_limit\": group_limit needs to be present in order to paginate over the groups");
 		return;
 	}
+	if (!take_selectors(req, res, &f))
+		return;
 	f.no_alerting = type && strcmp(type, "record") == 0;
 	f.no_recording = type && strcmp(type, "alert") == 0;
 	f.no_alerts = parse_bool(web_request_param(req, "exclude_alerts"));
 	char *next;
 	json_t *data = json_object(), *groups = rules_json(ctx, &f, &next);
+	drop_selectors(&f);
 	if (f.from_token && !json_array_size(groups)) {
 		reply_error(res, REPLY_BAD_DATA, "invalid group_next_token '%s'. were rule groups changed?", f.from_token);
 		json_decref(groups);

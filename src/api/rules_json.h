@@ -12,6 +12,8 @@ struct rules_filter {
 	bool no_alerting, no_recording, no_alerts;
 	const char *from_token; /* begin with the group that an earlier answer ended at */
 	uint64_t group_limit;	/* 0: none */
+	struct promql_expr **selectors; /* match[]: one of them must fit the rule's labels, if there is any */
+	size_t n_selectors;
 };
 
 /* The array of groups, sorted by file and name. Where the limit cuts it, *NEXT (may be NULL) becomes the token of the first group

@@ -30,6 +30,13 @@ static void add_matching(void *arg, const struct matcher *m, size_t n, int64_t r
 	free(some);
 }
 
+/* Does at least one matcher leave out series without its label? */
+static void note_selects(void *arg, const struct matcher *m, size_t n, int64_t range_ms)
+{
+	for (size_t i = 0; i < n; i++)
+		*(bool *)arg |= !matcher_matches(&m[i], SV(""));
+}
+
 static int by_labels(const void *a, const void *b)
 {
 	return labels_cmp(*(struct labels *const *)a, *(struct labels *const *)b);
@@ -50,22 +57,23 @@ static void found_sort(struct found *f)
 	f->n = n;
 }
 
-static bool add_selector(struct web_response *res, struct found *f, const char *text)
+static bool add_selector(struct web_response *res, struct found *f, const char *text, const char *before)
 {
 	struct promql_expr *expr;
 	char *error = NULL;
-	if (promql_parse(sv_of(text), &expr, &error)) {
-		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"match[]\": %s", error);
+	if (promql_parse_selector(sv_of(text), &expr, &error)) {
+		reply_error(res, REPLY_BAD_DATA, "%s%s", before, error);
 		free(error);
 		return false;
 	}
-	bool ok = promql_is_selector(expr);
-	if (ok)
+	bool selects = false;
+	promql_selectors(expr, note_selects, &selects);
+	if (selects)
 		promql_selectors(expr, add_matching, f);
 	else
-		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"match[]\": \"%s\" is no series selector", text);
+		reply_error(res, REPLY_BAD_DATA, "%smatch[] must contain at least one non-empty matcher", before);
 	promql_expr_free(expr);
-	return ok;
+	return selects;
 }
 
 /* All series that a match[] selects; without any, REQUIRED is an error and otherwise all series. */
@@ -73,12 +81,12 @@ static bool find(const struct api *api, struct web_request *req, struct web_resp
 		 uint64_t *limit)
 {
 	*f = (struct found){.store = api->store};
-	bool any = false, ok = param_limit(req, res, "limit", limit) && param_time(req, res, "start", INT64_MIN, &f->start) &&
-			       param_time(req, res, "end", INT64_MAX, &f->end);
+	bool any = false, ok = param_limit(req, res, "limit", limit) && param_optional_time(req, res, "start", INT64_MIN, &f->start) &&
+			       param_optional_time(req, res, "end", INT64_MAX, &f->end);
 	for (size_t i = 0; ok && i < req->n_params; i++)
 		if (strcmp(req->params[i].name, "match[]") == 0) {
 			any = true;
-			ok = add_selector(res, f, req->params[i].value);
+			ok = add_selector(res, f, req->params[i].value, is_required ? "invalid parameter \"match[]\": " : "");
 		}
 	if (ok && !any && is_required) {
 		reply_error(res, REPLY_BAD_DATA, "no match[] parameter provided");

@@ -16,6 +16,7 @@
 #include "cli/doctor.h"
 #include "cli/pressure.h"
 #include "cli/reload.h"
+#include "cli/status.h"
 #include "cli/web_config.h"
 #include "collector/collector.h"
 #include "collector/listeners.h"
@@ -121,6 +122,13 @@ static struct snapshot *latest(void *arg)
 	return s;
 }
 
+static bool last_config(void *arg, int64_t *t)
+{
+	struct app *a = arg;
+	*t = __atomic_load_n(&a->reload_ms, __ATOMIC_RELAXED);
+	return __atomic_load_n(&a->reload_ok, __ATOMIC_RELAXED);
+}
+
 static int reload(void *arg, char **error)
 {
 	int err = app_reload(arg, error);
@@ -204,6 +212,10 @@ static int start(struct app *a, char **error)
 			      .build_date = "",
 			      .telemetry_path = a->opt.telemetry_path,
 			      .latest = latest,
+			      .status = status_data,
+			      .last_config = last_config,
+			      .cors_origin = a->opt.cors_origin,
+			      .started_ms = clock_unix_ms(),
 			      .reload = reload,
 			      .arg = a};
 	if ((err = bind_web(a, error)))

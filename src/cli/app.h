@@ -20,6 +20,7 @@ struct app_options {
 	struct promql_options promql; /* the features that are on */
 	const char *alert_state_file; /* NULL or empty: alerts start anew after a restart */
 	int64_t outage_tolerance_ms, grace_ms, resend_delay_ms;
+	const struct regex *cors_origin; /* NULL: all */
 	const char *external_url; /* NULL: made from host name and port */
 	const char *pin_path; /* NULL: programs and maps end with the process */
 	bool pin_required;

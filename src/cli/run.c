@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/regex.h"
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "cli/features.h"
@@ -17,6 +18,7 @@ struct flag run_flags[] = {
 	{.name = "web.listen-address", .arg = "ADDRESS", .initial = ":9839", .help = "where to serve; repeatable", .repeats = true},
 	{.name = "web.telemetry-path", .arg = "PATH", .initial = "/metrics", .help = "path of the metrics"},
 	{.name = "web.config.file", .arg = "FILE", .help = "TLS, users and headers, as the Prometheus exporters take it"},
+	{.name = "web.cors.origin", .arg = "REGEX", .initial = ".*", .help = "origins whose pages may read the API; anchored"},
 	{.name = "web.external-url", .arg = "URL", .help = "how others reach this server, for links in alerts"},
 	ENABLE_FEATURE_FLAG,
 	{.name = "rules.alert.state-file",
@@ -106,9 +108,16 @@ static int run(int argc, char **argv)
 	if (!get_duration("rules.alert.for-outage-tolerance", &opt.outage_tolerance_ms) ||
 	    !get_duration("rules.alert.for-grace-period", &opt.grace_ms) || !get_duration("rules.alert.resend-delay", &opt.resend_delay_ms))
 		return EXIT_USAGE;
+	struct regex *cors = NULL;
+	char *error = NULL;
+	if (strcmp(get("web.cors.origin"), ".*") != 0 && regex_new(sv_of(get("web.cors.origin")), REGEX_ANCHORED, &cors, &error)) {
+		fprintf(stderr, "reqtally: --web.cors.origin: %s\n", error);
+		free(error);
+		return EXIT_USAGE;
+	}
+	opt.cors_origin = cors;
 	features_enable(run_flags, n_run_flags, &opt.promql);
 	struct app app;
-	char *error = NULL;
 	if (app_start(&app, &opt, &error)) {
 		fprintf(stderr, "reqtally: %s\n", error);
 		free(error);

@@ -251,8 +251,10 @@ static struct vec top_aggregate(struct eval *ev, const struct expr *e, double pa
 		return out;
 	}
 	if (param >= 9223372036854775807.0 || param <= -9223372036854775808.0) {
-		ev_fail(ev, -EINVAL, "Scalar value %g %s int64", param,
-			param > 0 ? "overflows" : "underflows");
+		struct buf b = BUF_INIT;
+		text_float(param, 'e', &b);
+		ev_fail(ev, -EINVAL, "Scalar value %s %s int64", buf_str(&b), param > 0 ? "overflows" : "underflows");
+		buf_free(&b);
 		return out;
 	}
 	in = eval_vector(ev, e->aggregate.expr);

@@ -571,7 +571,13 @@ static struct expr *parse_expr(struct parser *p, int min_prec)
 	return lhs;
 }
 
-int promql_parse(struct sv text, struct promql_expr **out, char **error)
+static struct expr *parse_only_selector(struct parser *p)
+{
+	enum token_type t = parser_cur(p)->type;
+	return t == TOKEN_LEFT_BRACE || is_metric_name(t) ? parse_vector_selector(p) : parser_unexpected(p, NULL, NULL);
+}
+
+static int parse_text(struct sv text, bool selector, struct promql_expr **out, char **error)
 {
 	if (text.n > TEXT_MAX) {
 		*error = xasprintf("1:1: parse error: expression is longer than %u bytes", TEXT_MAX);
@@ -583,14 +589,14 @@ int promql_parse(struct sv text, struct promql_expr **out, char **error)
 	size_t n;
 	p.tokens = lexer_run(e->text, &e->arena, &n);
 	int rc;
-	if (p.tokens[0].type == TOKEN_EOF) {
+	if (p.tokens[0].type == TOKEN_EOF && !selector) {
 		parser_fail(&p, 0, "no expression found in input");
 	} else {
-		e->root = parse_expr(&p, 1);
+		e->root = selector ? parse_only_selector(&p) : parse_expr(&p, 1);
 		if (e->root && parser_cur(&p)->type != TOKEN_EOF)
 			parser_unexpected(&p, NULL, NULL);
 	}
-	rc = p.error ? -EINVAL : promql_check(e, &p.error);
+	rc = p.error ? -EINVAL : selector ? 0 : promql_check(e, &p.error);
 	if (rc) {
 		*error = p.error;
 		promql_expr_free(e);
@@ -598,6 +604,16 @@ int promql_parse(struct sv text, struct promql_expr **out, char **error)
 	}
 	*out = e;
 	return 0;
+}
+
+int promql_parse(struct sv text, struct promql_expr **out, char **error)
+{
+	return parse_text(text, false, out, error);
+}
+
+int promql_parse_selector(struct sv text, struct promql_expr **out, char **error)
+{
+	return parse_text(text, true, out, error);
 }
 
 void promql_expr_free(struct promql_expr *e)

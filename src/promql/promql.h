@@ -20,6 +20,8 @@ struct promql_expr;
 /* Parses TEXT. 0 and *EXPR (promql_expr_free it), or -EINVAL and *ERROR (heap): "LINE:COL: parse error: MSG".
  * Functions and operators this build cannot evaluate are refused here by name. */
 int promql_parse(struct sv text, struct promql_expr **expr, char **error);
+/* The same for what a match[] parameter takes: a bare instant vector selector, of which nothing but the syntax is checked. */
+int promql_parse_selector(struct sv text, struct promql_expr **expr, char **error);
 void promql_expr_free(struct promql_expr *expr);
 enum promql_type promql_expr_type(const struct promql_expr *expr);
 /* The first function or aggregation of the expression that needs the option experimental_functions, or NULL.

@@ -116,7 +116,7 @@ static char *data_of(api_handler *handler, const char *form)
 }
 
 #define RECORD_C \
-	"{\"name\":\"other\",\"file\":\"b.yml\",\"rules\":[{\"name\":\"c\",\"query\":\"1\",\"labels\":{},\"health\":\"unknown\"," \
+	"{\"name\":\"other\",\"file\":\"b.yml\",\"rules\":[{\"name\":\"c\",\"query\":\"1\",\"health\":\"unknown\"," \
 	"\"lastEvaluation\":\"0001-01-01T00:00:00Z\",\"type\":\"recording\"}],\"interval\":60,\"limit\":0," \
 	"\"lastEvaluation\":\"0001-01-01T00:00:00Z\"}"
 
@@ -150,6 +150,10 @@ static void test_firing(void **state)
 			    "\"lastEvaluation\":\"2023-11-14T22:13:50Z\"}]}");
 	_cleanup_free_ char *bare = data_of(api_rules, "rule_name[]=High&exclude_alerts=true");
 	assert_non_null(strstr(bare, "\"alerts\":[],"));
+	_cleanup_free_ char *selected = data_of(api_rules, "match[]={severity=~\"w.*\"}&match[]={q=\"1\",nope=\"\"}&exclude_alerts=true");
+	assert_non_null(strstr(selected, "\"name\":\"High\""));
+	assert_non_null(strstr(selected, "\"name\":\"a:b\""));
+	assert_null(strstr(selected, "\"name\":\"Broken\""));
 	_cleanup_free_ char *broken = data_of(api_rules, "rule_name[]=Broken");
 	assert_non_null(strstr(broken, "\"health\":\"err\",\"lastError\":\"found duplicate series"));
 	_cleanup_free_ char *raw = get(api_rules, "", 200);
