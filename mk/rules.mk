@@ -14,7 +14,7 @@ test-api-prometheus: $(BUILD)/apiserve ## compare the API field by field with pr
 	@python3 tests/api/compare.py $<
 bench-promql: $(BUILD)/apiserve ## queries over the same series, side by side with prometheus: CPU time and memory
 	@python3 tests/api/bench.py $<
-$(BUILD)/apiserve: tests/api/serve.c $(foreach l,api rules promql store exposition model base,$(BUILD)/lib$(l).a)
+$(BUILD)/apiserve: tests/api/serve.c $(foreach l,api scrape config net rules promql store exposition model base,$(BUILD)/lib$(l).a)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_for,api) -Wl,--end-group $(call libs_for,api)
