@@ -63,64 +63,75 @@ void collector_free(struct collector *c)
 	free(c);
 }
 
-static uint64_t histogram_count(const struct rt_histogram *h)
+static uint64_t count_of(const uint64_t *buckets, size_t n)
 {
-	uint64_t n = 0;
-	for (int i = 0; i < RT_BUCKETS; i++)
-		n += h->buckets[i];
-	return n;
+	uint64_t sum = 0;
+	for (size_t i = 0; i < n; i++)
+		sum += buckets[i];
+	return sum;
 }
 
-static void add_histogram(struct family *f, const struct row *row, const struct rt_histogram *h)
+static void add_value(struct family *f, const struct row *row, uint64_t v)
 {
-	family_add_histogram(f, labels_ref(row->labels), (const uint64_t *)h->buckets, (double)h->sum_ns / 1e9);
+	family_add_value(f, labels_ref(row->labels), (double)v);
 }
 
-static void add_request_families(struct collector *c, struct snapshot *s, const struct rows *rows)
+static void add_histogram(struct family *f, const struct row *row, const uint64_t *buckets, uint64_t sum_ns)
+{
+	family_add_histogram(f, labels_ref(row->labels), buckets, (double)sum_ns / 1e9);
+}
+
+static void add_figure(struct snapshot *s, const struct rows *rows, const char *name, const char *help, int figure)
+{
+	struct family *f = snapshot_family(s, name, FAMILY_COUNTER, "bytes", help);
+	family_reserve(f, rows->n);
+	for (size_t i = 0; i < rows->n; i++)
+		if (rows->v[i].seen)
+			add_value(f, &rows->v[i], row_figures(rows, i)[figure]);
+}
+
+static void add_request_families(struct snapshot *s, const struct rows *rows)
 {
 	static const struct {
 		const char *name, *help;
-		size_t offset;
-	} histograms[] = {
-		{"http_requests_duration_seconds", "First request byte at the server's socket to last response byte leaving it.",
-		 offsetof(struct rt_series, duration)},
-		{"http_requests_ttfb_seconds", "First request byte at the server's socket to first byte of the final response.",
-		 offsetof(struct rt_series, ttfb)},
-		{"http_requests_queue_seconds", "First request byte at the socket to the application's first read of it.",
-		 offsetof(struct rt_series, queue)},
+	} histograms[ROW_HISTOGRAMS] = {
+		[ROW_DURATION] = {"http_requests_duration_seconds",
+				  "First request byte at the server's socket to last response byte leaving it."},
+		[ROW_TTFB] = {"http_requests_ttfb_seconds",
+			      "First request byte at the server's socket to first byte of the final response."},
+		[ROW_QUEUE] = {"http_requests_queue_seconds",
+			       "First request byte at the socket to the application's first read of it."},
 	};
 	struct family *f = snapshot_family(s, "http_requests_total", FAMILY_COUNTER, NULL, "Requests that ended.");
-	for (size_t i = 0; i < rows->n; i++) {
-		const struct row *r = &rows->v[i];
+	family_reserve(f, rows->n);
+	for (size_t i = 0; i < rows->n; i++)
 		/* Of one source with the histogram, so that the two cannot disagree. */
-		if (r->seen)
-			family_add_value(f, labels_ref(r->labels), (double)(histogram_count(&r->figures.duration) + r->figures.streams));
-	}
-	for (size_t k = 0; k < ARRAY_SIZE(histograms); k++) {
+		if (rows->v[i].seen)
+			add_value(f, &rows->v[i],
+				  count_of(row_histogram(rows, i, ROW_DURATION) + 1, rows->n_buckets) + row_figures(rows, i)[FIGURE_STREAMS]);
+	for (int k = 0; k < ROW_HISTOGRAMS; k++) {
 		f = snapshot_family(s, histograms[k].name, FAMILY_HISTOGRAM, "seconds", histograms[k].help);
+		family_reserve(f, rows->n);
 		for (size_t i = 0; i < rows->n; i++) {
-			const struct rt_histogram *h = (const void *)((const char *)&rows->v[i].figures + histograms[k].offset);
-			if (rows->v[i].seen && histogram_count(h))
-				add_histogram(f, &rows->v[i], h);
+			if (!rows->v[i].seen)
+				continue;
+			const uint64_t *h = row_histogram(rows, i, k);
+			if (count_of(h + 1, rows->n_buckets))
+				add_histogram(f, &rows->v[i], h + 1, *h);
 		}
 	}
-	f = snapshot_family(s, "http_request_body_bytes_total", FAMILY_COUNTER, "bytes", "Bytes of request bodies.");
-	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].seen)
-			family_add_value(f, labels_ref(rows->v[i].labels), (double)rows->v[i].figures.request_bytes);
-	f = snapshot_family(s, "http_response_body_bytes_total", FAMILY_COUNTER, "bytes", "Bytes of response bodies.");
-	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].seen)
-			family_add_value(f, labels_ref(rows->v[i].labels), (double)rows->v[i].figures.response_bytes);
+	add_figure(s, rows, "http_request_body_bytes_total", "Bytes of request bodies.", FIGURE_REQUEST_BYTES);
+	add_figure(s, rows, "http_response_body_bytes_total", "Bytes of response bodies.", FIGURE_RESPONSE_BYTES);
 	f = snapshot_family(s, "http_streams_total", FAMILY_COUNTER, NULL, "Requests that became a stream: upgrades, event streams.");
 	for (size_t i = 0; i < rows->n; i++)
 		if (rows->v[i].has_streams)
-			family_add_value(f, labels_ref(rows->v[i].labels), (double)rows->v[i].streams.opened);
+			add_value(f, &rows->v[i], rows->v[i].streams->opened);
 	f = snapshot_family(s, "http_streams_duration_seconds", FAMILY_HISTOGRAM, "seconds", "First request byte to the end of the stream.");
-	for (size_t i = 0; i < rows->n; i++)
-		if (rows->v[i].has_streams && histogram_count(&rows->v[i].streams.duration))
-			add_histogram(f, &rows->v[i], &rows->v[i].streams.duration);
-	(void)c;
+	for (size_t i = 0; i < rows->n; i++) {
+		const struct rt_streams *t = rows->v[i].streams;
+		if (rows->v[i].has_streams && count_of((const uint64_t *)t->duration.buckets, rows->n_buckets))
+			add_histogram(f, &rows->v[i], (const uint64_t *)t->duration.buckets, t->duration.sum_ns);
+	}
 }
 
 /* Gauges of requests in flight: those that there are, and zeros for what has been seen before, so that a graph comes down. */
@@ -146,11 +157,13 @@ static void add_flight_families(struct snapshot *s, const struct rows *rows)
 			zero[n_zero++] = l;
 	}
 	struct family *f = snapshot_family(s, "http_requests_in_flight", FAMILY_GAUGE, NULL, "Requests begun and not ended.");
+	family_reserve(f, rows->n_flights + n_zero);
 	for (size_t i = 0; i < rows->n_flights; i++)
 		family_add_value(f, labels_ref(rows->flights[i].labels), (double)rows->flights[i].count);
 	for (size_t i = 0; i < n_zero; i++)
 		family_add_value(f, labels_ref(zero[i]), 0);
 	f = snapshot_family(s, "http_requests_oldest_in_flight_seconds", FAMILY_GAUGE, "seconds", "Age of the oldest request in flight.");
+	family_reserve(f, rows->n_flights + n_zero);
 	for (size_t i = 0; i < rows->n_flights; i++)
 		family_add_value(f, labels_ref(rows->flights[i].labels),
 				 now > rows->flights[i].oldest_ns ? (double)(now - rows->flights[i].oldest_ns) / 1e9 : 0);
@@ -261,12 +274,15 @@ int collector_snapshot(struct collector *c, struct snapshot **out)
 	int err = series_reader_read(c->reader, &rows);
 	if (!err)
 		err = read_ledger(c, rows, ledger);
-	if (err)
+	if (err) {
+		series_reader_done(c->reader);
 		return err;
+	}
 	struct snapshot *s = snapshot_new(c->bounds, c->opt.n_bounds);
 	s->t = clock_unix_ms();
-	add_request_families(c, s, rows);
+	add_request_families(s, rows);
 	add_flight_families(s, rows);
+	series_reader_done(c->reader);
 	add_ledger(s, ledger);
 	add_bpf(c, s, rows);
 	add_features(c, s);

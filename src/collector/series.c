@@ -32,6 +32,8 @@ struct series_reader {
 	uint32_t *by_labels;	   /* open addressing: row index + 1 */
 	size_t cap_by_labels;
 	struct rows rows;
+	uint32_t *flight_index; /* open addressing, by label set: index + 1 */
+	size_t cap_flight_index;
 	void *keys, *values;
 };
 
@@ -45,6 +47,9 @@ struct series_reader *series_reader_new(struct loader *l, struct discovery *d, c
 	r->known = xcalloc(r->cap_known, sizeof(*r->known));
 	r->cap_by_labels = 1024;
 	r->by_labels = xcalloc(r->cap_by_labels, sizeof(*r->by_labels));
+	r->rows.n_buckets = opt->n_bounds + 1;
+	r->cap_flight_index = 64;
+	r->flight_index = xcalloc(r->cap_flight_index, sizeof(*r->flight_index));
 	r->keys = xcalloc(BATCH, sizeof(struct rt_series_key));
 	r->values = xcalloc(BATCH, sizeof(struct rt_series));
 	return r;
@@ -57,11 +62,14 @@ void series_reader_free(struct series_reader *r)
 	for (size_t i = 0; i < r->rows.n; i++) {
 		labels_unref(r->rows.v[i].labels);
 		labels_unref(r->rows.v[i].without_code);
+		free(r->rows.v[i].streams);
 	}
 	for (size_t i = 0; i < r->rows.n_flights; i++)
 		labels_unref(r->rows.flights[i].labels);
 	free(r->rows.v);
 	free(r->rows.flights);
+	free(r->rows.figures);
+	free(r->flight_index);
 	free(r->known);
 	free(r->by_labels);
 	free(r->keys);
@@ -175,11 +183,25 @@ static struct row *row_for(struct series_reader *r, const struct rt_series_key *
 	return k->row == HIDDEN ? NULL : &r->rows.v[k->row - 1];
 }
 
-static void add_histogram(struct rt_histogram *to, const struct rt_histogram *from)
+/* The figures of a row; zeros if it is new. */
+static uint64_t *figures_of(struct series_reader *r, const struct row *row)
 {
-	to->sum_ns += from->sum_ns;
-	for (int i = 0; i < RT_BUCKETS; i++)
-		to->buckets[i] += from->buckets[i];
+	size_t i = (size_t)(row - r->rows.v), stride = rows_stride(&r->rows), old = r->rows.n_figures;
+	if (i >= old) {
+		size_t n = r->rows.n + r->rows.n / 8 + 64;
+		r->rows.figures = xreallocarray(r->rows.figures, n, stride * sizeof(uint64_t));
+		memset(r->rows.figures + old * stride, 0, (n - old) * stride * sizeof(uint64_t));
+		r->rows.n_figures = n;
+	}
+	return row_figures(&r->rows, i);
+}
+
+static uint64_t *add_histogram(const struct series_reader *r, uint64_t *to, const struct rt_histogram *from)
+{
+	*to++ += from->sum_ns;
+	for (size_t i = 0; i < r->rows.n_buckets; i++)
+		*to++ += from->buckets[i];
+	return to;
 }
 
 static void add_series(struct series_reader *r, const struct rt_series_key *key, const void *value)
@@ -189,12 +211,13 @@ static void add_series(struct series_reader *r, const struct rt_series_key *key,
 	if (!row)
 		return;
 	row->seen = true;
-	row->figures.streams += s->streams;
-	row->figures.request_bytes += s->request_bytes;
-	row->figures.response_bytes += s->response_bytes;
-	add_histogram(&row->figures.duration, &s->duration);
-	add_histogram(&row->figures.ttfb, &s->ttfb);
-	add_histogram(&row->figures.queue, &s->queue);
+	uint64_t *to = figures_of(r, row);
+	to[FIGURE_STREAMS] += s->streams;
+	to[FIGURE_REQUEST_BYTES] += s->request_bytes;
+	to[FIGURE_RESPONSE_BYTES] += s->response_bytes;
+	to = add_histogram(r, to + FIGURE_HISTOGRAMS, &s->duration);
+	to = add_histogram(r, to, &s->ttfb);
+	add_histogram(r, to, &s->queue);
 }
 
 static void add_streams(struct series_reader *r, const struct rt_series_key *key, const void *value)
@@ -203,9 +226,13 @@ static void add_streams(struct series_reader *r, const struct rt_series_key *key
 	const struct rt_streams *s = value;
 	if (!row)
 		return;
+	if (!row->streams)
+		row->streams = xcalloc(1, sizeof(*row->streams));
 	row->has_streams = true;
-	row->streams.opened += s->opened;
-	add_histogram(&row->streams.duration, &s->duration);
+	row->streams->opened += s->opened;
+	row->streams->duration.sum_ns += s->duration.sum_ns;
+	for (int i = 0; i < RT_BUCKETS; i++)
+		row->streams->duration.buckets[i] += s->duration.buckets[i];
 }
 
 /* Every element of a hash map keyed by series, BATCH at a time. */
@@ -247,24 +274,56 @@ static void add_overflow(struct series_reader *r)
 	}
 }
 
+static uint32_t *flight_slot(struct series_reader *r, const struct labels *labels)
+{
+	size_t mask = r->cap_flight_index - 1, i = labels->hash & mask;
+	while (r->flight_index[i] && !labels_equal(r->rows.flights[r->flight_index[i] - 1].labels, labels))
+		i = (i + 1) & mask;
+	return &r->flight_index[i];
+}
+
 static void add_flight(void *arg, const struct rt_in_flight *f)
 {
 	struct series_reader *r = arg;
 	struct labels *labels = make_labels(r, f->service, sv_make(f->text, f->len <= RT_ENDPOINT_MAX ? f->len : 0), f->method, f->port, -1);
 	if (!labels)
 		return;
-	for (size_t i = 0; i < r->rows.n_flights; i++) {
-		struct flight *x = &r->rows.flights[i];
-		if (labels_equal(x->labels, labels)) {
-			x->count++;
-			if (f->start_ns < x->oldest_ns)
-				x->oldest_ns = f->start_ns;
-			labels_unref(labels);
-			return;
-		}
+	uint32_t *slot = flight_slot(r, labels);
+	if (*slot) {
+		struct flight *x = &r->rows.flights[*slot - 1];
+		x->count++;
+		if (f->start_ns < x->oldest_ns)
+			x->oldest_ns = f->start_ns;
+		labels_unref(labels);
+		return;
 	}
 	array_grow(r->rows.flights, r->rows.n_flights, r->rows.cap_flights);
 	r->rows.flights[r->rows.n_flights++] = (struct flight){.labels = labels, .count = 1, .oldest_ns = f->start_ns};
+	*slot = (uint32_t)r->rows.n_flights;
+	if (r->rows.n_flights * 2 < r->cap_flight_index)
+		return;
+	free(r->flight_index);
+	r->cap_flight_index *= 2;
+	r->flight_index = xcalloc(r->cap_flight_index, sizeof(*r->flight_index));
+	for (uint32_t i = 0; i < r->rows.n_flights; i++)
+		*flight_slot(r, r->rows.flights[i].labels) = i + 1;
+}
+
+/* Lets go of the requests in flight of the last time, and of their table if it is large: a flood is seldom followed by another. */
+static void forget_flights(struct series_reader *r)
+{
+	for (size_t i = 0; i < r->rows.n_flights; i++)
+		labels_unref(r->rows.flights[i].labels);
+	if (r->cap_flight_index > 4096) {
+		free(r->flight_index);
+		free(r->rows.flights);
+		r->rows.flights = NULL;
+		r->rows.cap_flights = 0;
+		r->cap_flight_index = 64;
+		r->flight_index = xcalloc(r->cap_flight_index, sizeof(*r->flight_index));
+	}
+	memset(r->flight_index, 0, r->cap_flight_index * sizeof(*r->flight_index));
+	r->rows.n_flights = 0;
 }
 
 static void earlier_series(void *arg, const struct rt_series_key *key, const struct rt_series *s)
@@ -284,19 +343,25 @@ static void earlier_ledger(void *arg, const uint64_t *counters)
 		r->rows.earlier[i] += counters[i];
 }
 
+void series_reader_done(struct series_reader *r)
+{
+	free(r->rows.figures);
+	r->rows.figures = NULL;
+	r->rows.n_figures = 0;
+}
+
 int series_reader_read(struct series_reader *r, const struct rows **rows)
 {
 	size_t streams = 0;
 
+	series_reader_done(r);
 	for (size_t i = 0; i < r->rows.n; i++) {
 		struct row *x = &r->rows.v[i];
-		memset(&x->figures, 0, sizeof(x->figures));
-		memset(&x->streams, 0, sizeof(x->streams));
+		if (x->streams)
+			memset(x->streams, 0, sizeof(*x->streams));
 		x->seen = x->has_streams = false;
 	}
-	for (size_t i = 0; i < r->rows.n_flights; i++)
-		labels_unref(r->rows.flights[i].labels);
-	r->rows.n_flights = 0;
+	forget_flights(r);
 	r->rows.series = 0;
 	memset(r->rows.earlier, 0, sizeof(r->rows.earlier));
 	int err = for_each(r, LOADER_SERIES, sizeof(struct rt_series), add_series, &r->rows.series);

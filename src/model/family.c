@@ -2,6 +2,7 @@
 #include "model/family.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -28,9 +29,11 @@ void snapshot_unref(struct snapshot *s)
 		struct family *f = &s->families[i];
 		for (size_t k = 0; k < f->n; k++) {
 			labels_unref(f->metrics[k].labels);
-			free(f->metrics[k].buckets);
+			if (k >= f->n_reserved)
+				free(f->metrics[k].buckets);
 		}
 		free(f->metrics);
+		free(f->reserved);
 	}
 	free(s->families);
 	free(s->bounds);
@@ -49,6 +52,18 @@ struct family *snapshot_family(struct snapshot *s, const char *name, enum family
 	return f;
 }
 
+void family_reserve(struct family *f, size_t n)
+{
+	if (f->n || !n)
+		return;
+	f->metrics = xreallocarray(f->metrics, n, sizeof(*f->metrics));
+	f->cap = n;
+	if (f->type == FAMILY_HISTOGRAM && !f->reserved) {
+		f->reserved = xcalloc(n, (f->n_bounds + 1) * sizeof(*f->reserved));
+		f->n_reserved = n;
+	}
+}
+
 void family_add_value(struct family *f, struct labels *labels, double value)
 {
 	array_grow(f->metrics, f->n, f->cap);
@@ -57,7 +72,9 @@ void family_add_value(struct family *f, struct labels *labels, double value)
 
 void family_add_histogram(struct family *f, struct labels *labels, const uint64_t *buckets, double sum)
 {
+	size_t n = f->n_bounds + 1;
+	uint64_t *copy = f->n < f->n_reserved ? f->reserved + f->n * n : xcalloc(n, sizeof(*copy));
+	memcpy(copy, buckets, n * sizeof(*copy));
 	array_grow(f->metrics, f->n, f->cap);
-	f->metrics[f->n++] = (struct metric){
-		.labels = labels, .buckets = xmemdup(buckets, (f->n_bounds + 1) * sizeof(*buckets)), .sum = sum};
+	f->metrics[f->n++] = (struct metric){.labels = labels, .buckets = copy, .sum = sum};
 }

@@ -28,6 +28,8 @@ struct family {
 	size_t n_bounds;
 	struct metric *metrics;
 	size_t n, cap;
+	uint64_t *reserved; /* buckets of the first metrics, see family_reserve() */
+	size_t n_reserved;
 };
 
 /* A whole scrape: immutable once built, reference-counted. Families in the order they are to be shown. */
@@ -46,6 +48,8 @@ void snapshot_unref(struct snapshot *s);
 /* Pointers to a family stay valid until the next snapshot_family call: fill one before starting another. The strings are
  * kept as pointers. */
 struct family *snapshot_family(struct snapshot *s, const char *name, enum family_type type, const char *unit, const char *help);
+/* Room for N metrics in one piece, which goes back to the system as a whole. Before the first one is added; more than N may be. */
+void family_reserve(struct family *f, size_t n);
 /* Takes the reference to LABELS. */
 void family_add_value(struct family *f, struct labels *labels, double value);
 /* Takes the reference to LABELS; copies n_bounds + 1 non-cumulative counts. */
