@@ -48,6 +48,7 @@ static __always_inline int connection_forget(void *sk)
 
 	if (was)
 		usage_add(RT_USAGE_CONNECTIONS, -1);
+	bpf_sk_storage_delete(&reorders, sk);
 	if (!bpf_sk_storage_delete(&pipelines, sk))
 		usage_add(RT_USAGE_PIPELINES, -1);
 	return was;

@@ -74,6 +74,11 @@ struct held_piece {
 	__u32 length; /* 0: free */
 };
 
+/* In a storage of its own, since few connections ever have any. */
+struct held_pieces {
+	struct held_piece v[HELD_PIECES];
+};
+
 struct connection {
 	/* ingress */
 	struct http1 rx;
@@ -94,7 +99,6 @@ struct connection {
 	__u8 reclaimed;	   /* RECLAIM_: its state is being taken back (budget.h) */
 	__u8 pad4[3];
 	__u32 counted;	   /* in the usage of the budget */
-	struct held_piece held[HELD_PIECES];
 	__u64 hold_id; /* tells its pieces from those of others */
 	char rx_path[RT_ENDPOINT_MAX];
 	/* the socket lock's side */
@@ -128,6 +132,7 @@ struct connection {
 struct embryo {
 	struct connection connection;
 	struct pipeline pipeline;
+	struct held_pieces pieces;
 };
 
 /* The ends of a connection as a packet to the server names them. */

@@ -161,7 +161,7 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 	/* The socket knows what the connection starts with. What came first may have overtaken it: then it is parsed anew from the
 	 * kept pieces when its turn comes. */
 	__u32 start = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
-	if (c->n_held && (__s32)(c->held[0].seq - start) > 0) {
+	if (c->n_held && (__s32)(e->pieces.v[0].seq - start) > 0) {
 		http1_begin(&c->rx, 0);
 		c->rx_pos = 0;
 		c->rx_next = start;
@@ -200,6 +200,8 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 		else
 			c = 0;
 	}
+	if (c && c->n_held && !bpf_sk_storage_get(&reorders, sk, &e->pieces, BPF_SK_STORAGE_GET_F_CREATE))
+		c = 0;
 	if (c)
 		c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
 	if (c)

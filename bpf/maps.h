@@ -21,6 +21,14 @@ struct {
 	__type(value, struct pipeline);
 } pipelines SEC(".maps");
 
+/* Which pieces are kept of a connection whose segments came out of order. Made for the first of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct held_pieces);
+} reorders SEC(".maps");
+
 /* Sockets to leave alone: clients, and servers that do not speak HTTP/1. Value: tries left, 0 = for good. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

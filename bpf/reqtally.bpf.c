@@ -183,7 +183,7 @@ static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk
 		connection_init(&e->connection, sk, k->seq, CONNECTION_NEW);
 	}
 	struct connection *c = &e->connection;
-	struct scan s = {.skb = skb, .c = c, .embryo = &e->pipeline, .now = bpf_ktime_get_ns()};
+	struct scan s = {.skb = skb, .c = c, .embryo = &e->pipeline, .pieces = &e->pieces, .now = bpf_ktime_get_ns()};
 	__u32 start = c->rx_next;
 	request_bytes(&s, k);
 	if (start == k->seq)

@@ -17,6 +17,7 @@ struct scan {
 	__u32 next;	/* sequence number at off */
 	__u32 pad;
 	struct held *held; /* the bytes are here and not in the packet */
+	struct held_pieces *pieces; /* null: not looked for yet */
 };
 
 /* Is 0 < *N <= MAX, a power of two? Linux 6.1 learns nothing of N from a comparison with zero or of N - 1, so the bounds are put into
@@ -417,6 +418,7 @@ struct hold {
 	struct scan *s;
 	struct packet *k;
 	struct scratch *x;
+	struct held_pieces *pieces;
 	__u32 off; /* in the payload */
 	__u32 ok;
 };
@@ -431,7 +433,7 @@ static long hold_step(__u32 i, struct hold *h)
 
 	if (h->off >= h->k->length)
 		return 1;
-	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
+	struct held_piece *p = &h->pieces->v[i & (HELD_PIECES - 1)];
 	__u32 seq = h->k->seq + h->off;
 	if (p->length && p->seq + p->length == seq && p->length <= HELD_BYTES / 2 && left <= HELD_BYTES / 2) {
 		struct held *bytes = bpf_map_lookup_elem(&held_bytes, &key);
@@ -471,7 +473,10 @@ static __noinline int request_hold(struct scan *s, struct packet *k)
 	__u32 zero = 0;
 	struct hold h = {.s = s, .k = k, .x = bpf_map_lookup_elem(&scratches, &zero)};
 
-	if (!h.x)
+	if (!s->pieces && s->sk)
+		s->pieces = bpf_sk_storage_get(&reorders, s->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	h.pieces = s->pieces;
+	if (!h.x || !h.pieces)
 		return 0;
 	bpf_loop(HELD_PIECES, hold_step, &h, 0);
 	return h.ok;
@@ -481,7 +486,11 @@ static __noinline int request_hold(struct scan *s, struct packet *k)
 static long held_step(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
-	struct held_piece *p = &c->held[i & (HELD_PIECES - 1)];
+	struct held_pieces *pieces = s->pieces;
+
+	if (!pieces)
+		return 1;
+	struct held_piece *p = &pieces->v[i & (HELD_PIECES - 1)];
 	struct held_key key = {.connection = c->hold_id, .slot = i & (HELD_PIECES - 1)};
 	__s32 at = (__s32)(c->rx_next - p->seq);
 
@@ -509,6 +518,8 @@ static long held_step(__u32 i, struct scan *s)
 /* Pieces stand in any order, so it goes round as long as pieces are likely to be due; the rest is taken with the next packet. */
 static __always_inline void held_take(struct scan *s)
 {
+	if (!s->pieces && s->sk)
+		s->pieces = bpf_sk_storage_get(&reorders, s->sk, 0, 0);
 	bpf_loop(HELD_PIECES * 8, held_step, s, 0);
 	s->held = 0;
 }

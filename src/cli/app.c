@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "cli/doctor.h"
+#include "cli/budget.h"
 #include "cli/pressure.h"
 #include "cli/reload.h"
 #include "cli/status.h"
@@ -23,6 +24,7 @@
 #include "config/config.h"
 #include "discovery/cgroup_tree.h"
 #include "discovery/discovery.h"
+#include "discovery/memory_limit.h"
 #include "exposition/scrape.h"
 #include "loader/features.h"
 #include "loader/loader.h"
@@ -49,8 +51,23 @@ static void report_loader(void *arg, bool warning, const char *message)
 		log_info("%s", message);
 }
 
+/* A limit of the cgroup that the budgets would not fit into lowers them: no limit of memory may end in the process being killed. */
+static bool fit_budgets(struct config_http *h)
+{
+	struct budgets b = {.series = h->budget_series, .connections = h->budget_connections};
+	uint64_t limit = memory_limit();
+
+	if (budget_fit(&b, limit))
+		log_info("memory is limited to %llu MiB: budgets are lowered to %u series (%u) and %u connections (%u)",
+			 (unsigned long long)(limit >> 20), b.series, h->budget_series, b.connections, h->budget_connections);
+	h->budget_series = b.series;
+	h->budget_connections = b.connections;
+	return b.lean;
+}
+
 static int load_programs(struct app *a, char **error)
 {
+	bool lean = fit_budgets(&a->first->http);
 	const struct config_http *h = &a->first->http;
 	uint64_t ignored[1024] = {0};
 	char *root = NULL;
@@ -74,6 +91,7 @@ static int load_programs(struct app *a, char **error)
 		/* One service may take a quarter of all series, or one for each of its endpoints if that is more. */
 		.series_per_service = h->budget_series / 4 > h->budget_endpoints ? h->budget_series / 4 : h->budget_endpoints,
 		.max_connections = h->budget_connections,
+		.lean_maps = lean,
 		.ignored_ports = any ? ignored : NULL,
 		.routes = h->routes.v,
 		.n_routes = h->routes.n,

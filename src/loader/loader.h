@@ -19,6 +19,7 @@ struct loader_options {
 	uint32_t endpoints_per_service;
 	uint32_t series_per_service;
 	uint32_t max_connections; /* states of connections */
+	bool lean_maps;		  /* they take memory as they fill up, and less for what is rare */
 	const uint64_t *ignored_ports; /* 1024 words, a bit a port; NULL: none */
 	char *const *routes;	       /* path templates: "/users/{name}/orders", "/static/" and two stars */
 	size_t n_routes;

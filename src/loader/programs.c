@@ -45,6 +45,10 @@ static const struct {
 	{"ingress", PACKETS, BPF_CGROUP_INET_INGRESS},
 };
 
+/* Pieces of 4 KB kept of streams out of order, and connections without a socket, where memory is short. */
+#define LEAN_PIECES 256
+#define LEAN_EMBRYOS 64
+
 /* libbpf's own words, kept for the message if something fails. */
 static _Thread_local struct buf *libbpf_words;
 
@@ -72,6 +76,13 @@ static void fill_settings(struct reqtally *skel, const struct loader_options *op
 	s->reclaim_at = reclaim_mark(opt->max_connections);
 	bpf_map__set_max_entries(skel->maps.series, opt->max_series);
 	bpf_map__set_max_entries(skel->maps.endpoints, opt->max_endpoints);
+	if (!opt->lean_maps)
+		return;
+	struct bpf_map *const grow[] = {skel->maps.series, skel->maps.endpoints, skel->maps.streams, skel->maps.services};
+	for (size_t i = 0; i < ARRAY_SIZE(grow); i++)
+		bpf_map__set_map_flags(grow[i], bpf_map__map_flags(grow[i]) | BPF_F_NO_PREALLOC);
+	bpf_map__set_max_entries(skel->maps.held_bytes, LEAN_PIECES);
+	bpf_map__set_max_entries(skel->maps.carried, LEAN_EMBRYOS);
 }
 
 /* What most likely keeps the programs from loading, in words that help. */

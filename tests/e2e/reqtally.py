@@ -32,10 +32,10 @@ def use_copy(folder):
 class Reqtally:
 	"""`reqtally run` on a free port, ready to be scraped."""
 
-	def __init__(self, folder, name="reqtally", flags=(), config=None):
+	def __init__(self, folder, name="reqtally", flags=(), config=None, prefix=()):
 		require_program()
 		self.port = free_port()
-		argv = [PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % self.port, *flags]
+		argv = [*prefix, PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % self.port, *flags]
 		if not any("pin" in flag for flag in flags):
 			argv.append("--no-pin")  # a test leaves nothing behind, and two may run beside each other
 		if config is not None:

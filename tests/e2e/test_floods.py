@@ -371,6 +371,81 @@ def settled(read):
 	return first if read() == first else None
 
 
+class MemoryLimit:
+	"""A cgroup with a limit of memory: of version 2 or 1, whichever has the controller here."""
+
+	def __init__(self, limit):
+		self.limit = limit
+		with open("/proc/self/mountinfo") as f:
+			mounts = [line.split() for line in f]
+		for m in mounts:
+			kind, options = m[m.index("-") + 1], m[m.index("-") + 3]
+			if kind == "cgroup" and "memory" in options.split(","):
+				self.folder, self.file, self.peak = m[4], "memory.limit_in_bytes", "memory.max_usage_in_bytes"
+				break
+			if kind == "cgroup2" and "memory" in open(m[4] + "/cgroup.controllers").read().split():
+				with open(m[4] + "/cgroup.subtree_control", "w") as f:
+					f.write("+memory")
+				self.folder, self.file, self.peak = m[4], "memory.max", "memory.peak"
+				break
+		else:
+			raise Skip("no memory controller")
+		self.folder += "/reqtally-e2e-%d" % os.getpid()
+
+	def __enter__(self):
+		os.mkdir(self.folder)
+		with open(os.path.join(self.folder, self.file), "w") as f:
+			f.write(str(self.limit))
+		return self
+
+	def __exit__(self, *exc):
+		wait_for("the cgroup to be empty", self.remove, 10, 0.1)
+
+	def remove(self):
+		try:
+			os.rmdir(self.folder)
+			return True
+		except OSError:
+			return False
+
+	def prefix(self):
+		return ["/bin/sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', self.folder]
+
+	def read(self, name):
+		path = os.path.join(self.folder, name)
+		return open(path).read() if os.path.exists(path) else ""
+
+	def killed(self):
+		text = self.read("memory.events") or self.read("memory.oom_control")
+		return int(dict(line.split() for line in text.splitlines()).get("oom_kill", 0))
+
+
+def test_memory_limit(context):
+	"""64 MiB for everything, kernel memory too: the budgets fit themselves into it, and floods end in names and not in a killed process."""
+	context.stop_shared()
+	n = 10000 if FULL else 2500
+	with MemoryLimit(64 << 20) as limit, reqtally.Reqtally(context.folder, prefix=limit.prefix()) as rt, Crowd() as crowd:
+		pid, before = rt.process.pid, rt.scrape()
+		budget = entries(before, "connections")[1]
+		if not 5000 < budget < 65536:
+			raise Failure("a budget of %g connections under a limit of 64 MiB" % budget)
+		with Neighbour() as neighbour:
+			for client, server in crowd.open(n, rt, 256):
+				raw.transfer(client, server, b"GET /half HTTP/1.1\r\nHost: sl")
+			neighbour.check(rt, before)
+		random_paths(context, rt)
+		after = reqtally.check_ledger(rt)
+		after = rt.scrape()
+		if limit.killed() or rt.process.pid != pid or not rt.process.running():
+			raise Failure("killed for want of memory")
+		expect("lost", lost(before, after), {})
+		flying = after.sum("http_requests_in_flight", port=str(crowd.listener.port))
+		expect("half requests in flight", flying, n)
+		peak = limit.read(limit.peak)
+		if peak and os.environ.get("RT_TRACE"):
+			print("# peak %d of %d" % (int(peak), limit.limit))
+
+
 def test_random_paths(context):
 	context.stop_shared()
 	with reqtally.Reqtally(context.folder) as rt:

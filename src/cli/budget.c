@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/budget.h"
+
+#include <stddef.h>
+
+/* Loading the programs with preallocated maps takes 85 MB for a moment, a third of that the verifier's. */
+#define LEAN_BELOW ((uint64_t)128 << 20)
+/* Programs, small maps, and the process without a series. */
+#define BASE ((uint64_t)12 << 20)
+/* In the kernel 1.2 KB, in the process 1.1 KB, and as much again while it is scraped. */
+#define SERIES_BYTES 3600
+/* Its state, and its share of pipelines. */
+#define CONNECTION_BYTES 1536
+#define LEAST 64
+
+static uint32_t at_most(uint32_t configured, uint64_t room)
+{
+	if (room >= configured)
+		return configured;
+	return room < LEAST ? LEAST : (uint32_t)room;
+}
+
+bool budget_fit(struct budgets *b, uint64_t limit)
+{
+	struct budgets was = *b;
+	uint64_t room = limit > BASE ? limit - BASE : 0;
+
+	b->lean = limit < LEAN_BELOW;
+	b->series = at_most(b->series, room / 100 * 60 / SERIES_BYTES);
+	b->connections = at_most(b->connections, room / 100 * 35 / CONNECTION_BYTES);
+	return b->series != was.series || b->connections != was.connections;
+}

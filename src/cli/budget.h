@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Budgets that fit into a memory limit. docs/capacity.md has where the figures come from. */
+#ifndef RT_CLI_BUDGET_H
+#define RT_CLI_BUDGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct budgets {
+	uint32_t series, connections;
+	bool lean; /* maps take memory as they fill up: the verifier needs what they would have had in advance */
+};
+
+/* Lowers B to what LIMIT bytes leave room for; MEMORY_UNLIMITED changes nothing. True if it was lowered. */
+bool budget_fit(struct budgets *b, uint64_t limit);
+
+#endif
