@@ -41,7 +41,7 @@ struct request {
 	__u64 start_ns;	  /* arrival of its first byte */
 	__u64 read_ns;	  /* the application's first read of it; 0: not yet */
 	__u64 body_bytes; /* ingress counts them as they come */
-	__u64 number;	  /* of its endpoint; set when it is recorded */
+	__u64 number;	  /* of its endpoint, for the service that is in it; <= RT_ENDPOINT_INCOMPLETE: not known yet */
 	__u32 start_seq;
 	__u32 pos;
 	__u8 method;

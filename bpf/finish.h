@@ -110,7 +110,15 @@ static __always_inline void connection_read(struct connection *c, struct sock *s
 	__u64 now = bpf_ktime_get_ns();
 	if (coming && (__s32)(copied - c->rx_start_seq) > 0)
 		c->rx_read_ns = now;
-	struct pipeline *l = c->first.pos == pos && end - pos == 1 ? 0 : bpf_sk_storage_get(&pipelines, sk, 0, 0);
+	if (end - pos == 1 && c->first.pos == pos) { /* as nearly always */
+		if ((__s32)(copied - c->first.start_seq) > 0) {
+			if (!c->first.read_ns)
+				c->first.read_ns = now;
+			c->read_pos = end;
+		}
+		return;
+	}
+	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
 	if (end - pos > RT_PIPELINE_DEPTH)
 		pos = end - RT_PIPELINE_DEPTH;
 	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {

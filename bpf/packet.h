@@ -14,16 +14,16 @@ struct packet {
 	__u32 offset; /* of the payload in the skb */
 	__u32 length; /* of the payload */
 	__u32 seq;    /* of its first byte */
-	__u32 ack;
 	__u32 flags;
 	__u32 ip_end; /* length of the IP header with extensions; 0x80000000: IPv6 */
 };
 
 #define PACKET_V6 0x80000000u
 
+/* From any address: both machines that reqtally runs on can. */
 static __always_inline __u32 be32(const __u8 *p)
 {
-	return (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+	return bpf_ntohl(*(const __be32 *)p);
 }
 
 /* Offset of the TCP header behind IPv6 extension headers, 0 if it is no TCP or a fragment. Jumbo payloads (BIG TCP) have a
@@ -90,12 +90,10 @@ static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *k)
 		k->flags = copy[13];
 		k->offset = ip + (copy[12] >> 4) * 4;
 		k->seq = be32(copy + 4);
-		k->ack = be32(copy + 8);
 	} else {
 		k->flags = th[13];
 		k->offset = ip + (th[12] >> 4) * 4;
 		k->seq = be32(th + 4);
-		k->ack = be32(th + 8);
 	}
 	__u32 len = skb->len;
 	k->length = len > k->offset ? len - k->offset : 0;

@@ -26,11 +26,16 @@ static __always_inline __u32 bucket_of(__u64 ns)
 	return at & (RT_BUCKETS - 1);
 }
 
-static __always_inline void observe(struct rt_histogram *h, __u64 ns)
+static __always_inline void observe_in(struct rt_histogram *h, __u64 ns, __u32 bucket)
 {
 	/* Two CPUs may serve one series: atomics. */
 	__sync_fetch_and_add(&h->sum_ns, ns);
-	__sync_fetch_and_add(&h->buckets[bucket_of(ns)], 1);
+	__sync_fetch_and_add(&h->buckets[bucket & (RT_BUCKETS - 1)], 1);
+}
+
+static __always_inline void observe(struct rt_histogram *h, __u64 ns)
+{
+	observe_in(h, ns, bucket_of(ns));
 }
 
 /* Global functions, so that the verifier looks at their loops once. */
@@ -44,7 +49,7 @@ __noinline __u64 endpoint_hash(struct rt_endpoint *e, __u64 service)
 	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
 		if (i >= words)
 			break;
-		h = hash_word(h, ((__u64 *)e->text)[i]);
+		h = hash_word(h, http1_word(e->text, i));
 	}
 	return h;
 }
@@ -58,15 +63,17 @@ __noinline int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
 	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
 		if (i >= words)
 			break;
-		if (((__u64 *)a->text)[i] != ((__u64 *)b->text)[i])
+		if (http1_word(a->text, i) != http1_word(b->text, i))
 			return 0;
 	}
 	return 1;
 }
 
-/* LEN bytes of a path, zero up to the next multiple of eight. */
+/* LEN bytes of a path, zero up to the next multiple of eight. Were they not there already? */
 __noinline int path_copy(struct http1_path *to, struct http1_path *from, __u32 len)
 {
+	__u64 news = 0;
+
 	if (!to || !from)
 		return 0;
 #pragma clang loop unroll(disable)
@@ -74,12 +81,13 @@ __noinline int path_copy(struct http1_path *to, struct http1_path *from, __u32 l
 		__s32 left = len - i * 8;
 		if (left <= 0)
 			break;
-		__u64 w = ((__u64 *)from->text)[i];
+		__u64 w = http1_word(from->text, i);
 		if (left < 8)
 			w &= (1ull << (left * 8)) - 1;
-		((__u64 *)to->text)[i] = w;
+		news |= w ^ http1_word(to->text, i);
+		http1_set_word(to->text, i, w);
 	}
-	return 0;
+	return news != 0;
 }
 
 /* What stands behind an endpoint's text: of a longer one before it. */
@@ -90,7 +98,7 @@ __noinline int endpoint_clear_rest(struct rt_endpoint *e)
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++)
 		if (i * 8 >= e->len)
-			((__u64 *)e->text)[i] = 0;
+			http1_set_word(e->text, i, 0);
 	return 0;
 }
 
@@ -205,7 +213,8 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 	struct rt_series *s = series_get(&key);
 	if (!s)
 		return 0; /* cannot be: the overflow series is an array's */
-	__u64 start = rq->start_ns;
+	__u64 start = rq->start_ns, ns = o->end_ns > start ? o->end_ns - start : 0;
+	__u32 bucket = 0;
 	c->last = key;
 	if (o->stream) {
 		c->stream_ns = start;
@@ -214,9 +223,12 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 		if (t)
 			__sync_fetch_and_add(&t->opened, 1);
 	} else {
-		observe(&s->duration, o->end_ns > start ? o->end_ns - start : 0);
+		bucket = bucket_of(ns);
+		observe_in(&s->duration, ns, bucket);
 	}
-	if (o->first_ns)
+	if (o->first_ns == o->end_ns && !o->stream) /* the whole response was in one packet */
+		observe_in(&s->ttfb, ns, bucket);
+	else if (o->first_ns)
 		observe(&s->ttfb, o->first_ns > start ? o->first_ns - start : 0);
 	if (rq->read_ns)
 		observe(&s->queue, rq->read_ns > start ? rq->read_ns - start : 0);
@@ -231,7 +243,12 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 static __always_inline void request_record(struct connection *c, struct request *rq, struct outcome *o)
 {
 	connection_guess_service(c);
-	rq->number = o->incomplete ? RT_ENDPOINT_INCOMPLETE : endpoint_number(c, rq);
+	if (o->incomplete) {
+		rq->number = RT_ENDPOINT_INCOMPLETE;
+	} else if (rq->number <= RT_ENDPOINT_INCOMPLETE || rq->endpoint.service != c->service) {
+		rq->number = endpoint_number(c, rq);
+		rq->endpoint.service = c->service;
+	}
 	record(c, rq, o);
 }
 

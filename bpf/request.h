@@ -102,12 +102,12 @@ static __always_inline void request_normalise(struct connection *c, struct scrat
 	__s32 left = x->norm.out;
 #pragma clang loop unroll(full)
 	for (int i = 0; i < RT_ENDPOINT_MAX / 8; i++, left -= 8) {
-		__u64 w = ((__u64 *)x->text)[i];
+		__u64 w = http1_word(x->text, i);
 		if (left <= 0)
 			w = 0;
 		else if (left < 8)
 			w &= (1ull << (left * 8)) - 1;
-		((__u64 *)c->rx_path)[i] = w;
+		http1_set_word(c->rx_path, i, w);
 	}
 	c->rx.path_len = x->norm.out;
 }
@@ -235,8 +235,11 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	rq->body_bytes = 0;
 	rq->method = p->method;
 	rq->stream = c->rx_stream;
+	/* Often the same as the last time: its number is known then. */
+	if (path_copy((struct http1_path *)rq->endpoint.text, (struct http1_path *)c->rx_path, p->path_len) ||
+	    rq->endpoint.len != p->path_len)
+		rq->number = 0;
 	rq->endpoint.len = p->path_len;
-	path_copy((struct http1_path *)rq->endpoint.text, (struct http1_path *)c->rx_path, p->path_len);
 	rq->pos = pos;
 	/* Behind the entry's content: x86 stores in order; the atomic is a barrier elsewhere. */
 	__sync_fetch_and_add(&c->rx_pos, 1);
@@ -389,7 +392,7 @@ static long request_step(__u32 i, struct scan *s)
 	s->next += used;
 	if (p->event == HTTP1_EV_DONE)
 		http1_begin(p, 0);
-	return 0;
+	return s->off >= s->end;
 }
 
 /* Bytes were missed: what waits can no longer be told apart. */

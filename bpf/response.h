@@ -173,6 +173,16 @@ static __noinline __u32 response_head(struct scan *s, __u32 left)
 	return used;
 }
 
+/* A stretch of body: counted, not looked at. */
+static __always_inline __u32 response_skip(struct connection *c, __u32 left)
+{
+	__u64 taken = 0;
+
+	c->tx.event = http1_skip(&c->tx, left, &taken);
+	c->tx_body += taken;
+	return taken;
+}
+
 static long response_step(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
@@ -184,10 +194,7 @@ static long response_step(__u32 i, struct scan *s)
 	left = s->end - s->off;
 	struct pipeline *l = c->first.pos == c->tx_pos ? 0 : bpf_sk_storage_get(&pipelines, s->sk, 0, 0);
 	if (http1_in_body(p)) {
-		__u64 taken = 0;
-		p->event = http1_skip(p, left, &taken);
-		c->tx_body += taken;
-		used = taken;
+		used = response_skip(c, left);
 	} else {
 		struct parse b = {.p = p, .block = (struct block *)c->block};
 		used = 0;
@@ -205,9 +212,16 @@ static long response_step(__u32 i, struct scan *s)
 	}
 	s->off += used;
 	s->next += used;
+	/* A head and its body in one packet are one step. */
+	if (p->event == HTTP1_EV_HEAD && p->state == HTTP1_B_LENGTH && s->off < s->end) {
+		response_event(c, l, s->now);
+		used = response_skip(c, s->end - s->off);
+		s->off += used;
+		s->next += used;
+	}
 	if (p->event != HTTP1_EV_NONE && response_event(c, l, s->now))
 		response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED);
-	return 0;
+	return s->off >= s->end;
 }
 
 static __always_inline void response_bytes(struct scan *s, struct packet *k)
