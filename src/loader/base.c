@@ -298,12 +298,19 @@ static void balance(void *arg, const uint64_t *v)
 		*open -= (int64_t)v[i];
 }
 
+int64_t base_open(const struct set *s, const struct set *own)
+{
+	int64_t open = 0;
+	struct loader_figures f = {.ledger = balance, .arg = &open};
+	struct reader r = {.from = s, .own = own, .f = &f};
+	read_ledger(&r);
+	return open > 0 ? open : 0;
+}
+
 int base_add(struct set *own, const struct set *s, const struct pin_root *root, uint32_t max)
 {
 	struct counting count = {0};
 	struct loader_figures f = {.series = count_series, .streams = count_streams, .arg = &count};
-	int64_t open = 0;
-
 	int err = base_read_own(own, &f);
 	if (!err)
 		err = base_read(s, own, true, &f);
@@ -319,10 +326,7 @@ int base_add(struct set *own, const struct set *s, const struct pin_root *root, 
 	struct base_key key = {.kind = BASE_INCLUDES};
 	if (!err)
 		err = add_numbers(&a, &key, &s->id.id, 1);
-	f = (struct loader_figures){.ledger = balance, .arg = &open};
-	if (!err)
-		err = base_read(s, own, true, &f);
-	uint64_t lost[RT_LEDGER_SIZE] = {[RT_LOST_HANDOVER] = open > 0 ? (uint64_t)open : 0};
+	uint64_t lost[RT_LEDGER_SIZE] = {[RT_LOST_HANDOVER] = (uint64_t)base_open(s, own)};
 	add_ledger(&a, lost);
 	f = (struct loader_figures){.series = add_series, .streams = add_streams, .ledger = add_ledger, .arg = &a};
 	if (!err)

@@ -27,6 +27,8 @@ bool base_has(const struct set *own, const struct set *s);
 /* Puts S's figures, and what it has of its own base, into OWN's; requests that S had in flight are lost as RT_LOST_HANDOVER. With
  * ROOT the new map is pinned in the set's folder. At most MAX series; beyond, those of a service become one. */
 int base_add(struct set *own, const struct set *s, const struct pin_root *root, uint32_t max);
+/* Requests that S has seen and that have not ended, by its ledger. */
+int64_t base_open(const struct set *s, const struct set *own);
 /* Enters the texts and the services of S in OWN, before OWN's programs run: S's identifiers stay valid. */
 void base_copy_names(const struct set *s, const struct set *own);
 

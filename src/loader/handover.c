@@ -21,6 +21,8 @@
 /* An elder set without anything in flight is kept for so long: a connection whose handshake is not complete yet may still become its. */
 #define ELDER_MIN_NS 1000000000ull
 #define TEND_MS 500
+/* And waited for so long when yet another set is to take over. */
+#define ELDER_WAIT_NS 3000000000ull
 
 /* Waits until no program that was attached before runs any more. */
 static void wait_for_programs(void)
@@ -275,10 +277,14 @@ int handover_take_over(struct loader *l, struct programs *p, const struct loader
 	struct set new = {0};
 	int err = 0;
 
-	/* Two at a time: what one before OLD has not finished is lost by name. */
+	/* Two at a time. One before OLD gets a moment to finish; what it has not finished then is lost by name. */
 	if (l->elder.n) {
 		l->set = *old;
-		err = handover_finish(l, true);
+		uint64_t begun = l->elder_since_ns;
+		while (clock_mono_ns() - begun < ELDER_MIN_NS)
+			usleep(10000);
+		while ((err = handover_finish(l, clock_mono_ns() - begun > ELDER_WAIT_NS)) == -EAGAIN)
+			usleep(10000);
 		*old = l->set;
 		l->set = (struct set){0};
 	}
@@ -326,14 +332,16 @@ int handover_take_over(struct loader *l, struct programs *p, const struct loader
 }
 
 /* Leaves batons at idle connections of the elder. How many others there are; -1 if that cannot be told. */
-static long release_idle(const struct set *elder)
+static long release_idle(const struct set *elder, const struct set *own)
 {
 	int link = set_fd(elder, "link_", "release"), fd;
 	char bytes[4096];
 	long live = 0;
 
-	if (link < 0)
+	if (set_fd(elder, "link_", "ingress") < 0)
 		return 0; /* detached already */
+	if (link < 0)
+		return base_open(elder, own); /* a kernel on which the iterator cannot be: streams are cut off, requests are not */
 	fd = bpf_iter_create(link);
 	if (fd < 0)
 		return -1;
@@ -356,7 +364,7 @@ int handover_finish(struct loader *l, bool force)
 	int err = 0;
 
 	if (!base_has(&l->set, &l->elder)) {
-		if (release_idle(&l->elder) != 0 && !force)
+		if (release_idle(&l->elder, &l->set) != 0 && !force)
 			return -EAGAIN;
 		unpin_links(l, PIN_ELDER, &l->elder);
 		detach(&l->elder);

@@ -99,7 +99,7 @@ def difference(what, expected, got):
 	expected, got = ({k: v for k, v in c.items() if v} for c in (expected, got))
 	if expected == got:
 		return None
-	lines = ["%s: expected %g, got %g" % (" ".join(k), expected.get(k, 0), got.get(k, 0))
+	lines = ["%s: expected %.15g, got %.15g" % (" ".join(k), expected.get(k, 0), got.get(k, 0))
 		 for k in sorted(set(expected) | set(got)) if expected.get(k, 0) != got.get(k, 0)]
 	more = " (and %d more)" % (len(lines) - 12) if len(lines) > 12 else ""
 	return "%s: %s%s" % (what, "; ".join(lines[:12]), more)
