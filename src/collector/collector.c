@@ -245,6 +245,9 @@ static void add_bpf(struct collector *c, struct snapshot *s, const struct rows *
 	f = snapshot_family(s, "reqtally_bpf_program_verified_instructions", FAMILY_GAUGE, NULL, "Instructions the verifier walked to admit each program.");
 	for (size_t i = 0; i < n && i < ARRAY_SIZE(p); i++)
 		family_add_value(f, labels_from("program", p[i].name, NULL), (double)p[i].verified_instructions);
+	add_plain(s, "reqtally_bpf_pinned", FAMILY_GAUGE, NULL, "1 if programs and maps outlive the process.", loader_pinned(c->l));
+	add_plain(s, "reqtally_bpf_program_sets", FAMILY_GAUGE, NULL,
+		  "Sets of programs attached: 2 while the one before an upgrade finishes what it has begun.", loader_sets(c->l));
 	f = snapshot_family(s, "reqtally_bpf_map_entries", FAMILY_GAUGE, NULL, "Entries in a map.");
 	family_add_value(f, labels_from("map", "series", NULL), (double)rows->series);
 	family_add_value(f, labels_from("map", "connections", NULL), usage_of(c, RT_USAGE_CONNECTIONS));

@@ -157,6 +157,11 @@ bool loader_pinned(const struct loader *l)
 	return l->root.path != NULL;
 }
 
+int loader_sets(const struct loader *l)
+{
+	return l->elder.n ? 2 : 1;
+}
+
 const struct loader_feature *loader_features(const struct loader *l)
 {
 	return l->features;

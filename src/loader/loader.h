@@ -50,6 +50,8 @@ int loader_open(const struct loader_options *opt, struct loader **l, char **erro
 void loader_free(struct loader *l);
 /* Is anything pinned, so that counting goes on without this process? */
 bool loader_pinned(const struct loader *l);
+/* Sets of programs that count: 2 while those before these finish what they have begun. */
+int loader_sets(const struct loader *l);
 /* What has to be done from time to time: programs that have handed over are removed when they have finished. Milliseconds until the next
  * call, -1: none is needed. Not at the same time as the functions that read. */
 int loader_tend(struct loader *l);
