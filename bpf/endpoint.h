@@ -8,6 +8,7 @@
  *   - hexadecimal: 16 digits or more, or 8 or more in which figures and letters alternate (commit hashes);
  *   - a random token of 16 or more of [A-Za-z0-9_=-] in which digits and letters alternate three times or more (ULID, base64url,
  *     nanoid). A slug such as "release-notes-2023" does not.
+ * A ':' ends one as a '/' does: "sha256:{id}", "{id}:cancel".
  * A path that does not fit ends, at a segment's border, in "/{rest}". */
 #ifndef RT_ENDPOINT_H
 #define RT_ENDPOINT_H
@@ -82,9 +83,9 @@ http1_inline void endpoint_segment_end(struct endpoint *e, char *out)
 
 http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 {
-	if (c == '/') {
+	if (c == '/' || c == ':') {
 		endpoint_segment_end(e, out);
-		if (e->out <= RT_ENDPOINT_MAX - 7)
+		if (c == '/' && e->out <= RT_ENDPOINT_MAX - 7)
 			e->cut = e->out;
 		endpoint_put(e, out, c);
 		e->start = e->out;

@@ -8,6 +8,10 @@ DEPS := gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libmicroh
 DEPS_TEST := libcmocka-dev nginx-light apache2-bin haproxy gunicorn golang-go golang-github-prometheus-client-golang-dev \
 	prometheus prometheus-alertmanager prometheus-node-exporter python3 python3-aiosmtpd curl wrk redis-server redis-tools \
 	iproute2 libcap2-bin util-linux procps openssl qemu-system-x86_64=qemu-system-x86 busybox=busybox-static binutils node=nodejs
+# More servers for the end-to-end tests, each of them skipped by its name where it is missing; and what small test programs of ours
+# are built with.
+DEPS_SERVERS := lighttpd caddy h2o varnish tomcat10 default-jre-headless uvicorn puma php-cli uwsgi uwsgi-plugin-python3 \
+	docker-registry memcached openssh-server nghttp2-server g++ libasio-dev liburing-dev
 DEPS_DEPLOY := buildah runc kubectl=kubernetes-client systemd
 DEPS_LINT := clang-format clang-tidy cppcheck python3
 
@@ -16,6 +20,7 @@ deps: ## install what building and running needs (Debian packages; as root)
 	@tools/deps $(DEPS)
 deps-test: deps ## install the servers and clients of the tests and of the demo
 	@tools/deps $(DEPS_TEST)
+	@tools/deps $(DEPS_SERVERS)
 deps-deploy: deps ## install what test-deploy and the image need (buildah, kubectl, systemd-analyze)
 	@tools/deps $(DEPS_DEPLOY)
 deps-lint: ## install the formatter and the checkers

@@ -79,15 +79,16 @@ def dynamic_steps(continue_100=True):
 	return steps
 
 
-def run_steps(host, port, tally, steps, times=1):
-	"""STEPS one after another, each on the connection of the one before for as long as the server keeps it."""
+def run_steps(host, port, tally, steps, times=1, closes=False):
+	"""STEPS one after another, each on the connection of the one before for as long as the server keeps it; CLOSES: it never does, and
+	does not say so."""
 	connection = None
 	try:
 		for step in steps * times:
 			if connection is None:
 				connection = Connection(host, port, tally)
 			step.run(connection)
-			if connection.closing:
+			if connection.closing or closes:
 				connection.expect_eof()
 				connection.close()
 				connection = None
@@ -128,15 +129,20 @@ def run_pipelined(host, port, tally, steps):
 def run_mix(server, tally):
 	"""The whole mix against a server: keep-alive in order, a connection each, IPv6, in parallel, pipelined, HTTP/1.0."""
 	steps, port = server.steps(), server.port
+	first, second = server.hosts[0], server.hosts[-1]
+
+	def run(host, some, times=1):
+		run_steps(host, port, tally, some, times, server.closes)
+
 	quick = [s for s in steps if not s.at_least]
-	run_steps("127.0.0.1", port, tally, steps)
+	run(first, steps)
 	for step in quick[:6]:
-		run_steps("127.0.0.1", port, tally, [step])
-	run_steps("::1", port, tally, quick)
-	run_threads([lambda: run_steps("127.0.0.1", port, tally, quick, times=3) for _ in range(4)]
-		    + [lambda: run_steps("::1", port, tally, [s for s in steps if s.at_least], times=2)])
+		run(first, [step])
+	run(second, quick)
+	run_threads([lambda: run(first, quick, 3) for _ in range(4)]
+		    + [lambda: run(second, [s for s in steps if s.at_least], 2)])
 	if server.pipelines:
-		run_pipelined("127.0.0.1", port, tally,
+		run_pipelined(first, port, tally,
 				[s for s in quick if s.method == "GET" and not s.headers and s.logged][:8] * 2)
 	for step in server.closing_steps():
-		run_steps("127.0.0.1", port, tally, [step])
+		run(first, [step])

@@ -18,6 +18,8 @@ class Server:
 	service = None  # the name reqtally must give it
 	separator = "\t"
 	pipelines = True
+	closes = False  # every connection after one response, without saying so
+	hosts = ("127.0.0.1", "::1")
 
 	def __init__(self, folder, **options):
 		self.folder = os.path.join(folder, type(self).__name__.lower())
@@ -29,7 +31,7 @@ class Server:
 
 	def __enter__(self):
 		self.process = Process(self.argv(), self.folder, self.service, env=self.environment(), cwd=self.folder)
-		for host in ("127.0.0.1", "::1"):
+		for host in self.hosts:
 			self.process.wait_port(host, self.port)
 		return self
 

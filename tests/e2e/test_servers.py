@@ -3,14 +3,15 @@
 same, and then reqtally's figures must be that too."""
 import reqtally
 import servers
+from abuse import run_abuse
 from httpclient import Tally
 from mix import run_mix
 from procs import Failure, Skip, wait_for
 
 
-def agree(server, tally, steps):
+def agree(server, tally, steps, paths=None):
 	"""The log and the server's own counter against the client's tally; logs may be written a moment later."""
-	endpoints = servers.endpoint_table(steps)
+	endpoints = servers.endpoint_table(steps) if paths is None else paths
 	for what, read in (("access log", lambda: server.logged(endpoints)), ("own counter", server.own_counter)):
 		last = {}
 
@@ -43,6 +44,7 @@ def run_server(context, kind, **options):
 			raise Skip("%s; client, log and own counter agree on %d requests" % (before, tally.total()))
 		known = {s.endpoint: s.at_least for s in server.steps() if s.at_least}
 		reqtally.check(rt, before, server.port, server.service, tally, known=known)
+		run_abuse(rt, server, slow="/slow/long" if known else None)
 
 
 def test_nginx(context):

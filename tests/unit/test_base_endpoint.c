@@ -88,6 +88,15 @@ static void test_golden(void **state)
 	    {"/index.html", "/index.html"},
 	    {"/main.js", "/main.js"},
 	    {"/jquery-3.6.0.min.js", "/jquery-3.6.0.min.js"},
+	    /* a colon ends a part */
+	    {"/blobs/sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "/blobs/sha256:{id}"},
+	    {"/operations/42:cancel", "/operations/{id}:cancel"},
+	    {"/urn:uuid:550e8400-e29b-41d4-a716-446655440000/x", "/urn:uuid:{id}/x"},
+	    {"/host:8080", "/host:{id}"},
+	    {"/1:2:3", "/{id}:{id}:{id}"},
+	    {"/::", "/::"},
+	    {"/42.json:7", "/{id}.json:{id}"},
+	    {"/users:list", "/users:list"},
 	    /* words with figures in them are words */
 	    {"/v1/users", "/v1/users"},
 	    {"/v1.2/users", "/v1.2/users"},
