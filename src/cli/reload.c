@@ -26,9 +26,9 @@
 static void append_produced(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
 	struct app *a = self;
-	if (h)
-		return; /* the window holds floats */
-	store_append(a->store, labels, t, v);
+	struct store_sample s = {.labels = labels, .t = t, .h = h, .marker = !h && sample_is_stale(&v)};
+	memcpy(&s.v, &v, sizeof(v)); /* a stale marker keeps its bits */
+	store_append_batch(a->store, &s, 1);
 }
 
 static void notify(void *self, const struct rule_alert *alerts, size_t n)

@@ -55,7 +55,9 @@ static void samples(sample_fn *fn, void *arg)
 
 static void append(void *self, struct labels *ls, int64_t t, double v, const struct histogram *h)
 {
-	store_append(self, ls, t, v);
+	struct store_sample s = {.labels = ls, .t = t, .h = h, .marker = !h && sample_is_stale(&v)};
+	memcpy(&s.v, &v, sizeof(v));
+	store_append_batch(self, &s, 1);
 }
 
 static void load(void *store, struct labels *ls, int64_t t, double v)
