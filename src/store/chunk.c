@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "store/chunk.h"
+#include "store/bits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +17,6 @@
  *   10 + the changed bits                   inside the window of the last change
  *   11 + 5 leading + 6 (width-1) + the bits a new window
  * The first sample of a chunk is its t_first and 64 bits. */
-#define SAMPLE_BITS_MAX (4 + 64 + 2 + 5 + 6 + 64)
-#define FIRST_BYTES 48
 
 static const struct {
 	uint8_t prefix, prefix_bits, bits;
@@ -34,34 +32,10 @@ struct chunk *chunk_new(struct stored *owner)
 
 size_t chunk_size(const struct chunk *c)
 {
-	return sizeof(*c) + c->cap + 16; /* the allocator's own */
+	return sizeof(*c) + c->cap + 16 + (c->layout ? chunk_layout_size(c->layout) : 0); /* 16: the allocator's own */
 }
 
-static void put_bits(struct chunk *c, uint64_t value, unsigned n)
-{
-	while (n) {
-		unsigned room = 8 - (c->bits & 7), k = n < room ? n : room;
-		uint8_t part = (uint8_t)((value >> (n - k)) & ((1u << k) - 1));
-		c->bytes[c->bits >> 3] |= (uint8_t)(part << (room - k));
-		c->bits += k;
-		n -= k;
-	}
-}
-
-static uint64_t get_bits(struct chunk_iter *it, unsigned n)
-{
-	uint64_t value = 0;
-	while (n) {
-		unsigned room = 8 - (it->bit & 7), k = n < room ? n : room;
-		uint8_t byte = it->chunk->bytes[it->bit >> 3];
-		value = value << k | ((byte >> (room - k)) & ((1u << k) - 1));
-		it->bit += k;
-		n -= k;
-	}
-	return value;
-}
-
-static void put_time(struct chunk *c, int64_t step)
+void chunk_put_time(struct chunk *c, int64_t step)
 {
 	if (!step) {
 		put_bits(c, 0, 1);
@@ -77,7 +51,7 @@ static void put_time(struct chunk *c, int64_t step)
 	}
 }
 
-static int64_t get_time(struct chunk_iter *it)
+int64_t chunk_get_time(struct chunk_iter *it)
 {
 	if (!get_bits(it, 1))
 		return 0;
@@ -91,7 +65,7 @@ static int64_t get_time(struct chunk_iter *it)
 	return (int64_t)raw;
 }
 
-static void put_value(struct chunk *c, struct chunk_tail *tail, uint64_t value)
+void chunk_put_value(struct chunk *c, struct chunk_tail *tail, uint64_t value)
 {
 	uint64_t changed = value ^ tail->value;
 	tail->value = value;
@@ -118,7 +92,7 @@ static void put_value(struct chunk *c, struct chunk_tail *tail, uint64_t value)
 	tail->width = (uint8_t)width;
 }
 
-static uint64_t get_value(struct chunk_iter *it)
+uint64_t chunk_get_value(struct chunk_iter *it)
 {
 	struct chunk_tail *tail = &it->tail;
 	if (!get_bits(it, 1))
@@ -131,30 +105,43 @@ static uint64_t get_value(struct chunk_iter *it)
 	return tail->value;
 }
 
-struct chunk *chunk_append(struct chunk *c, struct chunk_tail *tail, int64_t t, double v)
+struct chunk *chunk_make_room(struct chunk *c, uint32_t bits)
 {
-	uint64_t bits;
-	memcpy(&bits, &v, sizeof(bits));
-	uint32_t need = (c->bits + SAMPLE_BITS_MAX) / 8 + 1;
+	uint32_t need = (c->bits + bits) / 8 + 1;
 	if (need > c->cap) {
 		uint32_t cap = c->cap + c->cap / 2 > need ? c->cap + c->cap / 2 : need;
 		c = xrealloc(c, sizeof(*c) + cap);
 		memset(c->bytes + c->cap, 0, cap - c->cap); /* put_bits ors */
 		c->cap = cap;
 	}
+	return c;
+}
+
+struct chunk *chunk_append(struct chunk *c, struct chunk_tail *tail, int64_t t, double v)
+{
+	uint64_t bits;
+	memcpy(&bits, &v, sizeof(bits));
+	c = chunk_make_room(c, SAMPLE_BITS_MAX);
 	if (!c->n) {
 		*tail = (struct chunk_tail){.value = bits};
 		c->t_first = t;
 		put_bits(c, bits, 64);
 	} else {
 		int64_t delta = (int64_t)((uint64_t)t - (uint64_t)c->t_last);
-		put_time(c, (int64_t)((uint64_t)delta - (uint64_t)tail->delta));
+		chunk_put_time(c, (int64_t)((uint64_t)delta - (uint64_t)tail->delta));
 		tail->delta = delta;
-		put_value(c, tail, bits);
+		chunk_put_value(c, tail, bits);
 	}
 	c->t_last = t;
 	c->n++;
 	return c;
+}
+
+void chunk_free(struct chunk *c)
+{
+	if (c)
+		free(c->layout);
+	free(c);
 }
 
 struct chunk *chunk_seal(struct chunk *c)
@@ -165,7 +152,13 @@ struct chunk *chunk_seal(struct chunk *c)
 
 void chunk_iter_init(struct chunk_iter *it, const struct chunk *c)
 {
-	*it = (struct chunk_iter){.chunk = c};
+	*it = (struct chunk_iter){.chunk = c, .slots = c->layout ? xcalloc(chunk_slots(c), sizeof(double)) : NULL};
+}
+
+void chunk_iter_end(struct chunk_iter *it)
+{
+	free(it->slots);
+	it->slots = NULL;
 }
 
 bool chunk_iter_next(struct chunk_iter *it)
@@ -178,10 +171,12 @@ bool chunk_iter_next(struct chunk_iter *it)
 		it->t = c->t_first;
 		bits = it->tail.value = get_bits(it, 64);
 	} else {
-		it->tail.delta = (int64_t)((uint64_t)it->tail.delta + (uint64_t)get_time(it));
+		it->tail.delta = (int64_t)((uint64_t)it->tail.delta + (uint64_t)chunk_get_time(it));
 		it->t = (int64_t)((uint64_t)it->t + (uint64_t)it->tail.delta);
-		bits = get_value(it);
+		bits = chunk_get_value(it);
 	}
 	memcpy(&it->v, &bits, sizeof(bits));
+	if (c->layout)
+		chunk_get_slots(it);
 	return true;
 }

@@ -174,7 +174,7 @@ static void append_slot(struct store *s, const struct flat *e, uint32_t i, int64
 	if (!e->series[i])
 		return;
 	e->series[i]->generation = s->generation;
-	stored_append(s, e->series[i], t, v);
+	stored_append(s, e->series[i], t, v, NULL);
 }
 
 static void append_metric(struct store *s, const struct family *f, const struct metric *m, const struct slots *sl, int64_t t)
@@ -208,7 +208,7 @@ static void let_go(struct store *s, struct flat_table *t, int64_t at, bool all)
 			t->n--;
 			for (uint32_t k = 0; k < e->n; k++)
 				if (e->series[k] && e->series[k]->generation != s->generation)
-					stored_append(s, e->series[k], at, sample_stale_marker());
+					stored_append(s, e->series[k], at, sample_stale_marker(), NULL);
 			flat_free(s, e);
 		}
 }

@@ -14,6 +14,7 @@ struct stored {
 	struct stored *next; /* in its hash bucket */
 	struct chunk *oldest, *newest; /* newest is the one being filled; NULL if there is none */
 	struct chunk_tail tail;
+	double *slots; /* of the newest histogram, if newest is a chunk of them */
 	size_t in_name; /* its place in its name's list */
 	struct name_list *name;
 	uint32_t scraped;    /* flatten entries that refer to it: it must not go away */
@@ -62,8 +63,8 @@ struct store {
 	struct store_stats stats;
 };
 
-/* Appends, with all rules of store_append. */
-int stored_append(struct store *s, struct stored *series, int64_t t, double v);
+/* Appends V, or H if that is not NULL, with all rules of store_append. */
+int stored_append(struct store *s, struct stored *series, int64_t t, double v, const struct histogram *h);
 struct stored *stored_find(struct store *s, const struct labels *labels);
 /* Finds or creates; NULL if there is no room. */
 struct stored *stored_get(struct store *s, const struct labels *labels);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "store/impl.h"
 
 /* Calls FN for every series that matches and may have samples in the range; stops when it returns non-zero, with that. */
@@ -43,6 +45,24 @@ struct selection {
 	uint64_t samples, max;
 };
 
+/* Histograms of a set are blocks in a chain, behind a pointer to the one before; the last is set.priv. */
+static const struct histogram *own(struct selection *sel, const struct chunk_iter *it)
+{
+	size_t size;
+	_cleanup_free_ struct histogram *h = chunk_iter_histogram(it, &size);
+	void **block = xmalloc(sizeof(void *) + size);
+	struct histogram *moved = (struct histogram *)(block + 1);
+	memcpy(moved, h, size);
+	moved->custom = (double *)(moved + 1);
+	moved->pos = (struct histogram_bucket *)(moved->custom + moved->n_custom);
+	moved->neg = moved->pos + moved->n_pos;
+	block[0] = sel->out->priv;
+	sel->out->priv = block;
+	/* In the room of a sample: a large histogram costs as much as many floats. */
+	sel->samples += size / sizeof(struct sample);
+	return moved;
+}
+
 static int select_series(void *arg, struct stored *p)
 {
 	struct selection *sel = arg;
@@ -58,9 +78,10 @@ static int select_series(void *arg, struct stored *p)
 			continue;
 		struct chunk_iter it;
 		chunk_iter_init(&it, c);
-		while (chunk_iter_next(&it) && it.t <= sel->maxt)
+		while (sel->samples <= sel->max && chunk_iter_next(&it) && it.t <= sel->maxt)
 			if (it.t >= sel->mint)
-				v[n++] = (struct sample){.t = it.t, .v = it.v};
+				v[n++] = c->layout ? (struct sample){.t = it.t, .h = own(sel, &it)} : (struct sample){.t = it.t, .v = it.v};
+		chunk_iter_end(&it);
 	}
 	if (!n) {
 		free(v);
@@ -79,6 +100,10 @@ static void release(struct series_set *set)
 		free(set->series[i].samples);
 	}
 	free(set->series);
+	for (void **block = set->priv, **before; block; block = before) {
+		before = block[0];
+		free(block);
+	}
 	*set = (struct series_set){0};
 }
 

@@ -35,8 +35,9 @@ static void stored_free(struct stored *series)
 {
 	for (struct chunk *c = series->oldest, *newer; c; c = newer) {
 		newer = c->newer;
-		free(c);
+		chunk_free(c);
 	}
+	free(series->slots);
 	labels_unref(series->labels);
 	free(series);
 }
@@ -186,6 +187,16 @@ static void stored_remove(struct store *s, struct stored *series)
 
 /* --- chunks --- */
 
+/* What the newest chunk, C, needed to be appended to. */
+static void forget_slots(struct store *s, struct stored *series, const struct chunk *c)
+{
+	if (!series->slots)
+		return;
+	s->stats.bytes -= chunk_slots(c) * sizeof(double) + 16;
+	free(series->slots);
+	series->slots = NULL;
+}
+
 /* Takes the oldest chunk off its series and frees it; the number of its samples. */
 static uint32_t drop_oldest_chunk(struct store *s, struct stored *series)
 {
@@ -202,7 +213,9 @@ static uint32_t drop_oldest_chunk(struct store *s, struct stored *series)
 	s->stats.bytes -= chunk_size(c);
 	s->stats.samples -= n;
 	s->stats.chunks--;
-	free(c);
+	if (!series->newest)
+		forget_slots(s, series, c);
+	chunk_free(c);
 	return n;
 }
 
@@ -263,41 +276,61 @@ static void seal(struct store *s, struct stored *series)
 	s->seal_newest = c;
 }
 
-/* A fresh newest chunk. */
-static void begin_chunk(struct store *s, struct stored *series)
+/* A fresh newest chunk, for floats or (H not NULL) for histograms like H. */
+static void begin_chunk(struct store *s, struct stored *series, const struct histogram *h)
 {
-	struct chunk *c = chunk_new(series);
-	if (series->newest)
-		series->newest->newer = c;
-	else
+	struct chunk *before = series->newest, *c = h ? chunk_new_histograms(series, h, before) : chunk_new(series);
+	if (before) {
+		forget_slots(s, series, before);
+		before->newer = c;
+	} else {
 		series->oldest = c;
+	}
 	series->newest = c;
 	s->stats.chunks++;
 	s->stats.bytes += chunk_size(c);
+	if (h) {
+		series->slots = xcalloc(chunk_slots(c), sizeof(double));
+		s->stats.bytes += chunk_slots(c) * sizeof(double) + 16;
+	}
 }
 
-int stored_append(struct store *s, struct stored *series, int64_t t, double v)
+/* Is it what the series' last sample says? Of a histogram count, sum and zero bucket are looked at. */
+static bool same_as_last(const struct stored *series, double v, const struct histogram *h)
+{
+	uint64_t bits;
+	if (!h != !series->newest->layout)
+		return false;
+	memcpy(&bits, h ? &h->sum : &v, sizeof(bits));
+	return bits == series->tail.value && (!h || (h->count == series->slots[0] && h->zero_count == series->slots[1]));
+}
+
+static bool fits(const struct chunk *c, const struct histogram *h)
+{
+	return c && c->n < CHUNK_SAMPLES && (h ? chunk_takes(c, h) : !c->layout);
+}
+
+int stored_append(struct store *s, struct stored *series, int64_t t, double v, const struct histogram *h)
 {
 	struct chunk *c = series->newest;
 	if (c && t <= c->t_last) {
-		uint64_t bits;
-		memcpy(&bits, &v, sizeof(bits));
-		if (t == c->t_last && bits == series->tail.value)
+		if (t == c->t_last && same_as_last(series, v, h))
 			return 0;
 		(*(t == c->t_last ? &s->stats.duplicate_total : &s->stats.out_of_order_total))++;
 		return t == c->t_last ? -EEXIST : -ESTALE;
 	}
-	if (c && c->n == CHUNK_SAMPLES)
+	if (c && !fits(c, h))
 		seal(s, series);
 	/* Room for a worst-case step of growth; if even the oldest of all is gone, the series forgets its own past. */
-	if (!make_room(s, sizeof(struct chunk) + 128))
+	size_t layout = h ? (h->n_pos + h->n_neg) * (sizeof(double) + sizeof(int32_t)) + h->n_custom * sizeof(double) : 0;
+	if (!make_room(s, sizeof(struct chunk) + 128 + (h ? 2 * chunk_histogram_max(h) + layout : 0)))
 		while (series->oldest)
 			s->stats.dropped_total += drop_oldest_chunk(s, series);
-	if (!series->newest || series->newest->n == CHUNK_SAMPLES)
-		begin_chunk(s, series);
+	if (!fits(series->newest, h))
+		begin_chunk(s, series, h);
 	c = series->newest;
 	s->stats.bytes -= chunk_size(c);
-	struct chunk *grown = chunk_append(c, &series->tail, t, v);
+	struct chunk *grown = h ? chunk_append_histogram(c, &series->tail, series->slots, t, h) : chunk_append(c, &series->tail, t, v);
 	s->stats.bytes += chunk_size(grown);
 	if (grown != c)
 		newest_moved(series, c, grown);
@@ -343,9 +376,16 @@ int store_append(struct store *s, const struct labels *labels, int64_t t, double
 	pthread_rwlock_wrlock(&s->lock);
 	store_expire(s, s->newest_t > t ? s->newest_t : t);
 	struct stored *series = stored_get(s, labels);
-	int r = series ? stored_append(s, series, t, v) : -ENOSPC;
+	int r = series ? stored_append(s, series, t, v, NULL) : -ENOSPC;
 	pthread_rwlock_unlock(&s->lock);
 	return r;
+}
+
+int store_append_histogram(struct store *s, const struct labels *labels, int64_t t, const struct histogram *h)
+{
+	struct store_sample p = {.labels = (struct labels *)labels, .t = t, .h = h};
+	store_append_batch(s, &p, 1);
+	return p.err;
 }
 
 void store_append_batch(struct store *s, struct store_sample *samples, size_t n)
@@ -359,7 +399,7 @@ void store_append_batch(struct store *s, struct store_sample *samples, size_t n)
 		if (p->marker && (!series || !series->newest || p->t <= series->newest->t_last))
 			p->err = 0;
 		else
-			p->err = series ? stored_append(s, series, p->t, p->v) : -ENOSPC;
+			p->err = series ? stored_append(s, series, p->t, p->v, p->h) : -ENOSPC;
 	}
 	pthread_rwlock_unlock(&s->lock);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A bounded window of the latest samples in memory: our own scrape, what rules record, ALERTS. Float samples, compressed in chunks.
+/* A bounded window of the latest samples in memory: our own scrape, what rules record, ALERTS. Floats and native histograms,
+ * compressed in chunks.
  * When the budget is spent the oldest full chunk of all is dropped, and counted; what has aged out of the retention goes first.
  * All functions are thread-safe. */
 #ifndef RT_STORE_STORE_H
@@ -27,6 +28,9 @@ void store_free(struct store *s);
 /* Appends one sample; LABELS hold __name__. -ESTALE: not newer than the series' last sample; -EEXIST: same time, another value (the
  * same value again is 0 and nothing happens); -ENOSPC: a new series finds no room in the budget. Each is counted. */
 int store_append(struct store *s, const struct labels *labels, int64_t t, double v);
+
+/* The same for a native histogram, which is copied. Its hint is not kept, but for that of gauges. */
+int store_append_histogram(struct store *s, const struct labels *labels, int64_t t, const struct histogram *h);
 
 /* One of a batch. ERR becomes what store_append would have returned. */
 struct store_sample {

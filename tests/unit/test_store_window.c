@@ -336,6 +336,29 @@ static void test_hour_of_ten_thousand(void **state)
 	assert_int_equal(st.samples, 2400000);
 	assert_int_equal(st.dropped_total + st.expired_total, 0);
 	assert_true(st.bytes < 64 << 20);
+	/* Past the bound: with less room than that the oldest go, no more than need be, every series keeps its newest, and it is counted. */
+	store_set_limits(s, 3600000, 20 << 20);
+	_cleanup_labels_ struct labels *one = labels_from("__name__", "one", NULL);
+	assert_int_equal(store_append(s, one, T0 + 240 * 15000, 1), 0);
+	store_stats(s, &st);
+	assert_true(st.bytes <= 20 << 20 && st.bytes > 19 << 20);
+	assert_true(st.dropped_total > 0);
+	assert_int_equal(st.samples + st.dropped_total, 2400001);
+	struct matcher any = eq("service", "checkout");
+	struct labels **left;
+	size_t n_left;
+	store_select_labels(s, &any, 1, T0 + 239 * 15000, T0 + 239 * 15000 + 10, &left, &n_left);
+	assert_int_equal(n_left, 10000);
+	store_labels_free(left, n_left);
+	struct snapshot *own = snapshot_new(NULL, 0);
+	double counted = -1;
+	store_metrics(s, own);
+	for (size_t i = 0; i < own->n; i++)
+		for (size_t k = 0; k < own->families[i].n && strcmp(own->families[i].name, "reqtally_window_samples_removed_total") == 0; k++)
+			if (sv_eqs(labels_get(own->families[i].metrics[k].labels, SV("reason")), "no_room"))
+				counted = own->families[i].metrics[k].value;
+	assert_true(counted == (double)st.dropped_total);
+	snapshot_unref(own);
 	store_free(s);
 }
 
