@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Expressions: refused with a message, or printed as text that parses to the same text; evaluated within the limits of samples and time,
- * and what was printed gives the same values. The first byte chooses instant or range. */
+ * and what was printed gives the same values. The first byte chooses instant or range, and the time. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +40,16 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static int evaluate(const struct promql_expr *e, int range, struct promql_value *v, char **error)
+/* BITS: 1 a range; the next two the time: that of the samples, or as far away as the API lets anybody ask. */
+static int evaluate(const struct promql_expr *e, int bits, struct promql_value *v, char **error)
 {
+	static const int64_t times[] = {240000, INT64_MAX / 4, -INT64_MAX / 4, 0};
+	int64_t t = times[bits >> 1 & 3];
 	static const struct promql_options opt = {
 		.max_samples = 20000, .timeout_ms = 2000, .experimental_functions = true, .start_timestamps = true};
 	struct sample_source src = test_storage_source(&storage);
-	return range ? promql_eval_range(&opt, e, &src, 60000, 360000, 30000, v, error) : promql_eval_instant(&opt, e, &src, 240000, v, error);
+	return bits & 1 ? promql_eval_range(&opt, e, &src, t - 180000, t + 120000, 30000, v, error)
+			: promql_eval_instant(&opt, e, &src, t, v, error);
 }
 
 static void same(const struct promql_value *a, const struct promql_value *b)
@@ -99,13 +103,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 		abort();
 	}
 	struct promql_value v = {0}, w = {0};
-	int range = data[0] & 1;
-	err = evaluate(e, range, &v, &error);
+	err = evaluate(e, data[0], &v, &error);
 	if ((err != 0) != (error != NULL))
 		abort();
 	free(error);
 	error = NULL;
-	int err2 = evaluate(again, range, &w, &error);
+	int err2 = evaluate(again, data[0], &w, &error);
 	if (err != err2 && !is_limit(err) && !is_limit(err2))
 		abort();
 	/* A duration of minus zero is printed as that of zero, as Prometheus does; their reciprocals differ. */
