@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "model/text.h"
@@ -30,6 +32,21 @@ uint64_t hash_bytes(const void *ptr, size_t n, uint64_t seed)
 	return mix(h, 0x8ebc6af09c88c6e3u);
 }
 
+uint64_t hash_secret(void)
+{
+	static uint64_t secret; /* 0: not chosen yet */
+	uint64_t s = __atomic_load_n(&secret, __ATOMIC_RELAXED), expected = 0;
+	if (s)
+		return s;
+	if (getrandom(&s, sizeof(s), GRND_NONBLOCK) != sizeof(s)) {
+		/* Early boot: where things lie in memory is hard to guess as well. */
+		uint64_t where[3] = {(uintptr_t)&s, (uintptr_t)&hash_secret, (uint64_t)clock()};
+		s = hash_bytes(where, sizeof(where), 1);
+	}
+	s |= 1;
+	return __atomic_compare_exchange_n(&secret, &expected, s, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED) ? s : expected;
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct label *x = a, *y = b;
@@ -43,7 +60,7 @@ static struct labels *labels_pack(const struct label *sorted, size_t n)
 		bytes += sorted[i].name.n + sorted[i].value.n + 2;
 	struct labels *ls = xmalloc(sizeof(*ls) + n * sizeof(struct label) + bytes);
 	char *p = (char *)&ls->l[n];
-	uint64_t h = n;
+	uint64_t h = n ^ hash_secret();
 	for (size_t i = 0; i < n; i++) {
 		const struct sv src[2] = {sorted[i].name, sorted[i].value};
 		struct sv *dst[2] = {&ls->l[i].name, &ls->l[i].value};

@@ -20,7 +20,7 @@ struct label {
 struct labels {
 	uint32_t refs;
 	uint32_t n;
-	uint64_t hash; /* over all labels */
+	uint64_t hash; /* over all labels; another in every process */
 	struct label l[];
 };
 
@@ -62,7 +62,9 @@ static inline void labels_cleanup(struct labels **ls)
 }
 #define _cleanup_labels_ __attribute__((cleanup(labels_cleanup)))
 
-/* FNV/xx-style 64-bit hash of bytes, chained by SEED. */
+/* 64-bit hash of bytes, chained by SEED. The same in every process: whoever knows the seed can make texts collide. */
 uint64_t hash_bytes(const void *p, size_t n, uint64_t seed);
+/* A seed that nobody outside this process knows: for tables whose keys strangers choose. A set's `hash` has it. */
+uint64_t hash_secret(void);
 
 #endif

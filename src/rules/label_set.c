@@ -81,7 +81,7 @@ struct labels *annotations_new(const struct label *pairs, size_t n)
 		bytes += v[i].name.n + v[i].value.n + 2;
 	struct labels *ls = xmalloc(sizeof(*ls) + kept * sizeof(struct label) + bytes);
 	char *p = (char *)&ls->l[kept];
-	uint64_t hash = kept;
+	uint64_t hash = kept ^ hash_secret(); /* as labels_new does */
 	for (size_t i = 0; i < kept; i++)
 		for (int k = 0; k < 2; k++) {
 			struct sv s = k ? v[i].value : v[i].name, *to = k ? &ls->l[i].value : &ls->l[i].name;

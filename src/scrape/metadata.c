@@ -25,7 +25,7 @@ static void grow(struct metadata *m)
 /* The entry of NAME; NULL if there are too many. */
 static struct metadata_entry *get(struct metadata *m, uint32_t scrape, struct sv name)
 {
-	uint64_t hash = hash_bytes(name.p, name.n, 0);
+	uint64_t hash = hash_bytes(name.p, name.n, hash_secret());
 	struct metadata_entry *e = m->n_buckets ? m->buckets[hash & (m->n_buckets - 1)] : NULL;
 	while (e && (e->hash != hash || !sv_eqs(name, e->name)))
 		e = e->next;

@@ -28,11 +28,13 @@ static struct sv unescape(struct sv s, struct buf *text)
 	return sv_make(text->p + from, text->n - from);
 }
 
+#define BOUND_MAX 32 /* the longest number in its canonical spelling has 24 characters */
+
 void parsed_labels(const struct parsed_sample *s, struct buf *text, struct label *out)
 {
-	size_t need = s->name.n + 64;
+	size_t need = s->name.n + 1;
 	for (size_t i = 0; i < s->n_labels; i++)
-		need += s->labels[i].name.n + s->labels[i].value.n;
+		need += s->labels[i].name.n + s->labels[i].value.n + (s->bound && sv_eqs(s->labels[i].name, s->bound) ? BOUND_MAX : 0);
 	buf_reset(text);
 	out[0] = (struct label){SV(LABEL_NAME), s->name};
 	bool room = buf_reserve(text, need); /* the views stay: it does not grow any more */

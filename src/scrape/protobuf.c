@@ -119,6 +119,9 @@ bool pb_histogram_read(struct pb m, struct pb_histogram *h)
 	return !m.broken;
 }
 
+/* Of one side. A byte of a body may be a bucket, which takes 24 here; at the finest resolution all numbers there are have 524,288. */
+#define BUCKETS_MAX ((size_t)1 << 20)
+
 /* One side as it is read: spans say which indices there are, deltas or counts how much is in them. */
 struct side {
 	struct span {
@@ -147,6 +150,10 @@ static void add_span(struct side *s, struct pb m)
 
 static void add_count(struct side *s, double v)
 {
+	if (s->n_counts >= BUCKETS_MAX) {
+		s->overflow = true;
+		return;
+	}
 	array_grow(s->counts, s->n_counts, s->cap_counts);
 	s->counts[s->n_counts++] = v;
 }

@@ -7,7 +7,7 @@
 
 struct series_entry *series_cache_find(const struct series_cache *c, struct sv key)
 {
-	uint64_t hash = hash_bytes(key.p, key.n, 0);
+	uint64_t hash = hash_bytes(key.p, key.n, hash_secret());
 	struct series_entry *e = c->n_buckets ? c->buckets[hash & (c->n_buckets - 1)] : NULL;
 	while (e && (e->hash != hash || !sv_eq(sv_make(e->key, e->key_len), key)))
 		e = e->next;
@@ -34,7 +34,7 @@ struct series_entry *series_cache_add(struct series_cache *c, struct sv key, str
 	if (c->n >= c->n_buckets)
 		grow(c);
 	struct series_entry *e = xcalloc(1, sizeof(*e) + key.n);
-	e->hash = hash_bytes(key.p, key.n, 0);
+	e->hash = hash_bytes(key.p, key.n, hash_secret());
 	e->labels = labels;
 	e->key_len = (uint32_t)key.n;
 	memcpy(e->key, key.p, key.n);

@@ -16,7 +16,7 @@ static int each_match(struct store *s, const struct matcher *matchers, size_t n,
 	for (size_t i = 0; i < n && !by_name; i++)
 		if (matchers[i].type == MATCH_EQUAL && sv_eqs(matchers[i].name, LABEL_NAME) && matchers[i].value.n) {
 			struct sv name = matchers[i].value;
-			only = s->names[hash_bytes(name.p, name.n, 0) & (s->n_name_buckets - 1)];
+			only = s->names[hash_bytes(name.p, name.n, hash_secret()) & (s->n_name_buckets - 1)];
 			while (only && !sv_eq(sv_make(only->name, only->name_len), name))
 				only = only->next;
 			by_name = true;

@@ -77,7 +77,7 @@ void store_free(struct store *s)
 
 static struct name_list **name_slot(struct store *s, struct sv name)
 {
-	struct name_list **p = &s->names[hash_bytes(name.p, name.n, 0) & (s->n_name_buckets - 1)];
+	struct name_list **p = &s->names[hash_bytes(name.p, name.n, hash_secret()) & (s->n_name_buckets - 1)];
 	while (*p && !sv_eq(sv_make((*p)->name, (*p)->name_len), name))
 		p = &(*p)->next;
 	return p;
@@ -90,7 +90,7 @@ static void grow_names(struct store *s)
 	for (size_t i = 0; i < s->n_name_buckets; i++)
 		for (struct name_list *p = s->names[i], *next; p; p = next) {
 			next = p->next;
-			struct name_list **to = &fresh[hash_bytes(p->name, p->name_len, 0) & (n - 1)];
+			struct name_list **to = &fresh[hash_bytes(p->name, p->name_len, hash_secret()) & (n - 1)];
 			p->next = *to;
 			*to = p;
 		}
