@@ -161,7 +161,7 @@ static __always_inline int ingress_lock(struct connection *c)
 
 /* Payload for a listener: the socket that it is for does not exist yet. Whether these are the connection's first bytes, and so whether
  * it speaks HTTP, is known when it does: connection_take_over(). */
-static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
+static __noinline struct embryo *embryo_get(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
 {
 	struct tuple t = {};
 	struct embryo *e;
@@ -182,12 +182,18 @@ static __noinline int ingress_carried(struct __sk_buff *skb, struct bpf_sock *sk
 			return 0;
 		connection_init(&e->connection, sk, k->seq, CONNECTION_NEW);
 	}
-	struct connection *c = &e->connection;
-	struct scan s = {.skb = skb, .c = c, .embryo = &e->pipeline, .pieces = &e->pieces, .now = bpf_ktime_get_ns()};
-	__u32 start = c->rx_next;
-	request_bytes(&s, k);
+	return e;
+}
+
+/* Apart from embryo_get(), and with the scan of the caller: their stack frames are not needed at the same time, and all those of a chain
+ * of calls together may have 512 bytes. */
+static __noinline int ingress_carried(struct scan *s, struct packet *k)
+{
+	__u32 start = s->c->rx_next;
+
+	request_bytes(s, k);
 	if (start == k->seq)
-		request_hold(&s, k); /* should it turn out to have overtaken the connection's first bytes */
+		request_hold(s, k); /* should it turn out to have overtaken the connection's first bytes */
 	return 0;
 }
 
@@ -207,7 +213,12 @@ int ingress(struct __sk_buff *skb)
 		if (!k.length)
 			return PASS;
 		if (sk->state == BPF_TCP_LISTEN) {
-			ingress_carried(skb, sk, &k);
+			struct embryo *e = embryo_get(skb, sk, &k);
+			if (e) {
+				struct scan s = {.skb = skb, .c = &e->connection, .embryo = &e->pipeline, .pieces = &e->pieces,
+						 .now = bpf_ktime_get_ns()};
+				ingress_carried(&s, &k);
+			}
 			return PASS;
 		}
 		c = ingress_unknown(skb, sk, &k);
