@@ -265,6 +265,21 @@ static void judge_rules(struct doctor *d, const json_t *data, const json_t *earl
 	}
 }
 
+static void judge_scraping(struct doctor *d, const json_t *data, const json_t *earlier)
+{
+	double down = metric(data, "reqtally_scrape_targets", "health", "down"), up = metric(data, "reqtally_scrape_targets", "health", "up");
+	double left_out = metric(data, "reqtally_scrape_samples_left_out_total", "reason", "no_room");
+	double before = earlier ? metric(earlier, "reqtally_scrape_samples_left_out_total", "reason", "no_room") : 0;
+	if (down > 0)
+		doctor_add(d, FINDING_PROGRAM, FINDING_NOTE, "targets", xasprintf("%.0f of %.0f scrape targets are down", down, down + (up > 0 ? up : 0)),
+			   xstrdup("why stands in /api/v1/targets"));
+	if (before > 0 && left_out >= before)
+		left_out -= before;
+	if (left_out > 0)
+		doctor_add(d, FINDING_PROGRAM, FINDING_WARNING, "targets", xasprintf("%.0f scraped samples found no room in the window", left_out),
+			   xstrdup("rules may miss them: scrape fewer series (metric_relabel_configs), or give the window more room"));
+}
+
 static void take_verdicts(struct doctor *d, const json_t *data)
 {
 	const json_t *list = json_object_get(data, "listeners");
@@ -315,6 +330,7 @@ void doctor_judge_program(struct doctor *d, const json_t *data, const json_t *ea
 	judge_losses(d, data, earlier);
 	judge_budgets(d, data, earlier);
 	judge_rules(d, data, earlier);
+	judge_scraping(d, data, earlier);
 	take_verdicts(d, data);
 	take_filters(d, data);
 }

@@ -74,7 +74,8 @@ void http_fetcher_free(struct http_fetcher *f)
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
-	size_t before = t->body.cap, most = t->f->max_total - (t->f->total - before);
+	size_t before = t->body.cap, others = t->f->total - before;
+	size_t most = others < t->f->max_total ? t->f->max_total - others : 0; /* small bodies may have gone past it */
 	if (t->body.n + n > t->body.max) {
 		t->err = -EFBIG;
 		return 0;
