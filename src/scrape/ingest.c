@@ -11,6 +11,7 @@
 #include "scrape/format.h"
 
 #define LABELS_MAX 1000		   /* of one sample */
+#define HISTOGRAMS_MAX ((size_t)64 << 20) /* bytes of all native histograms of one scrape: a byte of a body may be a bucket of 16 */
 #define FUTURE_MS (10 * 60 * 1000) /* a target's own timestamps may be so far ahead */
 
 struct pending {
@@ -32,6 +33,7 @@ struct ingest {
 	struct label *pairs; /* room for LABELS_MAX + 1 */
 	struct buf text;
 	void *owned; /* blocks of copied histograms */
+	size_t owned_bytes;
 };
 
 /* --- names --- */
@@ -222,6 +224,11 @@ static int on_sample(void *arg, const struct parsed_sample *p, char **error)
 	array_grow(in->v, in->n, in->cap);
 	struct pending *q = &in->v[in->n++];
 	*q = (struct pending){.entry = e, .t = own_time ? p->t : in->time, .v = p->v, .own_time = own_time, .fresh = fresh};
+	in->owned_bytes += p->h ? (p->h->n_pos + p->h->n_neg) * sizeof(struct histogram_bucket) + sizeof(struct histogram) : 0;
+	if (in->owned_bytes > HISTOGRAMS_MAX) {
+		*error = xstrdup("its native histograms have too many buckets");
+		return -E2BIG;
+	}
 	if (p->h)
 		q->h = histogram_copy(p->h, &(struct histogram_alloc){own_block, in});
 	return 0;
@@ -249,9 +256,10 @@ static int parse(struct ingest *in, const char *content_type, struct sv body, ch
 {
 	const struct config_job *job = in->job;
 	struct parse_sink sink = {.sample = on_sample, .type = on_type, .help = on_help, .unit = on_unit, .arg = in};
+	uint64_t limit = job->common.limits.histogram_buckets;
 	struct parse_options opt = {.native = job->common.native_histograms > 0,
 				    .classic = job->common.always_classic > 0,
-				    .max_buckets = job->common.limits.histogram_buckets,
+				    .max_buckets = limit && limit < SCRAPE_BUCKETS_MAX ? limit : SCRAPE_BUCKETS_MAX,
 				    .min_factor = job->min_bucket_factor};
 	int err;
 	switch (format_of(content_type, job->fallback, error)) {

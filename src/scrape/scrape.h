@@ -15,6 +15,7 @@
 
 #define SCRAPE_TARGETS_MAX 2000			 /* more are left out, and said */
 #define SCRAPE_SAMPLES_MAX 100000		 /* of one scrape, whatever sample_limit says */
+#define SCRAPE_BUCKETS_MAX 5000			 /* of a native histogram; finer ones are made coarser */
 #define SCRAPE_BODY_MAX ((uint64_t)32 << 20)	 /* of one scrape, decompressed, if there is no body_size_limit */
 #define SCRAPE_BODIES_MAX ((uint64_t)64 << 20)	 /* of all that are under way together */
 
