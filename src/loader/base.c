@@ -217,10 +217,19 @@ int base_read(const struct set *s, const struct set *own, bool with_base, const 
 
 bool base_has(const struct set *own, const struct set *s)
 {
-	struct base_key key = {.kind = BASE_INCLUDES};
-	union base_value value = {0};
+	struct bpf_map_info info = set_map_info(set_map(own, "base"));
+	uint32_t kind = BASE_INCLUDES, at = layout_size(own->layout, "rt_series_key");
+	uint64_t id = 0;
 
-	return !bpf_map_lookup_elem(set_map(own, "base"), &key, &value) && value.numbers[0] == s->id.id;
+	/* OWN may be of any layout. */
+	if (set_map(own, "base") < 0 || info.key_size < at + sizeof(kind) || info.value_size < sizeof(id))
+		return false;
+	_cleanup_free_ char *key = xcalloc(1, info.key_size), *value = xcalloc(1, info.value_size);
+	memcpy(key + at, &kind, sizeof(kind));
+	if (bpf_map_lookup_elem(set_map(own, "base"), key, value))
+		return false;
+	memcpy(&id, value, sizeof(id));
+	return id == s->id.id;
 }
 
 /* Adding up in a map that only we write. */

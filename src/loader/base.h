@@ -18,11 +18,11 @@
 #include "reqtally.h"
 
 /* Calls F for all figures of S, a set of any layout, in the layout of OWN: what its programs counted and, with BASE, what it has from its
- * predecessors. OWN's set S0 gets the texts of endpoints and the services that it does not have. */
+ * predecessors. OWN gets the texts of endpoints and the services that it does not have. */
 int base_read(const struct set *s, const struct set *own, bool with_base, const struct loader_figures *f);
 /* What OWN has from its predecessors. */
 int base_read_own(const struct set *own, const struct loader_figures *f);
-/* Has S been added to OWN's base? */
+/* Has S been added to OWN's base? OWN may be of any layout, unlike elsewhere here, where it is that of this program. */
 bool base_has(const struct set *own, const struct set *s);
 /* Puts S's figures, and what it has of its own base, into OWN's; requests that S had in flight are lost as RT_LOST_HANDOVER. With
  * ROOT the new map is pinned in the set's folder. At most MAX series; beyond, those of a service become one. */

@@ -125,6 +125,13 @@ static void remember_program(struct set_identity *id, const char *name, int prog
 	id->replaced[i].runs += info.run_cnt;
 }
 
+static void remember_programs(struct set_identity *id, const struct set *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (strncmp(s->v[i].name, "prog_", 5) == 0)
+			remember_program(id, s->v[i].name + 5, s->v[i].fd);
+}
+
 int handover_begin(struct loader *l, struct programs *p, const struct loader_options *opt, char **error)
 {
 	struct set s = {.id = identity(NULL)};
@@ -271,66 +278,6 @@ static void unpin_links(struct loader *l, const char *set, const struct set *s)
 			unlink(pin_path(&l->root, set, s->v[i].name).s);
 }
 
-int handover_take_over(struct loader *l, struct programs *p, const struct loader_options *opt, struct set *old, char **error)
-{
-	bool agrees = old->layout->handover == RT_HANDOVER;
-	struct set new = {0};
-	int err = 0;
-
-	/* Two at a time. One before OLD gets a moment to finish; what it has not finished then is lost by name. */
-	if (l->elder.n) {
-		l->set = *old;
-		uint64_t begun = l->elder_since_ns;
-		while (clock_mono_ns() - begun < ELDER_MIN_NS)
-			usleep(10000);
-		while ((err = handover_finish(l, clock_mono_ns() - begun > ELDER_WAIT_NS)) == -EAGAIN)
-			usleep(10000);
-		*old = l->set;
-		l->set = (struct set){0};
-	}
-	new.id = identity(old);
-	new.id.has_elder = agrees;
-	struct programs_from from = {.elder = agrees ? old : NULL, .seed = old->id.seed};
-	programs_keep_endpoints(p, entries(old, "endpoints"));
-	if (!err)
-		err = programs_load(p, &from, &new, error);
-	describe(&new, p);
-	if (!err) {
-		base_copy_names(old, &new);
-		copy_guesses(old, &new);
-		set_add(&new, "map_", "names", dup(set_map(old, "names")));
-		err = set_make_identity(&new);
-	}
-	if (!err && !agrees) {
-		unpin_links(l, PIN_CURRENT, old);
-		detach(old);
-	}
-	if (!err)
-		err = programs_attach_all(&new, opt, error); /* they wait: OLD is open */
-	if (!err)
-		err = set_pin(&new, &l->root, PIN_NEXT);
-	if (!err)
-		err = set_closing(old, RT_CLOSING); /* from here on NEW takes what is new */
-	if (err) {
-		pin_set_remove(&l->root, PIN_NEXT, NULL);
-		set_close(&new);
-		set_close(old);
-		return fail(error, err, "take over from the programs that run");
-	}
-	err = pin_set_rename(&l->root, PIN_CURRENT, PIN_ELDER);
-	if (!err)
-		err = pin_set_rename(&l->root, PIN_NEXT, PIN_CURRENT);
-	if (err)
-		loader_report(l, true, "cannot rename in %s: %s", l->root.path, strerror(-err)); /* the next start puts it right */
-	loader_report(l, false, "taking over from the programs of reqtally %s, whose maps are of another layout; all figures go on",
-		      old->id.made_by);
-	l->elder = *old;
-	l->set = new;
-	l->elder_since_ns = clock_mono_ns();
-	loader_tend(l);
-	return 0;
-}
-
 /* Leaves batons at idle connections of the elder. How many others there are; -1 if that cannot be told. */
 static long release_idle(const struct set *elder, const struct set *own)
 {
@@ -359,24 +306,107 @@ static long release_idle(const struct set *elder, const struct set *own)
 	return live;
 }
 
-int handover_finish(struct loader *l, bool force)
+/* The elder counts no more; its maps can be read as long as they are open. */
+static void retire(struct loader *l)
 {
+	unpin_links(l, PIN_ELDER, &l->elder);
+	detach(&l->elder);
+	wait_for_programs();
+	set_closing(&l->elder, RT_GONE);
+}
+
+/* Series that base may have when those of S are added. */
+static uint32_t base_room(const struct loader *l, const struct set *s)
+{
+	uint32_t had = set_map_info(set_map(s, "series")).max_entries;
+	return l->base_max > had ? l->base_max : had;
+}
+
+/* There are two sets already, OLD and the elder, and OLD is to hand over: the elder gets a moment to finish; what it has not finished
+ * then will be lost by name. Its figures go to NEW, since OLD's base is of OLD's layout; unless they are there already. */
+static void settle_elder(struct loader *l, const struct set *old, const struct set *new)
+{
+	uint64_t begun = l->elder_since_ns;
+
+	if (base_has(old, &l->elder)) {
+		pin_set_remove(&l->root, PIN_ELDER, NULL);
+		set_close(&l->elder);
+		return;
+	}
+	while (clock_mono_ns() - begun < ELDER_MIN_NS || (release_idle(&l->elder, new) != 0 && clock_mono_ns() - begun < ELDER_WAIT_NS))
+		usleep(10000);
+	retire(l);
+}
+
+int handover_take_over(struct loader *l, struct programs *p, const struct loader_options *opt, struct set *old, char **error)
+{
+	bool agrees = old->layout->handover == RT_HANDOVER;
+	struct set new = {0};
 	int err = 0;
 
+	describe(&new, p);
+	if (l->elder.n)
+		settle_elder(l, old, &new);
+	new.id = identity(old);
+	new.id.has_elder = agrees;
+	struct programs_from from = {.elder = agrees ? old : NULL, .seed = old->id.seed};
+	programs_keep_endpoints(p, entries(old, "endpoints"));
+	if (!err)
+		err = programs_load(p, &from, &new, error);
+	layout_free(new.layout);
+	describe(&new, p);
+	if (!err) {
+		base_copy_names(old, &new);
+		copy_guesses(old, &new);
+		set_add(&new, "map_", "names", dup(set_map(old, "names")));
+		remember_programs(&new.id, &l->elder);
+		err = set_make_identity(&new);
+	}
+	/* Before NEW is pinned: when it is PIN_CURRENT, PIN_ELDER is OLD. */
+	if (!err && l->elder.n)
+		err = base_add(&new, &l->elder, NULL, base_room(l, &l->elder));
+	if (!err && !agrees) {
+		unpin_links(l, PIN_CURRENT, old);
+		detach(old);
+	}
+	if (!err)
+		err = programs_attach_all(&new, opt, error); /* they wait: OLD is open */
+	if (!err)
+		err = set_pin(&new, &l->root, PIN_NEXT);
+	if (!err)
+		err = set_closing(old, RT_CLOSING); /* from here on NEW takes what is new */
+	if (err) {
+		pin_set_remove(&l->root, PIN_NEXT, NULL);
+		set_close(&new);
+		set_close(old);
+		return fail(error, err, "take over from the programs that run");
+	}
+	pin_set_remove(&l->root, PIN_ELDER, NULL);
+	set_close(&l->elder);
+	err = pin_set_rename(&l->root, PIN_CURRENT, PIN_ELDER);
+	if (!err)
+		err = pin_set_rename(&l->root, PIN_NEXT, PIN_CURRENT);
+	if (err)
+		loader_report(l, true, "cannot rename in %s: %s", l->root.path, strerror(-err)); /* the next start puts it right */
+	loader_report(l, false, "taking over from the programs of reqtally %s, whose maps are of another layout; all figures go on",
+		      old->id.made_by);
+	l->elder = *old;
+	l->set = new;
+	l->elder_since_ns = clock_mono_ns();
+	loader_tend(l);
+	return 0;
+}
+
+int handover_finish(struct loader *l)
+{
 	if (!base_has(&l->set, &l->elder)) {
-		if (release_idle(&l->elder, &l->set) != 0 && !force)
+		if (release_idle(&l->elder, &l->set) != 0)
 			return -EAGAIN;
-		unpin_links(l, PIN_ELDER, &l->elder);
-		detach(&l->elder);
-		wait_for_programs();
-		set_closing(&l->elder, RT_GONE);
-		uint32_t had = set_map_info(set_map(&l->elder, "series")).max_entries, max = l->base_max > had ? l->base_max : had;
-		err = base_add(&l->set, &l->elder, &l->root, max);
+		retire(l);
+		int err = base_add(&l->set, &l->elder, &l->root, base_room(l, &l->elder));
 		if (err)
 			return err; /* it stays, detached, and is read with the others; the next call tries again */
-		for (size_t i = 0; i < l->elder.n; i++)
-			if (strncmp(l->elder.v[i].name, "prog_", 5) == 0)
-				remember_program(&l->set.id, l->elder.v[i].name + 5, l->elder.v[i].fd);
+		remember_programs(&l->set.id, &l->elder);
 		set_keep_identity(&l->set);
 	}
 	pin_set_remove(&l->root, PIN_ELDER, NULL);
@@ -390,7 +420,7 @@ int loader_tend(struct loader *l)
 		return -1;
 	if (clock_mono_ns() - l->elder_since_ns < ELDER_MIN_NS)
 		return TEND_MS;
-	int err = handover_finish(l, false);
+	int err = handover_finish(l);
 	if (!err)
 		loader_report(l, false, "the programs before these have finished and are removed");
 	else if (err != -EAGAIN)

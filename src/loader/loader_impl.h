@@ -30,7 +30,7 @@ int handover_begin(struct loader *l, struct programs *p, const struct loader_opt
 int handover_replace(struct loader *l, struct programs *p, const struct loader_options *opt, struct set *old, char **error);
 /* OLD has other maps: P's programs take over from it. OLD becomes l->elder, or is closed. */
 int handover_take_over(struct loader *l, struct programs *p, const struct loader_options *opt, struct set *old, char **error);
-/* Adds the elder's figures to the set's base and removes it; FORCE: although something is in flight. */
-int handover_finish(struct loader *l, bool force);
+/* Adds the elder's figures to the set's base and removes it. -EAGAIN: something of it is in flight. */
+int handover_finish(struct loader *l);
 
 #endif

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import exposition
+import other_version
 import raw
 import reqtally
 import servers
@@ -71,6 +72,28 @@ def test_other_layout_under_load(context):
 			same_totals(pins.rt, before, server, load)
 			pins.stop()
 			pins.start()  # what was added up is still there
+			same_totals(pins.rt, before, server, load)
+
+
+def test_other_version_under_load(context):
+	"""An upgrade to a version that knows everything in another form, back, and there again, killed under load each time."""
+	other = other_version.build(context.folder)
+	with Pinned(context) as pins:
+		before = pins.start().scrape()
+		with servers.Nginx(context.folder) as server:
+			with Load(server) as load:
+				for program in (other, None, other):
+					time.sleep(random.uniform(0.2, 0.6))
+					pins.kill()
+					pins.start(program=program)
+					pins.expect("taking over from the programs")
+					if program:
+						pins.expect_alone()
+			same_totals(pins.rt, before, server, load)
+			compare_counters(before, pins.rt.scrape())
+			pins.stop()
+			pins.start(program=other)
+			pins.expect("going on with the programs")
 			same_totals(pins.rt, before, server, load)
 
 
