@@ -23,8 +23,17 @@ EDITS = {
 }
 
 
-def build(folder):
-	"""The path of the program. What is not touched by the edits is taken from build/out."""
+_built = {}
+
+
+def build(context):
+	"""The path of the program, built once a run. What is not touched by the edits is taken from build/out."""
+	if context.root not in _built:
+		_built[context.root] = _build(context.root)
+	return _built[context.root]
+
+
+def _build(folder):
 	for tool in ("make", "gcc", "clang", "bpftool"):
 		if not shutil.which(tool) and not os.path.exists("/usr/sbin/" + tool):
 			raise Skip("no %s to build another version with" % tool)

@@ -77,7 +77,7 @@ def test_other_layout_under_load(context):
 
 def test_other_version_under_load(context):
 	"""An upgrade to a version that knows everything in another form, back, and there again, killed under load each time."""
-	other = other_version.build(context.folder)
+	other = other_version.build(context)
 	with Pinned(context) as pins:
 		before = pins.start().scrape()
 		with servers.Nginx(context.folder) as server:
@@ -97,35 +97,44 @@ def test_other_version_under_load(context):
 			same_totals(pins.rt, before, server, load)
 
 
-def test_killed_while_taking_over(context):
-	"""Killed at any moment of a start, again and again. Nothing is counted twice, nothing is missed."""
+def killed_at_any_moment(context, starts, seconds):
+	"""Kills starts at any moment, one after another, under load. Nothing is counted twice, nothing is missed."""
 	with Pinned(context) as pins:
 		before = pins.start().scrape()
 		with servers.Nginx(context.folder) as server:
 			with Load(server) as load:
-				configs = (OTHER, None, ROUTES, THIRD)
-				for i in range(16):
-					pins.kill() if pins.rt else None
+				pins.kill()
+				for i, (program, config) in enumerate(starts):
 					path = os.path.join(context.folder, "c%d.yml" % i)
 					with open(path, "w") as f:
-						f.write(configs[i % 4] or "")
-					process = Process([reqtally.PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % free_port(),
+						f.write(config or "")
+					process = Process([program or reqtally.PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % free_port(),
 							   "--config.file=" + path, "--bpf.pin-path=" + pins.path, "--rules.alert.state-file="],
 							  context.folder, "killed-%d" % i)
-					time.sleep(random.uniform(0.02, 0.6))
+					time.sleep(random.uniform(0.02, seconds))
 					process.popen.send_signal(signal.SIGKILL)
 					process.popen.wait()
 				pins.start()
 				pins.expect_alone()
-			lost = pins.rt.scrape().sum("reqtally_requests_lost_total", reason="handover")
-			if lost:  # a take-over in the middle of another one: the books say how many
-				after = pins.rt.scrape()
-				got = sum(exposition.growth(before, after, "http_requests_total", reqtally.KEYS, port=str(server.port)).values())
-				if not load.tally.total() - lost <= got <= load.tally.total():
-					raise Failure("%d requests, %d counted, %d lost by hand-over" % (load.tally.total(), got, lost))
-				reqtally.check_ledger(pins.rt)
-			else:
+			after = pins.rt.scrape()
+			lost = after.sum("reqtally_requests_lost_total", reason="handover")
+			if not lost:
 				same_totals(pins.rt, before, server, load)
+				return
+			# A third set came while a request of the first was in flight for seconds: the books say how many.
+			got = sum(exposition.growth(before, after, "http_requests_total", reqtally.KEYS, port=str(server.port)).values())
+			if not load.tally.total() - lost <= got <= load.tally.total():
+				raise Failure("%d requests, %d counted, %d lost by hand-over" % (load.tally.total(), got, lost))
+			reqtally.check_ledger(pins.rt)
+
+
+def test_killed_while_taking_over(context):
+	killed_at_any_moment(context, [(None, c) for c in (OTHER, None, ROUTES, THIRD)] * 4, 0.8)
+
+
+def test_killed_between_versions(context):
+	other = other_version.build(context)
+	killed_at_any_moment(context, [(other, None), (None, None), (other, ROUTES), (None, OTHER), (other, OTHER), (None, ROUTES)] * 3, 1.2)
 
 
 def in_flight_over(context, config, words):
