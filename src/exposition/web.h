@@ -71,7 +71,8 @@ struct web_options {
 	size_t n_routes;
 	unsigned max_connections;	 /* of all addresses together; default 64 */
 	unsigned max_connections_per_ip; /* default 16 */
-	unsigned idle_seconds;		 /* default 30: a connection on which nothing moves is closed */
+	/* Default 30: a connection on which nothing moves is closed; one on which a request trickles in is after twice that. */
+	unsigned idle_seconds;
 	unsigned workers;		 /* default 4 */
 	size_t max_body;		 /* of a request; default 1 MiB */
 	const struct web_security *security; /* NULL: none */

@@ -2,8 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "exposition/web_guard.h"
 #include "exposition/web_impl.h"
 #include "exposition/web_message.h"
@@ -174,6 +177,35 @@ static void answer(struct exchange *x)
 	guard_headers(w->guard, add_guard_header, res);
 }
 
+/* libmicrohttpd's own limit is one of idle time: a byte now and then would hold a connection for ever, and there are few. */
+static void sweep(struct web *w)
+{
+	uint64_t now = clock_mono_ns(), patience = (uint64_t)w->opt.idle_seconds * 2000000000u;
+	if (now - w->swept_ns < patience / 16)
+		return;
+	w->swept_ns = now;
+	for (struct peer_connection *c = w->connections; c; c = c->next)
+		if (c->since_ns && !c->cut && now - c->since_ns > patience) {
+			c->cut = true;
+			shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees its end and closes it */
+		}
+}
+
+/* Waits for work; while connections are open not for longer than it takes until the next sweep. */
+static void wait_for_work(struct web *w)
+{
+	if (!w->connections) {
+		pthread_cond_wait(&w->work, &w->lock);
+		return;
+	}
+	struct timespec t;
+	uint64_t until = clock_mono_ns() + (uint64_t)w->opt.idle_seconds * 250000000u;
+	t.tv_sec = (time_t)(until / 1000000000u);
+	t.tv_nsec = (long)(until % 1000000000u);
+	pthread_cond_clockwait(&w->work, &w->lock, CLOCK_MONOTONIC, &t);
+	sweep(w);
+}
+
 /* Takes the first exchange off the queue that may be worked on now. */
 static struct exchange *dequeue(struct web *w)
 {
@@ -196,7 +228,7 @@ void *web_worker(void *arg)
 	pthread_mutex_lock(&w->lock);
 	for (;;) {
 		while (!(x = dequeue(w)) && !w->stopping)
-			pthread_cond_wait(&w->work, &w->lock);
+			wait_for_work(w);
 		if (!x)
 			break; /* stopping, and nobody waits for an answer */
 		struct service *sv = x->service;
@@ -284,15 +316,24 @@ static struct exchange *exchange_new(struct service *sv, struct MHD_Connection *
 	return x;
 }
 
+static struct peer_connection *peer_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return i ? i->socket_context : NULL;
+}
+
 static enum MHD_Result enqueue(struct exchange *x)
 {
 	struct web *w = x->web;
+	struct peer_connection *peer = peer_of(x->connection);
 	if (x->form) {
 		x->bad_params = !web_request_parse_form(&x->req, sv_make(x->req.body.p, x->req.body.n));
 		buf_free(&x->req.body);
 	}
 	MHD_get_connection_values_n(x->connection, MHD_GET_ARGUMENT_KIND, add_query_param, x);
 	pthread_mutex_lock(&w->lock);
+	if (peer)
+		peer->since_ns = 0;
 	bool stopping = w->stopping, ending = x->service->ending;
 	if (!stopping && !ending) {
 		x->queued = true;
@@ -341,8 +382,46 @@ enum MHD_Result web_on_request(void *cls, struct MHD_Connection *c, const char *
 
 void web_on_completed(void *cls, struct MHD_Connection *c, void **req_cls, enum MHD_RequestTerminationCode why)
 {
+	struct web *w = ((struct service *)cls)->web;
+	struct peer_connection *peer = peer_of(c);
 	exchange_free(*req_cls);
 	*req_cls = NULL;
+	pthread_mutex_lock(&w->lock);
+	if (peer)
+		peer->since_ns = clock_mono_ns();
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void connection_opened(struct web *w, struct MHD_Connection *c, void **socket_cls)
+{
+	const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+	w->stats.connections++;
+	if (!i)
+		return;
+	struct peer_connection *peer = xcalloc(1, sizeof(*peer));
+	peer->fd = i->connect_fd;
+	peer->since_ns = clock_mono_ns();
+	peer->next = w->connections;
+	peer->at = &w->connections;
+	if (peer->next)
+		peer->next->at = &peer->next;
+	w->connections = peer;
+	*socket_cls = peer;
+	if (!peer->next)
+		pthread_cond_signal(&w->work); /* somebody has to look after it */
+}
+
+static void connection_closed(struct web *w, void **socket_cls)
+{
+	struct peer_connection *peer = *socket_cls;
+	w->stats.connections--;
+	*socket_cls = NULL;
+	if (!peer)
+		return;
+	*peer->at = peer->next;
+	if (peer->next)
+		peer->next->at = peer->at;
+	free(peer);
 }
 
 void web_on_connection(void *cls, struct MHD_Connection *c, void **socket_cls, enum MHD_ConnectionNotificationCode what)
@@ -350,8 +429,8 @@ void web_on_connection(void *cls, struct MHD_Connection *c, void **socket_cls, e
 	struct web *w = ((struct service *)cls)->web;
 	pthread_mutex_lock(&w->lock);
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		w->stats.connections++;
+		connection_opened(w, c, socket_cls);
 	else
-		w->stats.connections--;
+		connection_closed(w, socket_cls);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -27,6 +27,14 @@ struct listener {
 	struct service *service;
 };
 
+/* An open connection. Under web.lock, from its beginning until just before its socket is closed. */
+struct peer_connection {
+	struct peer_connection *next, **at;
+	int fd;
+	uint64_t since_ns; /* since when a whole request is waited for; 0: one is being answered */
+	bool cut;	   /* it took too long; its end is on the way */
+};
+
 struct web {
 	struct listener *listeners;
 	size_t n_listeners;
@@ -45,6 +53,8 @@ struct web {
 	pthread_t *threads;
 	unsigned n_threads;
 	struct web_stats stats;
+	struct peer_connection *connections;
+	uint64_t swept_ns;
 };
 
 /* A worker: takes exchanges off the queue until the server stops. ARG is the web server. */

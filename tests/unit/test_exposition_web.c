@@ -258,6 +258,34 @@ static void test_slow_clients_do_not_block(void **state)
 	close(deaf);
 }
 
+/* A byte now and then is not idle, and no request either: after twice the idle time it is over, and others are not affected. */
+static void test_trickling_requests_end(void **state)
+{
+	struct web *w = start((struct web_options){.idle_seconds = 1});
+	int kept = dial(w), slow[3];
+	bool over[3] = {false};
+	for (int i = 0; i < 3; i++)
+		slow[i] = dial(w);
+	for (int round = 0; round < 60 && !(over[0] && over[1] && over[2]); round++) {
+		for (int i = 0; i < 3; i++) {
+			struct pollfd p = {.fd = slow[i], .events = POLLIN | POLLRDHUP};
+			if (!over[i] && (send(slow[i], round ? "x" : "GET /hello HTTP/1.1\r\nX: ", round ? 1 : 24, MSG_NOSIGNAL) < 0 ||
+					 (poll(&p, 1, 0) > 0 && p.revents)))
+				over[i] = true;
+		}
+		if (round < 10) /* one that asks all the time stays */
+			assert_true(is_served(kept));
+		usleep(100000);
+	}
+	for (int i = 0; i < 3; i++) {
+		assert_true(over[i]);
+		close(slow[i]);
+	}
+	close(kept);
+	assert_int_equal(web_stats(w).requests, 10);
+	web_free(w);
+}
+
 static void test_heavy_routes_leave_room(void **state)
 {
 	struct web *w = start((struct web_options){.workers = 2});
@@ -560,7 +588,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};
