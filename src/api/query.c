@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* query and query_range. A result may have millions of points: series are turned into JSON one at a time. */
+/* query and query_range. A result may have millions of points: they are written without a JSON tree. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,14 +14,6 @@
 
 #define MAX_POINTS 11000 /* of a range, as Prometheus */
 
-static void add_point(json_t *into, const struct promql_point *p)
-{
-	json_t *pair = json_array();
-	json_array_append_new(pair, reply_seconds(p->t));
-	json_array_append_new(pair, reply_value(p->v));
-	json_array_append_new(into, pair);
-}
-
 /* Which ends of a bucket belong to it: 0 the upper one, 1 the lower one, 2 none, 3 both. */
 static int bucket_boundaries(const struct histogram *h, const struct histogram_range *r)
 {
@@ -29,7 +21,7 @@ static int bucket_boundaries(const struct histogram *h, const struct histogram_r
 	return r->zero || (lower && upper) ? 3 : lower ? 1 : upper ? 0 : 2;
 }
 
-static void add_histogram(json_t *into, const struct promql_point *p)
+static void add_histogram(const struct promql_point *p, struct buf *out)
 {
 	json_t *pair = json_array(), *o = json_object(), *buckets = json_array();
 	json_object_set_new(o, "count", reply_value(p->h->count));
@@ -48,27 +40,36 @@ static void add_histogram(json_t *into, const struct promql_point *p)
 	json_decref(buckets);
 	json_array_append_new(pair, reply_seconds(p->t));
 	json_array_append_new(pair, o);
-	json_array_append_new(into, pair);
+	reply_dump(pair, out);
 }
 
-static json_t *series_json(const struct promql_value *v, const struct promql_series *s)
+static void add_points(const struct promql_series *s, bool histograms, bool one, struct buf *out)
 {
-	json_t *o = json_object(), *points = json_array(), *histograms = json_array();
-	json_object_set_new(o, "metric", reply_labels(s->labels));
+	size_t n = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->points[i].h)
-			add_histogram(histograms, &s->points[i]);
+		if (!s->points[i].h == histograms)
+			continue;
+		if (n++)
+			buf_addc(out, ',');
 		else
-			add_point(points, &s->points[i]);
+			buf_addf(out, ",\"%s%s\":%s", histograms ? "histogram" : "value", one ? "" : "s", one ? "" : "[");
+		if (histograms)
+			add_histogram(&s->points[i], out);
+		else
+			reply_add_point(s->points[i].t, s->points[i].v, out);
 	}
+	if (n && !one)
+		buf_addc(out, ']');
+}
+
+static void add_series(const struct promql_value *v, const struct promql_series *s, struct buf *out)
+{
 	bool one = v->type == PROMQL_VECTOR;
-	if (json_array_size(points))
-		json_object_set(o, one ? "value" : "values", one ? json_array_get(points, 0) : points);
-	if (json_array_size(histograms))
-		json_object_set(o, one ? "histogram" : "histograms", one ? json_array_get(histograms, 0) : histograms);
-	json_decref(points);
-	json_decref(histograms);
-	return o;
+	buf_adds(out, "{\"metric\":");
+	reply_add_labels(s->labels, out);
+	add_points(s, false, one, out);
+	add_points(s, true, one, out);
+	buf_addc(out, '}');
 }
 
 static void add_result(const struct promql_value *v, size_t n, struct buf *out)
@@ -93,7 +94,7 @@ static void add_result(const struct promql_value *v, size_t n, struct buf *out)
 		for (size_t i = 0; i < n && !out->failed; i++) {
 			if (i)
 				buf_addc(out, ',');
-			reply_dump(series_json(v, &v->series[i]), out);
+			add_series(v, &v->series[i], out);
 		}
 		buf_addc(out, ']');
 	}

@@ -44,6 +44,75 @@ void reply_dump(json_t *v, struct buf *out)
 	json_decref(v);
 }
 
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
+
+void reply_add_text(struct sv s, struct buf *out)
+{
+	size_t n = 0;
+	while (n < s.n && is_plain((unsigned char)s.p[n]))
+		n++;
+	if (n < s.n) {
+		reply_dump(reply_text(s), out);
+		return;
+	}
+	buf_addc(out, '"');
+	buf_add(out, s.p, s.n);
+	buf_addc(out, '"');
+}
+
+void reply_add_labels(const struct labels *ls, struct buf *out)
+{
+	buf_addc(out, '{');
+	for (uint32_t i = 0; ls && i < ls->n; i++) {
+		if (i)
+			buf_addc(out, ',');
+		reply_add_text(ls->l[i].name, out);
+		buf_addc(out, ':');
+		reply_add_text(ls->l[i].value, out);
+	}
+	buf_addc(out, '}');
+}
+
+static void add_seconds(int64_t ms, struct buf *out)
+{
+	char tmp[24], *p = tmp + sizeof(tmp);
+	uint64_t u = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+	unsigned rest = (unsigned)(u % 1000);
+	if (rest) {
+		int digits = 3;
+		for (; rest % 10 == 0; rest /= 10)
+			digits--;
+		for (; digits; digits--, rest /= 10)
+			*--p = (char)('0' + rest % 10);
+		*--p = '.';
+	}
+	u /= 1000;
+	do
+		*--p = (char)('0' + u % 10);
+	while (u /= 10);
+	if (ms < 0)
+		*--p = '-';
+	buf_add(out, p, (size_t)(tmp + sizeof(tmp) - p));
+}
+
+static void add_value(double v, struct buf *out)
+{
+	double magnitude = fabs(v);
+	text_float(v, magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21) ? 'e' : 'f', out);
+}
+
+void reply_add_point(int64_t t, double v, struct buf *out)
+{
+	buf_addc(out, '[');
+	add_seconds(t, out);
+	buf_add(out, ",\"", 2);
+	add_value(v, out);
+	buf_add(out, "\"]", 2);
+}
+
 json_t *reply_text(struct sv s)
 {
 	if (text_is_utf8(s))
@@ -80,8 +149,7 @@ json_t *reply_seconds(int64_t ms)
 json_t *reply_value(double v)
 {
 	struct buf b = BUF_INIT;
-	double magnitude = fabs(v);
-	text_float(v, magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21) ? 'e' : 'f', &b);
+	add_value(v, &b);
 	json_t *s = json_stringn_nocheck(buf_str(&b), b.n);
 	buf_free(&b);
 	return s;

@@ -106,13 +106,46 @@ void text_go_quote(struct sv s, struct buf *out)
 	buf_addc(out, '"');
 }
 
+#define SHORT_DECIMAL_MIN 1e-7
+
+/* The same for what has at most 15 digits, as most figures people make up and most sums of them do; 0 if V has more. Numerator and
+ * power of ten are exact, so their quotient is what the decimal reads back as. */
+static int short_decimal(double v, char digits[24], int *exp10)
+{
+	static const double tens[] = {1,    1e1,  1e2,	1e3,  1e4,  1e5,  1e6,	1e7,  1e8,  1e9,  1e10, 1e11,
+				      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+	for (int k = 0; k <= 22; k++) {
+		double m = v * tens[k];
+		if (m >= 1e15)
+			return 0;
+		if (m != floor(m) || m / tens[k] != v)
+			continue;
+		char tmp[24];
+		int n = 0;
+		for (uint64_t u = (uint64_t)m; u; u /= 10)
+			tmp[n++] = (char)('0' + u % 10);
+		*exp10 = n - 1 - k;
+		for (int i = 0; i < n; i++)
+			digits[i] = tmp[n - 1 - i];
+		while (n > 1 && digits[n - 1] == '0')
+			n--;
+		return n;
+	}
+	return 0;
+}
+
 /* The fewest significant digits that read back as V, without a dot, and the exponent of the first: v = d.ddd * 10^*exp10. */
 static int shortest(double v, char digits[24], int *exp10)
 {
 	char tmp[40];
+	if (v >= SHORT_DECIMAL_MIN && v < 1e15) {
+		int n = short_decimal(v, digits, exp10);
+		if (n)
+			return n;
+	}
 	/* Any decimal of at most 15 digits survives the way to a normal double and back, so if 15 digits read back, the
 	 * shortest form is those without trailing zeros. Subnormals have fewer: try from one digit. */
-	int from = fabs(v) < 2.3e-308 ? 1 : 15;
+	int from = fabs(v) < 2.3e-308 ? 1 : v >= SHORT_DECIMAL_MIN && v < 1e15 ? 16 : 15;
 	for (int prec = from; prec <= 17; prec++) {
 		snprintf(tmp, sizeof(tmp), "%.*e", prec - 1, v);
 		if (prec == 17 || strtod(tmp, NULL) == v)
@@ -141,6 +174,14 @@ static void add_exponent_form(const char *d, int n, int x, struct buf *out)
 
 static void add_decimal_form(const char *d, int n, int x, struct buf *out)
 {
+	if (x >= 0 && x < n) { /* the common case at once */
+		buf_add(out, d, (size_t)x + 1);
+		if (n > x + 1) {
+			buf_addc(out, '.');
+			buf_add(out, d + x + 1, (size_t)(n - x - 1));
+		}
+		return;
+	}
 	if (x < 0) {
 		buf_adds(out, "0.");
 		for (int i = -1; i > x; i--)

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 
 #define CHUNK 16384u
+#define CHUNK_MAX (1u << 20)
 
 struct arena_chunk {
 	struct arena_chunk *next;
@@ -26,7 +27,10 @@ void *arena_alloc(struct arena *a, size_t n)
 		abort();
 	n = (n + 15) & ~(size_t)15;
 	if (!a->at || n > (size_t)(a->end - a->at)) {
-		size_t size = n > CHUNK ? n : CHUNK;
+		/* Ever larger ones: large runs take few, and give them back to the system. */
+		size_t size = a->chunks ? a->chunks->size * 2 : CHUNK;
+		size = size > CHUNK_MAX ? CHUNK_MAX : size;
+		size = n > size ? n : size;
 		struct arena_chunk *c = xmalloc(sizeof(*c) + size);
 		c->size = size;
 		c->next = a->chunks;

@@ -34,6 +34,7 @@ struct range_series {
 	const int64_t *st;	/* as in struct series, or NULL */
 	size_t n;
 	bool drop, histograms;
+	uint32_t first, last; /* where the step before found its samples */
 };
 
 /* What a range function gets of one series at one step. */
@@ -148,8 +149,7 @@ const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labe
 struct node *ev_load(struct eval *ev, const struct expr *e);
 /* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is
  * empty. */
-bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s,
-	       struct window *w);
+bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w);
 
 /* Prometheus' compensated sum: *C collects what *SUM loses. */
 void kahan_add(double x, double *sum, double *c);

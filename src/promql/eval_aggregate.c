@@ -29,6 +29,22 @@ int compare_values(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Windows are short, and those of counters in order: insertion wins. */
+static void sort_values(double *v, size_t n)
+{
+	if (n > 128) {
+		qsort(v, n, sizeof(*v), compare_values);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		double x = v[i];
+		size_t k = i;
+		for (; k && compare_values(&v[k - 1], &x) > 0; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
+}
+
 double quantile_of(double q, double *v, size_t n)
 {
 	if (!n || isnan(q))
@@ -37,7 +53,7 @@ double quantile_of(double q, double *v, size_t n)
 		return -INFINITY;
 	if (q > 1)
 		return INFINITY;
-	qsort(v, n, sizeof(*v), compare_values);
+	sort_values(v, n);
 	double rank = q * ((double)n - 1);
 	double lower = fmax(0, floor(rank)), upper = fmin((double)n - 1, lower + 1);
 	double weight = rank - floor(rank);

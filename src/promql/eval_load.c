@@ -240,13 +240,21 @@ struct node *ev_load(struct eval *ev, const struct expr *e)
 	return n;
 }
 
-/* How many samples have t <= T. */
-static size_t count_until(const struct range_series *s, int64_t t)
+/* How many samples have t <= T. *HINT is what it was at the step before: steps go forward, a few samples at a time. */
+static size_t count_until(const struct range_series *s, int64_t t, uint32_t *hint)
 {
-	size_t lo = 0, hi = s->n;
-	/* Steps mostly move to the right end of what was selected, so look there first. */
+	size_t lo = 0, hi = s->n, at = *hint;
+	if (at <= hi && (!at || s->s[at - 1].t <= t)) {
+		for (size_t limit = at + 8 < hi ? at + 8 : hi; at < limit && s->s[at].t <= t;)
+			at++;
+		if (at == hi || s->s[at].t > t) {
+			*hint = (uint32_t)at;
+			return at;
+		}
+		lo = at;
+	}
 	if (hi && s->s[hi - 1].t <= t)
-		return hi;
+		lo = hi;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 		if (s->s[mid].t <= t)
@@ -254,11 +262,11 @@ static size_t count_until(const struct range_series *s, int64_t t)
 		else
 			hi = mid;
 	}
+	*hint = (uint32_t)lo;
 	return lo;
 }
 
-bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, const struct range_series *s,
-	       struct window *w)
+bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w)
 {
 	const struct timing *t =
 	    e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
@@ -273,7 +281,7 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, cons
 		if (w->extended == EXTENDED_SMOOTHED)
 			hi += ev->opt.lookback_ms;
 	}
-	size_t first = count_until(s, lo), last = count_until(s, hi);
+	size_t first = count_until(s, lo, &s->first), last = count_until(s, hi, &s->last);
 	if (first >= last)
 		return false;
 	w->s = s->s + first;
@@ -286,10 +294,10 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, cons
 
 /* A smoothed instant selector: the straight line between the samples around T; after the last one, its value.
  */
-static bool smoothed_at(struct eval *ev, const struct expr *e, const struct range_series *s, int64_t t,
+static bool smoothed_at(struct eval *ev, const struct expr *e, struct range_series *s, int64_t t,
 			struct vsample *out)
 {
-	size_t k = count_until(s, t);
+	size_t k = count_until(s, t, &s->last);
 	if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms)
 		return false;
 	const struct sample *a = &s->s[k - 1], *b = a + 1;
@@ -318,14 +326,14 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 	const struct node *n = ev_load(ev, e);
 	int64_t t = fixed_time(ev, &e->vector.timing, ev->t) - n->offset;
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
-		const struct range_series *s = &n->series[i];
+		struct range_series *s = &n->series[i];
 		struct vsample out = {.l = s->l};
 		if (e->vector.extended == EXTENDED_SMOOTHED) {
 			if (smoothed_at(ev, e, s, t, &out))
 				vec_add(ev, &v, out);
 			continue;
 		}
-		size_t k = count_until(s, t);
+		size_t k = count_until(s, t, &s->last);
 		if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms ||
 		    (!s->s[k - 1].h && sample_is_stale(&s->s[k - 1].v)))
 			continue;

@@ -3,6 +3,7 @@
  *   apiserve dump            the samples in OpenMetrics form, for `promtool tsdb create-blocks-from openmetrics`
  *   apiserve serve RULES     serves them and evaluates RULES each second; prints its address, ends with its standard input
  *   apiserve bench SERIES SAMPLES   the same without rules, over SERIES counters with SAMPLES samples each */
+#include <malloc.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -149,6 +150,9 @@ static int serve(const char *rules, int n_series, int n_samples)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
+	mallopt(M_MMAP_THRESHOLD, 128 << 10); /* as src/main.c */
+	mallopt(M_TRIM_THRESHOLD, 128 << 10);
+	mallopt(M_ARENA_MAX, 2);
 	if (!strcmp(what, "dump") || (!strcmp(what, "bench-dump") && argc == 4)) {
 		if (argc == 4)
 			bench_samples(dump, NULL, atoi(argv[2]), atoi(argv[3]));
