@@ -21,6 +21,9 @@ void *xmemdup(const void *s, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 
+/* Gives what has been freed back to the system if that is much: after large queries. Milliseconds; not for each request. */
+void memory_give_back(void);
+
 /* Makes room for one more element in a growing array: array_grow(v, n_used, n_allocated). */
 #define array_grow(v, n, cap)                                                                                \
 	do {                                                                                                 \

@@ -334,6 +334,7 @@ int app_run(struct app *a)
 		int64_t now = clock_unix_ms(), interval = __atomic_load_n(&a->scrape_ms, __ATOMIC_RELAXED);
 		if (now >= scrape_due || scrape_due > now + interval) {
 			scrape_ourselves(a);
+			memory_give_back();
 			scrape_due = now - now % interval + interval;
 		}
 		if (now >= web_due) {

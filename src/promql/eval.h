@@ -25,6 +25,7 @@ struct vsample {
 struct vec {
 	struct vsample *s;
 	size_t n, cap;
+	bool distinct; /* no two have the same labels, by the way they were made: not to be checked */
 };
 
 /* A series as a selector or a subquery gives it, for all steps. */
@@ -35,6 +36,8 @@ struct range_series {
 	size_t n;
 	bool drop, histograms;
 	uint32_t first, last; /* where the step before found its samples */
+	const struct labels *bare; /* L without its name, once that has been asked for */
+	bool named;		   /* its name has been looked at for an annotation */
 };
 
 /* What a range function gets of one series at one step. */
@@ -48,6 +51,7 @@ struct window {
 	enum extended extended;
 	const struct expr *arg; /* whom annotations are about */
 	const int64_t *st;	/* of the samples, or NULL */
+	bool *named;		/* of the series */
 };
 
 struct node {
@@ -57,6 +61,8 @@ struct node {
 	struct range_series *series;
 	size_t n;
 	struct vec cached; /* an invariant node's result */
+	const struct labels **grouped, **keys; /* an aggregation's: label sets of the step before, and their groups' */
+	size_t n_grouped;
 	double cached_scalar;
 	void *extra; /* a function's own state, in ev->arena unless free_extra is set */
 	void (*free_extra)(void *extra);

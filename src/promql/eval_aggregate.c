@@ -190,6 +190,26 @@ static const struct labels *group_key(struct eval *ev, const struct expr *e, con
 	return ev_project(ev, (uintptr_t)&e->aggregate, l, &e->aggregate.by, !e->aggregate.without);
 }
 
+/* The same for sample I of N, which at the step before mostly was of the same series. */
+static const struct labels *group_key_at(struct eval *ev, const struct expr *e, const struct labels *l, size_t i, size_t n)
+{
+	struct node *node = &ev->nodes[e->id];
+	if (!e->aggregate.without && !e->aggregate.by.n)
+		return ev->pool.empty;
+	if (node->n_grouped < n && ev->step > 0) {
+		node->grouped = arena_calloc(&ev->arena, n, sizeof(*node->grouped));
+		node->keys = arena_calloc(&ev->arena, n, sizeof(*node->keys));
+		node->n_grouped = n;
+	}
+	if (i >= node->n_grouped)
+		return group_key(ev, e, l);
+	if (node->grouped[i] != l) {
+		node->grouped[i] = l;
+		node->keys[i] = group_key(ev, e, l);
+	}
+	return node->keys[i];
+}
+
 static void add_member(struct eval *ev, struct group *g, size_t i)
 {
 	arena_grow(ev->tmp, g->members, g->n_members, g->cap);
@@ -208,7 +228,7 @@ static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double 
 			ev_info(ev, e->aggregate.expr, "ignored histogram in %s aggregation", token_word(op));
 			continue;
 		}
-		struct group *g = group_of(ev, &gs, group_key(ev, e, s->l));
+		struct group *g = group_of(ev, &gs, group_key_at(ev, e, s->l, i, in.n));
 		g->drop = g->drop || s->drop;
 		if (op == TOKEN_COUNT || op == TOKEN_GROUP)
 			g->n++;
@@ -237,6 +257,7 @@ static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double 
 		}
 		vec_add(ev, &out, r);
 	}
+	out.distinct = true;
 	return out;
 }
 

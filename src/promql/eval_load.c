@@ -270,7 +270,7 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, stru
 {
 	const struct timing *t =
 	    e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
-	*w = (struct window){.l = s->l, .arg = e, .range = n->range};
+	*w = (struct window){.l = s->l, .arg = e, .range = n->range, .named = &s->named};
 	w->to = fixed_time(ev, t, ev->t) - n->offset;
 	w->from = w->to - n->range;
 	int64_t lo = w->from, hi = w->to;

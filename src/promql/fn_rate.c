@@ -14,8 +14,11 @@ static bool ends_with(struct sv s, const char *suffix)
 
 static void check_counter_name(struct eval *ev, const struct window *w)
 {
+	if (w->n == w->n_histograms || *w->named)
+		return;
+	*w->named = true;
 	struct sv name = ev_name(w->l);
-	if (!name.n || w->n == w->n_histograms || ends_with(name, "_total") || ends_with(name, "_sum") ||
+	if (!name.n || ends_with(name, "_total") || ends_with(name, "_sum") ||
 	    ends_with(name, "_count") || ends_with(name, "_bucket"))
 		return;
 	ev_info(ev, w->arg,
@@ -159,9 +162,15 @@ static bool extrapolated(struct eval *ev, const struct window *given, struct vsa
 		return false;
 	const struct sample *s = w.s;
 	double r = s[w.n - 1].v - s->v + (begins ? s->v : 0);
-	for (size_t i = 1; counter && i < w.n; i++)
-		if (s[i].v < s[i - 1].v || window_restarted(ev, &w, i))
-			r += s[i - 1].v;
+	if (counter && !w.st) {
+		for (size_t i = 1; i < w.n; i++)
+			if (s[i].v < s[i - 1].v)
+				r += s[i - 1].v;
+	} else if (counter) {
+		for (size_t i = 1; i < w.n; i++)
+			if (s[i].v < s[i - 1].v || window_restarted(ev, &w, i))
+				r += s[i - 1].v;
+	}
 	out->v = r * rate_factor(&w, r, s->v, counter, per_second);
 	return true;
 }

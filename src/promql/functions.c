@@ -145,6 +145,8 @@ static struct vec call_range(struct eval *ev, const struct expr *e)
 		if (e->call.args[i]->type == PROMQL_MATRIX)
 			arg = expr_unwrap(e->call.args[i]);
 	const struct node *n = ev_load(ev, arg);
+	/* Series of one name stay different without it. */
+	bool distinct = arg->kind == EXPR_MATRIX && arg->matrix.vector->vector.name.n;
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
 		struct window w;
 		if (!ev_window(ev, arg, n, &n->series[i], &w))
@@ -154,13 +156,21 @@ static struct vec call_range(struct eval *ev, const struct expr *e)
 		struct vsample s = {.l = w.l, .t = ev->t};
 		if (f->fn.range(ev, e, &w, &s)) {
 			bool drop = false;
-			if (!f->keeps_name)
+			struct range_series *r = &n->series[i];
+			if (!f->keeps_name && r->bare) {
+				s.l = r->bare;
+				distinct = distinct && r->l->n == r->bare->n + 1;
+			} else if (!f->keeps_name) {
 				s.l = ev_drop_name(ev, w.l, &drop);
+				r->bare = drop ? NULL : s.l;
+				distinct = distinct && r->l->n == s.l->n + 1;
+			}
 			s.drop = drop || n->series[i].drop;
 			vec_add(ev, &out, s);
 		}
 		ev_charge(ev, -(int64_t)w.n);
 	}
+	out.distinct = distinct;
 	return out;
 }
 

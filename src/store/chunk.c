@@ -150,6 +150,43 @@ struct chunk *chunk_seal(struct chunk *c)
 	return xrealloc(c, sizeof(*c) + c->cap);
 }
 
+/* The usual sample, whose time and value stand in the next 57 bits; false: nothing is taken. */
+static bool next_usual(struct chunk_iter *it)
+{
+	uint32_t at = it->bit >> 3;
+	uint64_t word;
+	unsigned leading = it->tail.leading, width = it->tail.width, used;
+	if (at + 8 > it->chunk->cap)
+		return false;
+	memcpy(&word, it->chunk->bytes + at, sizeof(word));
+	word = be64toh(word) << (it->bit & 7);
+	if (word >> 63) /* another distance */
+		return false;
+	word <<= 1;
+	if (!(word >> 63)) { /* the same value */
+		it->bit += 2;
+		it->t = (int64_t)((uint64_t)it->t + (uint64_t)it->tail.delta);
+		return true;
+	}
+	if (word >> 62 == 2) {
+		word <<= 2;
+		used = 3 + width;
+	} else {
+		leading = (unsigned)(word << 2 >> 59);
+		width = (unsigned)(word << 7 >> 58) + 1;
+		word <<= 13;
+		used = 14 + width;
+	}
+	if (used > 57 || !width)
+		return false;
+	it->tail.leading = (uint8_t)leading;
+	it->tail.width = (uint8_t)width;
+	it->tail.value ^= word >> (64 - width) << (64u - leading - width);
+	it->bit += used;
+	it->t = (int64_t)((uint64_t)it->t + (uint64_t)it->tail.delta);
+	return true;
+}
+
 void chunk_iter_init(struct chunk_iter *it, const struct chunk *c)
 {
 	*it = (struct chunk_iter){.chunk = c, .slots = c->layout ? xcalloc(chunk_slots(c), sizeof(double)) : NULL};
@@ -170,6 +207,8 @@ bool chunk_iter_next(struct chunk_iter *it)
 	if (it->i++ == 0) {
 		it->t = c->t_first;
 		bits = it->tail.value = get_bits(it, 64);
+	} else if (next_usual(it)) {
+		bits = it->tail.value;
 	} else {
 		it->tail.delta = (int64_t)((uint64_t)it->tail.delta + (uint64_t)chunk_get_time(it));
 		it->t = (int64_t)((uint64_t)it->t + (uint64_t)it->tail.delta);

@@ -138,9 +138,12 @@ static int serve(const char *rules, int n_series, int n_samples)
 	printf("%s\n", web_address(w, 0));
 	fflush(stdout);
 	struct pollfd in = {.fd = 0, .events = POLLIN};
-	while (poll(&in, 1, 200) == 0)
+	for (int i = 0; poll(&in, 1, 200) == 0; i++) {
 		if (api.rules)
 			rule_manager_run(api.rules, clock_unix_ms());
+		if (i % 25 == 0)
+			memory_give_back(); /* as app_run does after each scrape */
+	}
 	web_free(w);
 	rule_manager_free(api.rules);
 	store_free(store);
