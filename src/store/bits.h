@@ -3,6 +3,9 @@
 #ifndef RT_STORE_BITS_H
 #define RT_STORE_BITS_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "store/chunk.h"
 
 #define SAMPLE_BITS_MAX (4 + 64 + 2 + 5 + 6 + 64) /* a time and a float */
@@ -24,6 +27,14 @@ static inline void put_bits(struct chunk *c, uint64_t value, unsigned n)
 static inline uint64_t get_bits(struct chunk_iter *it, unsigned n)
 {
 	uint64_t value = 0;
+	uint32_t at = it->bit >> 3;
+	if (n <= 56 && at + 8 <= it->chunk->cap) { /* eight bytes hold them all */
+		uint64_t word;
+		memcpy(&word, it->chunk->bytes + at, sizeof(word));
+		word = be64toh(word) << (it->bit & 7);
+		it->bit += n;
+		return n ? word >> (64 - n) : 0;
+	}
 	while (n) {
 		unsigned room = 8 - (it->bit & 7), k = n < room ? n : room;
 		uint8_t byte = it->chunk->bytes[it->bit >> 3];

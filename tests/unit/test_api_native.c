@@ -68,7 +68,7 @@ static void test_native(void **state)
 	struct api api = {.store = store_new(NULL)};
 	struct strings errors = {0};
 	struct rule_set *set = rule_set_new();
-	static const char rules[] = "groups:\n- name: g\n  rules:\n  - {record: r, expr: 'rate(h[1m])', labels: {a: b}}\n";
+	static const char rules[] = "groups:\n- name: g\n  rules:\n  - {record: r, expr: 'sum(h)', labels: {a: b}}\n";
 	assert_int_equal(rule_file_parse("f", rules, strlen(rules), set, &errors), 0);
 	struct rule_manager *m = rule_manager_new(
 	    &(struct rule_manager_options){.source = *store_source(api.store), .append = append, .self = api.store});
@@ -80,9 +80,9 @@ static void test_native(void **state)
 	_cleanup_free_ char *now = query(&api, "r", "1700000060"), *count = query(&api, "histogram_count(r)", "1700000070"),
 			    *range = query(&api, "h[20s]", "1700000060"), *over = query(&api, "r", "1700000600");
 	assert_string_equal(now, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{\"metric\":{\"__name__\":\"r\",\"a\":\"b\"},"
-				 "\"histogram\":[1700000060,{\"count\":\"20\",\"sum\":\"10\",\"buckets\":[[1,\"-2\",\"-1\",\"4\"],"
-				 "[3,\"-0.001\",\"0.001\",\"4\"],[0,\"0.5\",\"1\",\"4\"],[0,\"1\",\"2\",\"8\"]]}]}]}}");
-	assert_non_null(strstr(count, "\"value\":[1700000070,\"20\"]"));
+				 "\"histogram\":[1700000060,{\"count\":\"1200\",\"sum\":\"600\",\"buckets\":[[1,\"-2\",\"-1\",\"240\"],"
+				 "[3,\"-0.001\",\"0.001\",\"240\"],[0,\"0.5\",\"1\",\"240\"],[0,\"1\",\"2\",\"480\"]]}]}]}}");
+	assert_non_null(strstr(count, "\"value\":[1700000070,\"1200\"]"));
 	assert_non_null(strstr(range, "\"histograms\":[[1700000045,{\"count\":\"900\""));
 	assert_non_null(strstr(over, "\"result\":[]"));
 	rule_manager_free(m);
