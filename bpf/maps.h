@@ -266,8 +266,10 @@ static __noinline int listener_count(__u64 cgroup_id, __u32 port, __u32 verdict,
 	struct rt_listener *l = bpf_map_lookup_elem(&listeners, &key);
 
 	if (!l && enter) {
-		struct rt_listener none = {};
-		bpf_map_update_elem(&listeners, &key, &none, BPF_NOEXIST);
+		__u32 zero = 0;
+		void *z = bpf_map_lookup_elem(&zeros, &zero);
+		if (z)
+			bpf_map_update_elem(&listeners, &key, z, BPF_NOEXIST);
 		l = bpf_map_lookup_elem(&listeners, &key);
 	}
 	if (l && verdict < RT_VERDICTS)

@@ -352,6 +352,18 @@ static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, 
 	return taken;
 }
 
+/* One block of head, byte by byte: how many there were, or 0. In a frame of its own: the stack is short here. */
+static __noinline __u32 request_block(struct scan *s, struct scratch *x, __u32 left)
+{
+	struct connection *c = s->c;
+	struct parse b = {.p = &c->rx, .block = (struct block *)x->block, .path = (struct http1_path *)c->rx_path};
+
+	if (!block_load(s, &b, left))
+		return 0;
+	bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
+	return c->rx.used;
+}
+
 /* One block of head, or one stretch of body. 0 to go on, 1 at the end of the packet. */
 static long request_step(__u32 i, struct scan *s)
 {
@@ -368,19 +380,16 @@ static long request_step(__u32 i, struct scan *s)
 	if (http1_in_body(p)) {
 		used = request_skip(c, s->sk, s->embryo, left);
 	} else {
-		struct parse b = {.p = p, .block = (struct block *)x->block, .path = (struct http1_path *)c->rx_path};
 		__u8 before = p->state;
 		used = 0;
 		if (before == HTTP1_Q_START) {
 			request_begin(c, s);
 			used = request_head(s, x, left);
 		}
-		if (!used) {
-			if (!block_load(s, &b, left))
-				return 1;
-			bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
-			used = p->used;
-		}
+		if (!used)
+			used = request_block(s, x, left);
+		if (!used)
+			return 1;
 		if (p->flags & HTTP1_LINE_DONE) {
 			request_push(c, s->sk, s->embryo, x);
 			before = HTTP1_H_START;
