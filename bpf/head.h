@@ -136,7 +136,7 @@ HTTP1_ONCE int http1_head_field(struct http1 *p, struct http1_head *h, __u32 fro
 
 /* The header lines from FROM on, up to and with the blank line: where the message goes on, or 0. FROM | HTTP1_HEAD_REST: what is left
  * of a line comes first. */
-#define HTTP1_HEAD_STEPS 160 /* sixteen bytes each, or what is left of a line */
+#define HTTP1_HEAD_STEPS 112 /* sixteen bytes each, or what is left of a line */
 HTTP1_ONCE int http1_head_lines(struct http1 *p, struct http1_head *h, __u32 n, __u32 from)
 {
 	__u64 at = from & (HTTP1_HEAD_REST - 1), start = !(from & HTTP1_HEAD_REST);
