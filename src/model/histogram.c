@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/histogram.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,20 +65,6 @@ struct histogram *histogram_divide(const struct histogram *h, double k, const st
 	return r;
 }
 
-/* Upper bound of exponential bucket I. */
-static double bound(int32_t schema, int32_t i)
-{
-	if (schema < 0) {
-		if (i >= 1024 >> -schema)
-			return DBL_MAX;
-		return ldexp(1, i < -(1100 >> -schema) ? -1100 : i * (1 << -schema));
-	}
-	int32_t frac = i & ((1 << schema) - 1), whole = i >> schema;
-	if (frac == 0 && whole >= 1024)
-		return DBL_MAX; /* the bucket that holds the largest double ends there */
-	return ldexp(exp2((double)frac / (double)(1 << schema)), whole);
-}
-
 /* The bucket of a schema finer by SHIFT that bucket I of falls into. */
 static int32_t coarser(int32_t i, int shift)
 {
@@ -96,11 +81,11 @@ static double zero_with(const struct histogram *h, double *threshold)
 		for (int side = 0; side < 2 && !grown; side++) {
 			const struct histogram_bucket *b = side ? h->neg : h->pos;
 			size_t n = side ? h->n_neg : h->n_pos;
-			for (size_t i = 0; i < n && bound(h->schema, b[i].i - 1) < *threshold; i++) {
+			for (size_t i = 0; i < n && histogram_bound(h->schema, b[i].i - 1) < *threshold; i++) {
 				count += b[i].n;
-				if (bound(h->schema, b[i].i) > *threshold) {
+				if (histogram_bound(h->schema, b[i].i) > *threshold) {
 					/* Half a bucket cannot be taken: the zero bucket grows to its end. */
-					*threshold = bound(h->schema, b[i].i);
+					*threshold = histogram_bound(h->schema, b[i].i);
 					grown = true;
 					break;
 				}
@@ -115,7 +100,7 @@ static size_t merge_down(const struct histogram_bucket *b, size_t n, int32_t sch
 {
 	size_t k = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (threshold > 0 && bound(schema, b[i].i) <= threshold)
+		if (threshold > 0 && histogram_bound(schema, b[i].i) <= threshold)
 			continue; /* counted in the zero bucket */
 		int32_t at = coarser(b[i].i, shift);
 		if (k && out[k - 1].i == at)
@@ -402,7 +387,7 @@ struct histogram_range histogram_range_at(const struct histogram *h, size_t k)
 	struct histogram_range r = {0};
 	if (k < h->n_neg) {
 		const struct histogram_bucket *b = &h->neg[h->n_neg - 1 - k];
-		r = (struct histogram_range){-bound(h->schema, b->i), -bound(h->schema, b->i - 1), b->n,
+		r = (struct histogram_range){-histogram_bound(h->schema, b->i), -histogram_bound(h->schema, b->i - 1), b->n,
 					     false};
 		return r;
 	}
@@ -420,8 +405,8 @@ struct histogram_range histogram_range_at(const struct histogram *h, size_t k)
 		r.lower = i == 0 ? -INFINITY : i <= h->n_custom ? h->custom[i - 1] : INFINITY;
 		r.upper = i < h->n_custom ? h->custom[i] : INFINITY;
 	} else {
-		r.lower = bound(h->schema, b->i - 1);
-		r.upper = bound(h->schema, b->i);
+		r.lower = histogram_bound(h->schema, b->i - 1);
+		r.upper = histogram_bound(h->schema, b->i);
 	}
 	return r;
 }

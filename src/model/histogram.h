@@ -64,6 +64,8 @@ bool histogram_was_reset(const struct histogram *h, const struct histogram *befo
 /* `{count:4, sum:5, [-2,-1):1, ...}` as Prometheus prints it. */
 void histogram_print(const struct histogram *h, struct buf *out);
 
+/* Upper bound of the exponential bucket I. */
+double histogram_bound(int32_t schema, int32_t i);
 /* The buckets from the lowest to the highest, the zero bucket among them; empty ones do not occur. */
 struct histogram_range {
 	double lower, upper, n;

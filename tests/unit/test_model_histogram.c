@@ -170,6 +170,23 @@ static void prints(void **state)
 	buf_free(&b);
 }
 
+/* Prometheus' own bounds, not the C library's, which are one bit off at these. */
+static void test_bounds(void **state)
+{
+	assert_true(histogram_bound(1, 1) == 1.414213562373095);
+	assert_true(histogram_bound(2, 3) == 1.6817928305074288);
+	assert_true(histogram_bound(3, 7) == 1.8340080864093422);
+	assert_true(histogram_bound(2, -2) == 0.7071067811865475);
+	for (int32_t schema = 0; schema <= 8; schema++) {
+		assert_true(histogram_bound(schema, 0) == 1 && histogram_bound(schema, 1 << schema) == 2);
+		for (int32_t i = -300; i < 300; i++) {
+			assert_true(histogram_bound(schema, i) > histogram_bound(schema, i - 1));
+			if (schema)
+				assert_true(histogram_bound(schema, 2 * i) == histogram_bound(schema - 1, i));
+		}
+	}
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, free_blocks)
 
 int main(void)
