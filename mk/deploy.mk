@@ -22,6 +22,8 @@ install: $(BUILD)/reqtally ## install program, man page, completion, unit and sa
 	$(Q)install -D -m 644 docs/completion/reqtally.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/reqtally
 	$(Q)mkdir -p $(DESTDIR)$(UNITDIR) && sed 's|/usr/local/bin/reqtally|$(PREFIX)/bin/reqtally|' deploy/systemd/reqtally.service \
 		> $(DESTDIR)$(UNITDIR)/reqtally.service
+	$(Q)for f in deploy/rules/*.yml; do case $$f in *.test.yml) ;; *) [ -e $(DESTDIR)/etc/reqtally/rules/$${f##*/} ] || \
+		install -D -m 644 $$f $(DESTDIR)/etc/reqtally/rules/$${f##*/} ;; esac; done
 	$(Q)for f in reqtally.yml alert_rules.yml; do \
 		[ -e $(DESTDIR)/etc/reqtally/$$f ] || install -D -m 644 deploy/systemd/$$f $(DESTDIR)/etc/reqtally/$$f; done
 
