@@ -2,7 +2,6 @@
 """reqtally doctor: every kind of listener as it is seen, with and without a running reqtally, with and without rights."""
 import json
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -37,8 +36,14 @@ threading.Event().wait()
 """
 
 
-def doctor(*flags, expect=None, prefix=()):
-	done = subprocess.run([*prefix, reqtally.PROGRAM, "doctor", "--json", *flags], capture_output=True, text=True, timeout=60)
+def nobody():
+	os.setgroups([])
+	os.setgid(65534)
+	os.setuid(65534)
+
+
+def doctor(*flags, expect=None, become=None):
+	done = subprocess.run([reqtally.PROGRAM, "doctor", "--json", *flags], capture_output=True, text=True, timeout=60, preexec_fn=become)
 	try:
 		found = json.loads(done.stdout)
 	except ValueError:
@@ -249,16 +254,13 @@ def test_without_reqtally(context):
 def test_without_rights(context):
 	"""An ordinary user is told what cannot be seen, and still gets the verdict of a running reqtally."""
 	rt = context.reqtally()
-	prefix = [find_program("setpriv", package="util-linux"), "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]
-	program = shutil.copy(reqtally.PROGRAM, os.path.join(context.folder, "reqtally"))
-	os.chmod(program, 0o755)
-	found = doctor(url_of(rt), prefix=prefix)
+	found = doctor(url_of(rt), become=nobody)
 	if found["root"] or found["running"] is None or found["exit_code"] == 2:
 		raise Failure("with a running one: %s" % found["findings"])
 	if not any(f["name"] == "listeners" and "not root" in (f["advice"] or "") for f in found["findings"]):
 		raise Failure("it does not say what is hidden: %s" % found["findings"])
 	# Without one: it could not even start here.
-	alone = doctor("--url=http://127.0.0.1:%d" % free_port(), prefix=prefix, expect=2)
+	alone = doctor("--url=http://127.0.0.1:%d" % free_port(), become=nobody, expect=2)
 	if not any(f["name"] == "CAP_BPF" and f["level"] == "failure" for f in alone["findings"]):
 		raise Failure("alone: %s" % alone["findings"])
 
