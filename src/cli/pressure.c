@@ -14,8 +14,8 @@
 
 /* A walk over 65,536 states takes some 10 ms. Under a flood a tenth of one CPU at most goes there. */
 #define PAUSE_RATIO 9
-/* Nothing could be taken back: all are in use. */
-#define RETRY_MS 1000
+/* Too little could be taken back: all that is not idle is too young. */
+#define RETRY_MS 100
 
 struct pressure {
 	struct loader *l;

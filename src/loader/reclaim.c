@@ -16,6 +16,9 @@
 /* The kernel's count may drift, if a packet makes a state for a socket that another CPU closes. It is set right when it is off by more than
  * what may come and go while states are counted. */
 #define DRIFT_MIN 16
+/* An age bucket, about 70 ms. What is younger, and not idle, stays: a flood is older than the requests of those that it disturbs, and while it
+ * fills the budget faster than that, what is new has no room. */
+#define YOUNG 20
 
 struct reclaimer {
 	struct reclaimer_options opt;
@@ -35,11 +38,11 @@ uint32_t reclaim_target(uint32_t budget)
 void reclaim_plan(struct rt_reclaim *o, uint64_t need)
 {
 	for (int class = 0; class < RT_RECLAIM_CLASSES; class ++) {
-		uint32_t age = RT_AGES;
-		while (need && age && o->ages[class][age - 1] < need)
+		uint32_t age = RT_AGES, least = class == RT_RECLAIM_IDLE ? 0 : YOUNG;
+		while (need && age > least && o->ages[class][age - 1] < need)
 			need -= o->ages[class][--age];
 		/* Bucket age - 1 has more than what is still needed, or there is none. */
-		bool some = need && age;
+		bool some = need && age > least;
 		o->youngest[class] = some ? age - 1 : age;
 		o->quota[class] = some ? (uint32_t)need : age < RT_AGES ? UINT32_MAX : 0;
 		if (some)
