@@ -3,31 +3,38 @@
  * endpoints is the number of a service's routes, not of its customers. Pure, as http1.h.
  *
  * A segment (or what stands before its extension: "42.json") is an identifier if it is
- *   - a number, also with dots or a sign: 42, -7, 1.2.3, 10.0.0.1;
+ *   - a number, also with dots or a sign: 42, -7, 1.2.3, 10.0.0.1; or six figures and more with dashes: 2024-01-15, 114-3941689;
+ *   - anything with six figures in a row: order-104711, img_20240115;
  *   - a UUID;
- *   - hexadecimal: 16 digits or more, or 8 or more in which figures and letters alternate (commit hashes);
- *   - a random token of 16 or more of [A-Za-z0-9_=-] in which digits and letters alternate three times or more (ULID, base64url,
- *     nanoid). A slug such as "release-notes-2023" does not.
+ *   - hexadecimal: 16 digits or more, or 8 or more that are no word with a year or a number behind it (cafe2024);
+ *   - a random token of 10 or more (16 if it has no figure) of [A-Za-z0-9_=~-] (nanoid, ULID, base62, base64url, base36): its pairs of
+ *     characters are those of tokens and not of words (token.h). The shorter it is, the surer that has to be; words are to stay words.
  * A ':' ends one as a '/' does: "sha256:{id}", "{id}:cancel".
  * A path that does not fit ends, at a segment's border, in "/{rest}". */
 #ifndef RT_ENDPOINT_H
 #define RT_ENDPOINT_H
 
 #include "head.h"
+#include "token.h"
 
+/* Written a byte at a time, so it is kept small. What only long segments are asked for (score, turns) is found out when they end. */
 struct endpoint {
-	__u64 dashes; /* bit i: character i of the segment is a '-' */
+	__u64 dashes, digits; /* bit i: character i of the segment is one */
+	__u32 counts; /* of hexadecimal and decimal digits and of what no token has, a byte each: token_symbols */
+	__s16 score;  /* sum of token_weights */
 	__u16 out;    /* bytes written */
 	__u16 start;  /* where the segment starts in the output */
 	__u16 cut;    /* the last place where "/{rest}" would fit */
-	__u8 n, digits, hex, turns; /* of the segment; turns: changes between digit and letter */
-	__u8 last;		    /* 1 digit, 2 letter, 0 other */
-	__u8 odd;		    /* a character that no token has */
-	__u8 suffix;		    /* behind "{id}.": 1 all digits so far, 2 something else */
+	__u8 turns;   /* changes between digit and letter */
+	__u8 suffix;  /* behind "{id}.": 1 figures and dots so far, 2 something else, 3 nothing of it is kept (1.2.3-beta) */
 	__u8 overflow;
-	__u8 pad[2];
+	__u8 pad;
 };
-RT_ASSERT_SIZE(struct endpoint, 24);
+RT_ASSERT_SIZE(struct endpoint, 32);
+
+struct endpoint_text {
+	char text[RT_ENDPOINT_MAX];
+};
 
 http1_inline void endpoint_put(struct endpoint *e, char *out, char c)
 {
@@ -41,28 +48,95 @@ http1_inline void endpoint_put(struct endpoint *e, char *out, char c)
 	}
 }
 
-http1_inline int endpoint_is_id(const struct endpoint *e)
+/* The least scores of random tokens. docs/endpoints.md has the rates that they lead to. */
+#define TOKEN_LONG 40
+#define TOKEN_MIXED 24 /* 16 and more, with three changes between digit and letter */
+#define TOKEN_SHORT 64
+
+http1_inline __u32 endpoint_bits(__u64 v)
 {
-	__u8 n = e->n, d = e->digits;
+	v -= v >> 1 & 0x5555555555555555ull;
+	v = (v & 0x3333333333333333ull) + (v >> 2 & 0x3333333333333333ull);
+	return ((v + (v >> 4)) & 0x0f0f0f0f0f0f0f0full) * 0x0101010101010101ull >> 56;
+}
+
+/* In the kernel global functions: the verifier looks at them once, not again wherever a segment may end. */
+#ifdef __bpf__
+#define ENDPOINT_FUNCTION __attribute__((noinline))
+#else
+#define ENDPOINT_FUNCTION static inline
+#endif
+
+/* The first 64 characters say enough. */
+#define TOKEN_LOOK 64
+
+/* Score and turns of the segment at hand. */
+ENDPOINT_FUNCTION int endpoint_score(struct endpoint *e, struct endpoint_text *t)
+{
+	if (!e || !t)
+		return 0;
+	__u32 at = e->start, n = e->out - at, last = TOKEN_START;
+	__s32 score = 0, turns = 0;
+
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (__u32 i = 0; i < TOKEN_LOOK; i++) {
+		__u64 k = at + i;
+		http1_opaque(k);
+		if (i >= n || k >= RT_ENDPOINT_MAX)
+			break;
+		__u32 what = token_symbols[t->text[k] & 127], to = what & TOKEN_SYMBOL, from = last & TOKEN_SYMBOL;
+		__u32 letters = (to < TOKEN_FIGURE) & (from < TOKEN_FIGURE), change = ((what ^ last) >> 6) & letters;
+		turns += ((to == TOKEN_FIGURE) & (from < TOKEN_FIGURE)) | ((from == TOKEN_FIGURE) & (to < TOKEN_FIGURE));
+		/* A capital behind a small letter begins a word: camelCase. */
+		from |= (change & what >> 6) * TOKEN_SYMBOL;
+		score += token_weights[(from << 5 | to) & 1023] + (__s32)change * TOKEN_CASE;
+		last = what;
+	}
+	e->score = score;
+	e->turns = turns;
+	return 0;
+}
+
+ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t)
+{
+	if (!e || !t)
+		return 0;
+	__u32 n = e->out - e->start, hex = e->counts >> TOKEN_HEX_SHIFT & 255, d = e->counts >> TOKEN_DIGIT_SHIFT & 255;
+	__u32 odd = e->counts >> TOKEN_ODD_SHIFT;
+	__u64 run = e->digits & e->digits >> 1;
 	const __u64 uuid = 1ull << 8 | 1ull << 13 | 1ull << 18 | 1ull << 23;
 
-	if (e->hex == n && n >= 16)
+	if (hex == n && n >= 16)
 		return 1;
-	if (!d)
+	if (d) {
+		if (d == n || (e->dashes == 1 && d + 1 == n))
+			return 1;
+		if (d >= 6 && n <= 64 && d + endpoint_bits(e->dashes) == n)
+			return 1;
+		if (!odd && n <= 64 && (run & run >> 2 & run >> 4)) /* six in a row */
+			return 1;
+		if (n == 36 && hex == 32 && e->dashes == uuid)
+			return 1;
+		if (hex == n && n >= 8 && ((e->digits & 1) || n - d <= 3))
+			return 1;
+	}
+	if (odd || n < 8 || (n < 16 && !d)) /* without a figure: see endpoint_is_plain() */
 		return 0;
-	if (d == n || (e->dashes == 1 && d + 1 == n))
+	endpoint_score(e, t);
+	__s16 score = e->score;
+	if (hex == n && e->turns >= 2)
 		return 1;
-	if (e->hex == n && n >= 8 && e->turns >= 2)
+	if (n >= 16 && (score >= TOKEN_LONG || (e->turns >= 3 && score >= TOKEN_MIXED)))
 		return 1;
-	if (n == 36 && e->hex == 32 && e->dashes == uuid)
-		return 1;
-	return n >= 16 && !e->odd && e->turns >= 3;
+	return n >= 10 && d && score >= TOKEN_SHORT;
 }
 
 /* Replaces the segment by "{id}" if it is one. */
 http1_inline void endpoint_close(struct endpoint *e, char *out)
 {
-	if (!endpoint_is_id(e))
+	if (!endpoint_is_id(e, (struct endpoint_text *)out))
 		return;
 	e->out = e->start;
 	endpoint_put(e, out, '{');
@@ -81,6 +155,32 @@ http1_inline void endpoint_segment_end(struct endpoint *e, char *out)
 		e->out = e->start; /* ".2.3" behind the id of "1.2.3" */
 }
 
+http1_inline void endpoint_segment_begin(struct endpoint *e)
+{
+	e->start = e->out;
+	e->dashes = e->digits = 0;
+	e->counts = 0;
+	e->suffix = 0;
+}
+
+/* A byte behind "{id}.": figures and dots belong to the identifier; what follows them to the next dot does, too. */
+http1_inline void endpoint_suffix_byte(struct endpoint *e, char *out, __u8 c)
+{
+	__u8 s = e->suffix, digit = (__u8)(c - '0') < 10;
+
+	if (c == '.' && s != 2) {
+		e->out = e->start;
+		s = 1;
+	} else if (s == 1 && !digit) {
+		s = e->out > e->start + 1 ? 3 : 2;
+		if (s == 3)
+			e->out = e->start;
+	}
+	e->suffix = s;
+	if (s != 3)
+		endpoint_put(e, out, c);
+}
+
 http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 {
 	if (c == '/' || c == ':') {
@@ -88,49 +188,32 @@ http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 		if (c == '/' && e->out <= RT_ENDPOINT_MAX - 7)
 			e->cut = e->out;
 		endpoint_put(e, out, c);
-		e->start = e->out;
-		e->dashes = 0;
-		e->n = e->digits = e->hex = e->turns = e->last = e->odd = e->suffix = 0;
+		endpoint_segment_begin(e);
 		return;
 	}
 	if (e->suffix) {
-		if (c != '.' && (__u8)(c - '0') >= 10)
-			e->suffix = 2;
-		endpoint_put(e, out, c);
+		endpoint_suffix_byte(e, out, c);
 		return;
 	}
 	if (c == '.')
 		endpoint_close(e, out); /* sets suffix if what stands before is an identifier */
+	__u32 i = e->out - e->start;
 	endpoint_put(e, out, c);
 	if (e->suffix)
 		return;
-	__u8 kind = 0, low = c | 0x20;
-	if ((__u8)(c - '0') < 10) {
-		kind = 1;
-		e->digits++;
-		e->hex++;
-	} else if ((__u8)(low - 'a') < 26) {
-		kind = 2;
-		if (low <= 'f')
-			e->hex++;
-	} else if (c == '-') {
-		if (e->n < 64)
-			e->dashes |= 1ull << (e->n & 63);
-	} else if (c != '_' && c != '=') {
-		e->odd = 1;
-	}
-	if (kind && e->last && kind != e->last)
-		e->turns++;
-	e->last = kind;
-	if (e->n < 255)
-		e->n++;
+	__u32 what = c < 128 ? token_symbols[c & 127] : TOKEN_ODD;
+	e->counts += what & TOKEN_COUNTS;
+	if ((what & TOKEN_SYMBOL) == TOKEN_FIGURE)
+		e->digits |= 1ull << (i & 63);
+	else if (what & TOKEN_DASH)
+		e->dashes |= 1ull << (i & 63);
 }
 
 http1_inline void endpoint_begin(struct endpoint *e)
 {
-	e->dashes = 0;
-	e->out = e->start = e->cut = 0;
-	e->n = e->digits = e->hex = e->turns = e->last = e->odd = e->suffix = e->overflow = 0;
+	e->out = e->cut = 0;
+	e->overflow = 0;
+	endpoint_segment_begin(e);
 }
 
 /* Ends the last segment; CUT: the path was longer than what was fed. The text's length is e->out. */

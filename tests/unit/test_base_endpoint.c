@@ -79,7 +79,22 @@ static void test_golden(void **state)
 	    {"/42.", "/{id}"},
 	    {"/18446744073709551616", "/{id}"},
 	    {"/1-2", "/1-2"},
-	    {"/2024-01-15", "/2024-01-15"},
+	    {"/1-2-3", "/1-2-3"},
+	    {"/2024-01-15", "/{id}"},
+	    {"/114-3941689-8772232", "/{id}"},
+	    {"/order-98765", "/order-98765"},
+	    {"/order-104711", "/{id}"},
+	    {"/img_20240115_170000.jpg", "/{id}.jpg"},
+	    {"/foo%20123456", "/foo%20123456"},
+	    {"/10.0.0.1.json", "/{id}.json"},
+	    {"/10.0.0.1", "/{id}"},
+	    {"/1.2.3-beta", "/{id}"},
+	    {"/1.2.3-rc.1", "/{id}"},
+	    {"/1.2.3-rc.1.tar.gz", "/{id}.tar.gz"},
+	    {"/1.5.mp4", "/{id}.mp4"},
+	    {"/42.json.gz", "/{id}.json.gz"},
+	    {"/42.json.7", "/{id}.json.7"},
+	    {"/v1.2.3", "/v1.2.3"},
 	    /* with an extension */
 	    {"/42.json", "/{id}.json"},
 	    {"/a/42.json/b", "/a/{id}.json/b"},
@@ -122,7 +137,9 @@ static void test_golden(void **state)
 	    {"/deadbeef", "/deadbeef"},
 	    {"/de4dbeef", "/{id}"},
 	    {"/DE4DBEEF", "/{id}"},
-	    {"/1234567a", "/1234567a"},
+	    {"/1234567a", "/{id}"},
+	    {"/cafe2024", "/cafe2024"},
+	    {"/abc12345", "/{id}"},
 	    {"/a1b2c3d", "/a1b2c3d"},
 	    {"/a1b2c3d4", "/{id}"},
 	    {"/abcdefabcdefabc", "/abcdefabcdefabc"},
@@ -136,10 +153,14 @@ static void test_golden(void **state)
 	    {"/V1StGXR8_Z5jdHi6B-myT", "/{id}"},
 	    {"/eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", "/{id}"},
 	    {"/dGhpcyBpcyBhIDEyMyB0ZXN0IDQ1Ng==", "/{id}"},
-	    {"/a1b2c3d4e5f6g7h", "/a1b2c3d4e5f6g7h"},		    /* 15 characters */
 	    {"/a1b2c3d4e5f6g7h8", "/{id}"},			    /* 16 */
 	    {"/a1b2c3d4e5f6g7h%20", "/a1b2c3d4e5f6g7h%20"},	    /* '%' is in no token */
-	    {"/abcdefghijklmnop12", "/abcdefghijklmnop12"},	    /* one change */
+	    {"/cus_9s6XKzkNRiz8i3", "/{id}"},
+	    {"/web-7d9f8b6c5-x2x9z", "/{id}"},
+	    {"/dQw4w9WgXcQ", "/{id}"},
+	    {"/getDayOfTheWeek", "/getDayOfTheWeek"},
+	    {"/OAuth2AuthorizationServer", "/OAuth2AuthorizationServer"},
+	    {"/krankenversicherungsnummer", "/krankenversicherungsnummer"},
 	    {"/music-we-like4you-here", "/music-we-like4you-here"}, /* two */
 	    {"/{id}", "/{id}"},
 	    {"/caf\xc3\xa9/1", "/caf\xc3\xa9/{id}"},
@@ -211,6 +232,83 @@ static void test_ids_of_each_kind(void **state)
 		if (strcmp(normalise(path), "/files/{id}.json"))
 			fail_msg("%s: %s", path, normalise(path));
 	}
+}
+
+/* Segments as they stand in the routes of programs: every one of them is a word. */
+static void test_routes_stay(void **state)
+{
+	static const char *const words[] = {
+	    "internationalization", "authentication-providers", "kubernetes-dashboard", "getUserProfileById", "listCustomerInvoices",
+	    "XMLHttpRequest", "OAuth2Callback", "customresourcedefinitions", "validatingwebhookconfigurations",
+	    "horizontalpodautoscalers", "apiextensions.k8s.io", "certificates.k8s.io", "rbac.authorization.k8s.io", "flowschemas",
+	    "storageclasses", "poddisruptionbudgets", "replicationcontrollers", "subjectaccessreviews", "tokenreviews",
+	    "persistentvolumeclaims", "mutatingwebhookconfigurations", "well-known", "openid-configuration", "oauth-authorization-server",
+	    "apple-app-site-association", "assetlinks.json", "browserconfig.xml", "site.webmanifest", "favicon-32x32.png",
+	    "apple-touch-icon-precomposed.png", "android-chrome-192x192.png", "mstile-150x150.png", "jquery-3.6.0.min.js",
+	    "bootstrap.bundle.min.js", "fontawesome-webfont.woff2", "glyphicons-halflings-regular.woff", "main.chunk.css.map",
+	    "service-worker.js", "runtime-main.js", "polyfills-es5.js", "wp-admin", "admin-ajax.php", "xmlrpc.php", "wp-login.php",
+	    "phpMyAdmin", "server-status", "nginx_status", "actuator", "prometheus", "heapdump", "threaddump", "configprops", "healthz",
+	    "readyz", "livez", "debug", "pprof", "goroutine", "threadcreate", "swagger-ui.html", "api-docs", "v2", "v1alpha1",
+	    "v1beta1", "v2beta2", "graphql", "subscriptions", "grpc-web", "checkout-session", "payment_intents", "setup_intents",
+	    "balance_transactions", "application_fees", "issuing", "cardholders", "credit_notes", "tax_rates", "webhook_endpoints",
+	    "terminal", "connection_tokens", "promotion_codes", "repositories", "pull-requests", "check-suites", "code-scanning",
+	    "dependabot", "secret-scanning", "workflow_dispatches", "self-hosted-runners", "actions-cache-usage-by-repository",
+	    "notifications", "starred", "subscribers_count", "release-notes-2023", "blog-post-10-things", "top-100-movies",
+	    "how-to-install-debian-12-bookworm", "2022-world-cup", "f1-2024-calendar", "covid-19", "iphone-15-pro-max", "ps5-vs-xbox",
+	    "usb-c-to-hdmi-adapter", "mp3-to-wav-converter", "h264-1080p", "utf8mb4", "sha256sum", "md5sums", "base64url", "x86_64",
+	    "aarch64", "arm64v8", "win32-x64", "linux-gnueabihf", "python3.11", "libstdc++6", "gtk-3.0", "qt5-default", "k3s-io",
+	    "s3-eu-west-1", "us-east-2", "ap-southeast-1a", "europe-west3-b", "http2-push", "tls13-handshake", "ipv4-addresses",
+	    "ipv6-prefixes", "oauth2-proxy", "p2p-network", "b2b-customers", "3d-models", "24h-changes", "365-days", "7zip", "4x4-trucks",
+	    "donaudampfschifffahrt", "krankenversicherungsnummer", "rechtsschutzversicherungen", "einstellungen-speichern",
+	    "bestellbestaetigung", "hochgeladene-dateien", "nachrichten-uebersicht", "utilisateurs-connectes", "parametres-generaux",
+	    "mot-de-passe-oublie", "carrito-de-compras", "configuracion-general", "iniciar-sesion", "impostazioni-utente", "gebruikers",
+	    "wachtwoord-vergeten", "uzytkownicy", "przypomnij-haslo", "zamowienia", "nastaveni-uctu", "felhasznalok", "kayttajat",
+	    "salasana-unohtui", "brukerinnstillinger", "anvandarinstallningar", "kullanici-ayarlari", "sifremi-unuttum",
+	    "shouhin-ichiran", "kensaku-kekka", "yonghu-guanli", "xiugai-mima", "shangpin-liebiao", "dingdan-xiangqing",
+	    "polzovateli", "nastroyki-profilya", "vosstanovlenie-parolya", "getAllActiveSubscriptionsForTenant", "updateUserEmailAddress",
+	    "createOrUpdateShippingMethod", "resetPasswordWithToken", "isUsernameAvailable", "fetchNextPageOfResults",
+	    "GetDocumentByIdV2", "ListBucketsRequest", "DescribeInstances", "AssumeRoleWithWebIdentity", "PutObjectLockConfiguration",
+	    "sendTransactionalEmail", "bulkImportContactsFromCsv", "exportToPdf", "exportToXlsx", "downloadInvoiceAsPdf", "rss.xml",
+	    "sitemap-index.xml", "robots.txt", "humans.txt", "manifest.webmanifest", "crossdomain.xml", "ads.txt", "security.txt"};
+	int wrong = 0;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		char path[RT_ENDPOINT_MAX];
+		snprintf(path, sizeof(path), "/api/%s/x", words[i]);
+		const char *got = normalise(path);
+		if (strcmp(got, path) && ++wrong)
+			print_error("%s becomes %s\n", path, got);
+	}
+	assert_int_equal(wrong, 0);
+}
+
+/* How many tokens of each kind are not seen as such, in ten thousand. The bounds are what was measured, and a little more. */
+static void test_tokens_missed(void **state)
+{
+	static const char b62[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", *const b36 = b62 + 26;
+	static const char b64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	static const struct {
+		const char *name, *alphabet;
+		int length, missed;
+	} kinds[] = {
+	    {"nanoid", b64, 21, 60},	   {"base62", b62, 22, 20},    {"base62", b62, 16, 80},	   {"base64url", b64, 22, 60},
+	    {"base64url", b64, 43, 2},	   {"KSUID", b62, 27, 5},      {"base36", b36, 25, 20},	   {"base36", b36, 16, 200},
+	    {"hex", "0123456789abcdef", 8, 110}, {"hex", "0123456789abcdef", 12, 5}, {"hex", "0123456789abcdef", 16, 0},
+	    {"base62", b62, 12, 2200}};
+	char id[80], path[RT_ENDPOINT_MAX];
+	int wrong = 0;
+
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+		int missed = 0;
+		for (int i = 0; i < 10000; i++) {
+			random_of(id, kinds[k].alphabet, kinds[k].length);
+			snprintf(path, sizeof(path), "/files/%s/meta", id);
+			missed += strcmp(normalise(path), "/files/{id}/meta") != 0;
+		}
+		if (missed > kinds[k].missed && ++wrong)
+			print_error("%s of %d: %d of 10000 are missed\n", kinds[k].name, kinds[k].length, missed);
+	}
+	assert_int_equal(wrong, 0);
 }
 
 static void test_cut(void **state)
@@ -295,7 +393,8 @@ static void test_random_paths(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_golden),	 cmocka_unit_test(test_ids_of_each_kind),
+	    cmocka_unit_test(test_golden),	 cmocka_unit_test(test_ids_of_each_kind), cmocka_unit_test(test_routes_stay),
+	    cmocka_unit_test(test_tokens_missed),
 	    cmocka_unit_test(test_cut),		 cmocka_unit_test(test_growth),
 	    cmocka_unit_test(test_random_paths),
 	};
