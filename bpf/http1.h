@@ -43,6 +43,7 @@ enum http1_state {
 	HTTP1_Q_AUTHORITY,
 	HTTP1_Q_STAR,
 	HTTP1_Q_VERSION,
+	HTTP1_Q_PROXY2, /* the header of the PROXY protocol, version 2 */
 	HTTP1_Q_LF,
 	/* status line */
 	HTTP1_S_START,
@@ -68,7 +69,8 @@ enum http1_state {
 	HTTP1_C_DATA,
 	/* Everything up to LF is passed over. */
 	HTTP1_SKIP_FIRST,
-	HTTP1_S_REASON = HTTP1_SKIP_FIRST,
+	HTTP1_Q_PROXY = HTTP1_SKIP_FIRST, /* the line of the PROXY protocol, version 1 */
+	HTTP1_S_REASON,
 	HTTP1_H_SKIP,
 	HTTP1_C_EXT,
 	HTTP1_T_SKIP,
@@ -125,6 +127,8 @@ HTTP1_TABLE char http1_names[HTTP1_NAMES][32] = {"content-length", "content-type
 HTTP1_TABLE char http1_chunked[8] = "chunked";
 HTTP1_TABLE char http1_event_stream[32] = "text/event-stream";
 HTTP1_TABLE char http1_version[8] = "HTTP/1.";
+HTTP1_TABLE char http1_proxy2[8] = "\r\nQUIT\n";
+#define HTTP1_PROXY 0x50524f5859ull /* "PROXY", as the method's letters are kept */
 
 /* Eight bytes, the first one lowest. */
 http1_inline __u64 http1_load(const __u8 *b)
@@ -268,7 +272,9 @@ http1_inline enum http1_event http1_head_end(struct http1 *p)
 http1_inline void http1_line_skipped(struct http1 *p)
 {
 	__u8 s = p->state;
-	if (s == HTTP1_C_EXT)
+	if (s == HTTP1_Q_PROXY)
+		p->state = HTTP1_Q_START;
+	else if (s == HTTP1_C_EXT)
 		p->state = p->length ? HTTP1_C_DATA : HTTP1_T_START;
 	else if (s == HTTP1_T_SKIP)
 		p->state = HTTP1_T_START;
@@ -310,6 +316,12 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 	case HTTP1_Q_START:
 		if (c == '\r' || c == '\n')
 			return HTTP1_EV_NONE;
+		if (!c) {
+			p->state = HTTP1_Q_PROXY2;
+			p->pos = 0;
+			p->length = 0;
+			return HTTP1_EV_NONE;
+		}
 		p->state = HTTP1_Q_METHOD;
 		p->pos = 0;
 		p->word = 0;
@@ -331,6 +343,8 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 			http1_path_byte(p, path, c);
 		} else if (c == ' ') {
 			return HTTP1_EV_NONE; /* servers take several blanks here */
+		} else if ((c == 'T' || c == 'U') && p->word == HTTP1_PROXY) {
+			p->state = HTTP1_Q_PROXY; /* "PROXY TCP4 ..." or "PROXY UNKNOWN" by who hands on another's connection */
 		} else if (p->method == RT_METHOD_CONNECT) {
 			if (c <= ' ' || c == 0x7f)
 				return http1_bad(p);
@@ -359,6 +373,16 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 		p->pos = 0;
 		p->state = HTTP1_Q_VERSION;
 		return HTTP1_EV_NONE;
+	case HTTP1_Q_PROXY2:
+		/* Behind CR LF CR LF NUL: CR LF "QUIT" LF, version and command, family, length (2 bytes), and so many bytes. */
+		if (p->pos < 7 && c != (__u8)http1_proxy2[p->pos & 7])
+			return http1_bad(p);
+		if (p->pos >= 9)
+			p->length = p->length << 8 | c;
+		if (++p->pos < 11)
+			return HTTP1_EV_NONE;
+		p->state = p->length ? HTTP1_B_LENGTH : HTTP1_Q_START;
+		return HTTP1_EV_NONE;
 	case HTTP1_Q_SCHEME: /* RFC 3986 3.1 */
 		if (c == ':') {
 			p->state = HTTP1_Q_SLASHES;
@@ -384,8 +408,11 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 		if (p->pos < 7) {
 			if (c == ' ' && !p->pos)
 				return HTTP1_EV_NONE;
-			if (c != (__u8)http1_version[p->pos & 7])
+			if (c != (__u8)http1_version[p->pos & 7]) {
+				if (!p->pos && (__u8)(c - 'A') < 26)
+					p->path_len = 0; /* RTSP/1.0, ICAP/1.0, SIP/2.0: this does not look like HTTP */
 				return http1_bad(p);
+			}
 		} else if (p->pos == 7) {
 			if ((__u8)(c - '0') >= 10)
 				return http1_bad(p);

@@ -8,6 +8,7 @@ import reqtally
 from exposition import growth
 from procs import Failure, Skip
 import raw_cases
+import raw_stages
 import raw_syntax
 
 
@@ -162,7 +163,7 @@ def check_case(watch, case, took):
 
 def tests():
 	names = set()
-	for case in [*raw_cases.all_cases(), *raw_syntax.all_cases()]:
+	for case in [*raw_cases.all_cases(), *raw_syntax.all_cases(), *raw_stages.all_cases()]:
 		if case.name in names:
 			raise ValueError("two cases named " + case.name)
 		names.add(case.name)
