@@ -62,6 +62,7 @@ struct expr {
 	enum expr_kind kind;
 	enum promql_type type;
 	uint32_t pos, end; /* byte range in the text */
+	uint32_t depth;	   /* of the tree below */
 	uint32_t id;	   /* numbers every node: the evaluator's per-node state */
 	bool invariant;	   /* the same at every step of a range query */
 	union {

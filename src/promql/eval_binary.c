@@ -106,7 +106,9 @@ static struct vec vector_scalar(struct eval *ev, const struct expr *e, bool scal
 static const struct labels *match_key(struct eval *ev, const struct expr *e, const struct labels *l)
 {
 	const struct matching *m = &e->binary.matching;
-	return ev_project(ev, (uintptr_t)m, l, &m->labels, m->on);
+	static const char all_but_the_name;
+	/* Without on and ignoring all operators have the same keys, so that they are remembered once. */
+	return ev_project(ev, m->on || m->labels.n ? (uintptr_t)m : (uintptr_t)&all_but_the_name, l, &m->labels, m->on);
 }
 
 static struct vec set_operator(struct eval *ev, const struct expr *e)

@@ -132,6 +132,15 @@ struct expr *parser_new(struct parser *p, enum expr_kind kind, uint32_t pos)
 	return e;
 }
 
+struct expr *parser_built(struct parser *p, struct expr *e)
+{
+	const struct expr *child;
+	for (size_t i = 0; (child = expr_child(e, i)); i++)
+		if (child->depth >= e->depth)
+			e->depth = child->depth + 1;
+	return e->depth > TREE_DEPTH_MAX ? parser_fail(p, e->pos, "expression is nested too deeply") : e;
+}
+
 struct sv parser_keep(struct parser *p, struct sv s)
 {
 	return sv_make(arena_strndup(p->a, s.p, s.n), s.n);
@@ -313,7 +322,7 @@ static struct expr *parse_call(struct parser *p)
 	if (!e->call.fn)
 		return parser_fail(p, t->pos, "unknown function with name \"%.*s\"", SV_ARG(name));
 	e->end = p->last_end;
-	return e;
+	return parser_built(p, e);
 }
 
 static bool aggregate_takes_param(enum token_type op)
@@ -354,7 +363,7 @@ static struct expr *parse_aggregate_in_context(struct parser *p)
 	e->aggregate.expr = args.call.args[want - 1];
 	e->aggregate.param = want == 2 ? args.call.args[0] : NULL;
 	e->end = p->last_end;
-	return e;
+	return parser_built(p, e);
 }
 
 static struct expr *parse_aggregate(struct parser *p)
@@ -393,7 +402,7 @@ static struct expr *parse_primary(struct parser *p)
 		if (!parser_take(p, TOKEN_RIGHT_PAREN))
 			return parser_unexpected(p, NULL, NULL);
 		e->end = p->last_end;
-		return e;
+		return parser_built(p, e);
 	case TOKEN_LEFT_BRACE:
 		return parse_vector_selector(p);
 	default:
@@ -445,7 +454,7 @@ struct expr *parser_unary(struct parser *p, const struct token *op, struct expr 
 	struct expr *u = parser_new(p, EXPR_UNARY, op->pos);
 	u->unary.op = op->type;
 	u->unary.expr = e;
-	return u;
+	return parser_built(p, u);
 }
 
 static struct expr *parse_postfix(struct parser *p)
@@ -565,7 +574,7 @@ static struct expr *parse_expr(struct parser *p, int min_prec)
 		if (!b->binary.rhs)
 			return NULL;
 		b->end = p->last_end;
-		lhs = b;
+		lhs = parser_built(p, b);
 	}
 	p->depth--;
 	return lhs;

@@ -5,7 +5,8 @@
 
 #include "promql/ast.h"
 
-#define DEPTH_MAX 500
+#define DEPTH_MAX 500	    /* of parentheses, calls, signs: what the parser goes down */
+#define TREE_DEPTH_MAX 2000 /* of the tree: `1 + 1 + 1 ...` is as deep as it is long, and everything later goes down it */
 
 struct parser {
 	struct promql_expr *p;
@@ -30,6 +31,8 @@ void *parser_fail(struct parser *p, uint32_t pos, const char *fmt, ...) __attrib
 /* "unexpected X in CONTEXT, expected WHAT"; without a context that of P. The lexer's own error goes first. */
 void *parser_unexpected(struct parser *p, const char *context, const char *expected);
 struct expr *parser_new(struct parser *p, enum expr_kind kind, uint32_t pos);
+/* E now has its children. NULL, and the error is set, if the tree has become too deep; else E. */
+struct expr *parser_built(struct parser *p, struct expr *e);
 struct sv parser_keep(struct parser *p, struct sv s);
 bool parser_string(struct parser *p, struct sv *out);
 bool parser_number(struct parser *p, double *v, bool *is_duration);

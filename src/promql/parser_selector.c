@@ -126,7 +126,7 @@ static struct expr *parse_duration_primary(struct parser *p)
 		if (!parser_take(p, TOKEN_RIGHT_PAREN))
 			return parser_unexpected(p, NULL, NULL);
 		e->end = p->last_end;
-		return e;
+		return parser_built(p, e);
 	}
 	size_t want = t->type == TOKEN_STEP || t->type == TOKEN_RANGE ? 0 : 2;
 	if (!want || t->type == TOKEN_MIN_OF || t->type == TOKEN_MAX_OF) {
@@ -145,7 +145,7 @@ static struct expr *parse_duration_primary(struct parser *p)
 		if (!parser_take(p, TOKEN_RIGHT_PAREN))
 			return parser_unexpected(p, NULL, NULL);
 		e->end = p->last_end;
-		return e;
+		return parser_built(p, e);
 	}
 	return parser_unexpected(p, NULL, NULL);
 }
@@ -177,7 +177,7 @@ static struct expr *parse_duration_expr(struct parser *p, int min_prec)
 		b->binary.op = op;
 		b->binary.lhs = lhs;
 		b->binary.rhs = rhs;
-		lhs = b;
+		lhs = parser_built(p, b);
 	}
 	p->depth--;
 	return lhs;
@@ -277,7 +277,7 @@ struct expr *parse_range(struct parser *p, struct expr *e)
 		s->subquery.range = range;
 		s->subquery.step = step;
 		s->subquery.has_step = has_step;
-		return s;
+		return parser_built(p, s);
 	}
 	if (e->kind != EXPR_VECTOR)
 		return parser_fail(p, bracket, "ranges only allowed for vector selectors");
@@ -316,6 +316,8 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 		return NULL;
 	if (is_signed)
 		d = parser_unary(p, sign, d);
+	if (!d)
+		return NULL;
 	struct timing *timing = timing_of(e);
 	if (!timing)
 		return parser_fail(p, e->pos,

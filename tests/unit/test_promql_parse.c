@@ -33,6 +33,55 @@ static void check_error(const char *text, const char *want)
 	free(error);
 }
 
+static char *repeat(const char *s, int n, const char *end)
+{
+	struct buf b = BUF_INIT;
+	for (int i = 0; i < n; i++)
+		buf_adds(&b, s);
+	buf_adds(&b, end);
+	return buf_steal(&b);
+}
+
+/* Deep in whatever way: an error, not the end of the stack. What people and their tools write is far from it. */
+static void depth_is_bounded(void **state)
+{
+	static const struct {
+		const char *unit, *end;
+	} t[] = {{"1 + ", "1"}, {"a or ", "a"}, {"2 ^ ", "2"}, {"-", "a"}, {"(", "1"}, {"sum(", "a"}, {"abs(", "a"}, {"a[1h:1m", "]"}, {"a offset (", "1"},
+		 {"rate(", "a[1h]"}};
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		struct promql_expr *e = NULL;
+		char *error = NULL, *text = repeat(t[i].unit, 100000, t[i].end);
+		assert_int_equal(promql_parse(sv_of(text), &e, &error), -EINVAL);
+		free(error);
+		free(text);
+	}
+	static const char *const chains[] = {"a[1+", "a[5m:1+", "a offset (1+"}, *const ends[] = {"1]", "1]", "1)"};
+	for (size_t i = 0; i < ARRAY_SIZE(chains); i++) {
+		char *middle = repeat("1+", 100000, ends[i]), *error = NULL;
+		char *text = xasprintf("%s%s", chains[i], middle);
+		struct promql_expr *e = NULL;
+		assert_int_equal(promql_parse(sv_of(text), &e, &error), -EINVAL);
+		assert_non_null(strstr(error, "nested too deeply"));
+		free(error);
+		free(text);
+		free(middle);
+	}
+	char *subqueries = repeat("[1h:1m]", 100000, ""), *error = NULL, *text = xasprintf("a%s", subqueries);
+	struct promql_expr *e = NULL;
+	assert_int_equal(promql_parse(sv_of(text), &e, &error), -EINVAL);
+	free(error);
+	free(text);
+	free(subqueries);
+	text = repeat("a or ", 1900, "a");
+	assert_int_equal(promql_parse(sv_of(text), &e, &error), 0);
+	free(text);
+	struct buf b = BUF_INIT;
+	promql_print(e, &b);
+	buf_free(&b);
+	promql_expr_free(e);
+}
+
 static void prints_as_prometheus_does(void **state)
 {
 	static const char *const t[][2] = {
@@ -222,6 +271,7 @@ static void selectors_say_how_far_back_they_look(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(depth_is_bounded),
 	    cmocka_unit_test(prints_as_prometheus_does),
 	    cmocka_unit_test(errors_have_place_and_wording),
 	    cmocka_unit_test(deep_and_long_input_is_refused),
