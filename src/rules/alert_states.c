@@ -162,6 +162,11 @@ static struct labels *read_labels(json_t *o)
 	return ls;
 }
 
+static bool is_within(int64_t v, int64_t most)
+{
+	return v >= -most && v <= most;
+}
+
 /* NULL, or what is wrong (heap). */
 static char *parse(const char *text, size_t len, struct alert_states *s)
 {
@@ -180,7 +185,7 @@ static char *parse(const char *text, size_t len, struct alert_states *s)
 		json_t *active_at = json_object_get(a, "activeAt"), *seen = json_object_get(a, "seen");
 		struct labels *ls = read_labels(json_object_get(a, "labels"));
 		int64_t at = json_integer_value(active_at), t = json_integer_value(seen);
-		if (!ls || !json_is_integer(active_at) || !json_is_integer(seen) || llabs(at) > TIME_MAX || llabs(t) > TIME_MAX * 1000) {
+		if (!ls || !json_is_integer(active_at) || !json_is_integer(seen) || !is_within(at, TIME_MAX) || !is_within(t, TIME_MAX * 1000)) {
 			labels_unref(ls);
 			wrong = xasprintf("alert %zu has no labels or no times", i + 1);
 			break;
