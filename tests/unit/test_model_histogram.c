@@ -171,7 +171,7 @@ static void prints(void **state)
 }
 
 /* Prometheus' own bounds, not the C library's, which are one bit off at these. */
-static void test_bounds(void **state)
+static void bounds_are_those_of_prometheus(void **state)
 {
 	assert_true(histogram_bound(1, 1) == 1.414213562373095);
 	assert_true(histogram_bound(2, 3) == 1.6817928305074288);
@@ -201,6 +201,7 @@ int main(void)
 	    TEST(compensated_sums),
 	    TEST(trimming),
 	    TEST(prints),
+	    TEST(bounds_are_those_of_prometheus),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
