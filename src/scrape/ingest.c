@@ -318,6 +318,8 @@ static void commit(struct ingest *in, struct store *store)
 		in->counts->no_room += s[i].err == -ENOSPC;
 		/* A second spelling of a series in the same scrape counts, as in Prometheus, which notices it only later. */
 		in->counts->series_added += p->fresh && (!s[i].err || s[i].err == -EEXIST);
+		if (s[i].err == -ENOSPC)
+			p->entry->seen--; /* not kept here either: the memory of what is known is that of what is stored */
 		p->entry->live = s[i].err != -ENOSPC && (!p->own_time || in->job->track_timestamps_staleness);
 	}
 	free(s);

@@ -268,6 +268,9 @@ static void test_no_room(void **state)
 	scrape(t, s, 0, buf_str(&b));
 	assert_true(counts.no_room > 900 && counts.no_room < 1000);
 	assert_int_equal(counts.series_added, 1000 - counts.no_room);
+	assert_int_equal(t->cache.n, 1000 - counts.no_room); /* no memory for what is not stored */
+	scrape(t, s, 1, buf_str(&b));
+	assert_true(counts.no_room > 900);
 	target_free(t);
 	store_free(s);
 }
