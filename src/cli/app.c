@@ -52,14 +52,19 @@ static void report_loader(void *arg, bool warning, const char *message)
 }
 
 /* A limit of the cgroup that the budgets would not fit into lowers them: no limit of memory may end in the process being killed. */
-static bool fit_budgets(struct config_http *h)
+static bool fit_budgets(struct app *a)
 {
+	struct config_http *h = &a->first->http;
 	struct budgets b = {.series = h->budget_series, .connections = h->budget_connections};
-	uint64_t limit = memory_limit();
+	uint64_t limit = a->memory_limit, window = a->first->window.size, bodies = SCRAPE_BODIES_MAX;
 
+	/* Where others are scraped, what that takes is not there for us. Bodies may pass their bound by as much again (net/fetch.c). */
+	budget_samples(limit, &window, &bodies);
+	if (a->first->scraping->n && limit != MEMORY_UNLIMITED)
+		limit -= window + 2 * bodies < limit ? window + 2 * bodies : limit;
 	if (budget_fit(&b, limit))
 		log_info("memory is limited to %llu MiB: budgets are lowered to %u series (%u) and %u connections (%u)",
-			 (unsigned long long)(limit >> 20), b.series, h->budget_series, b.connections, h->budget_connections);
+			 (unsigned long long)(a->memory_limit >> 20), b.series, h->budget_series, b.connections, h->budget_connections);
 	h->budget_series = b.series;
 	h->budget_connections = b.connections;
 	return b.lean;
@@ -67,7 +72,7 @@ static bool fit_budgets(struct config_http *h)
 
 static int load_programs(struct app *a, char **error)
 {
-	bool lean = fit_budgets(&a->first->http);
+	bool lean = fit_budgets(a);
 	const struct config_http *h = &a->first->http;
 	uint64_t ignored[1024] = {0};
 	char *root = NULL;
@@ -222,7 +227,10 @@ static int start(struct app *a, char **error)
 		a->first = config_default();
 	if (err)
 		return err;
-	a->store = store_new(&(struct store_options){.budget = a->first->window.size});
+	a->memory_limit = memory_limit();
+	uint64_t window = a->first->window.size, bodies = SCRAPE_BODIES_MAX;
+	budget_samples(a->memory_limit, &window, &bodies);
+	a->store = store_new(&(struct store_options){.budget = window});
 	a->api = (struct api){.store = a->store,
 			      .promql = a->opt.promql,
 			      .version = REQTALLY_VERSION,
@@ -240,7 +248,7 @@ static int start(struct app *a, char **error)
 		return err;
 	name_ourselves(a);
 	a->notifier = notifier_new(&(struct notifier_options){.report = report});
-	a->scraper = scraper_new(&(struct scraper_options){.store = a->store, .report = report});
+	a->scraper = scraper_new(&(struct scraper_options){.store = a->store, .max_bodies = bodies, .report = report});
 	a->api.scraper = a->scraper;
 	if ((err = reload_apply(a, a->first, error)))
 		return err;

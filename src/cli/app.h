@@ -41,6 +41,7 @@ struct app {
 	struct rule_manager *rules;
 	struct alert_state_keeper alert_state;
 	struct scraper *scraper;
+	uint64_t memory_limit; /* of the cgroup, or MEMORY_UNLIMITED */
 	struct web *web;
 	struct web_config *web_config;
 	struct api api;

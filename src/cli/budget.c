@@ -20,6 +20,18 @@ static uint32_t at_most(uint32_t configured, uint64_t room)
 	return room < LEAST ? LEAST : (uint32_t)room;
 }
 
+void budget_samples(uint64_t limit, uint64_t *window, uint64_t *bodies)
+{
+	const uint64_t least = (uint64_t)1 << 20;
+
+	if (limit == UINT64_MAX)
+		return;
+	if (*window > limit / 4)
+		*window = limit / 4 > least ? limit / 4 : least;
+	if (*bodies > limit / 16)
+		*bodies = limit / 16 > least ? limit / 16 : least;
+}
+
 bool budget_fit(struct budgets *b, uint64_t limit)
 {
 	struct budgets was = *b;

@@ -14,4 +14,7 @@ struct budgets {
 /* Lowers B to what LIMIT bytes leave room for; MEMORY_UNLIMITED changes nothing. True if it was lowered. */
 bool budget_fit(struct budgets *b, uint64_t limit);
 
+/* What the window of samples and the bodies of scrapes may take under LIMIT: at most WINDOW (configured), and a part of the limit. */
+void budget_samples(uint64_t limit, uint64_t *window, uint64_t *bodies);
+
 #endif

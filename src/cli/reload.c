@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "cli/budget.h"
 #include "cli/bundled.h"
 #include "config/config.h"
 #include "model/text.h"
@@ -119,7 +120,9 @@ static void follow_rules(struct app *a, const struct config *cfg, const struct r
 			promql_selectors(set->groups[i].rules[k].expr, store_filter_add, f);
 	int64_t range = store_filter_range(f) + RETENTION_MARGIN_MS;
 	int64_t retention = range > cfg->window.retention ? range : cfg->window.retention;
-	store_set_limits(a->store, retention, cfg->window.size);
+	uint64_t size = cfg->window.size, bodies = 0;
+	budget_samples(a->memory_limit, &size, &bodies);
+	store_set_limits(a->store, retention, size);
 	store_set_filter(a->store, f);
 }
 
@@ -153,8 +156,10 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 	__atomic_store_n(&a->reload_ms, clock_unix_ms(), __ATOMIC_RELAXED);
 	struct buf window = BUF_INIT;
 	text_duration(store_retention(a->store), &window);
-	log_info("the window keeps samples for %s in at most %.0f MiB; %zu scrape jobs", buf_str(&window),
-		 (double)cfg->window.size / (1 << 20), cfg->scraping->n);
+	struct store_stats st;
+	store_stats(a->store, &st);
+	log_info("the window keeps samples for %s in at most %.0f MiB; %zu scrape jobs", buf_str(&window), (double)st.budget / (1 << 20),
+		 cfg->scraping->n);
 	buf_free(&window);
 	log_info("%zu rules from %s", rules, cfg->path ? cfg->path : "the bundled file");
 	return 0;

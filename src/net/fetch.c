@@ -9,7 +9,7 @@
 #include "net/request.h"
 
 #define MAX_CONNECTIONS 64	   /* kept open */
-#define SMALL_BODY ((size_t)2 << 20) /* a node_exporter has 0.1 MB */
+#define SMALL_SHARE 32		   /* this part of max_total is always there for a body */
 
 struct transfer {
 	struct transfer *next;
@@ -82,7 +82,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	}
 	/* What all take together is bounded; small bodies always find room, or a few targets that send without end would take it from
 	 * the rest. */
-	if (t->body.n + n > most && t->body.n + n > SMALL_BODY) {
+	if (t->body.n + n > most && t->body.n + n > t->f->max_total / SMALL_SHARE) {
 		t->err = -ENOBUFS;
 		return 0;
 	}

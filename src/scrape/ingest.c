@@ -26,6 +26,7 @@ struct ingest {
 	struct target *t;
 	const struct config_job *job;
 	int64_t time;
+	uint64_t max_samples;
 	struct ingest_counts *counts;
 	struct pending *v;
 	size_t n, cap;
@@ -193,8 +194,8 @@ static int on_sample(void *arg, const struct parsed_sample *p, char **error)
 {
 	struct ingest *in = arg;
 	struct series_cache *cache = &in->t->cache;
-	if (++in->counts->scraped > SCRAPE_SAMPLES_MAX) {
-		*error = xasprintf("more than %d samples", SCRAPE_SAMPLES_MAX);
+	if (++in->counts->scraped > in->max_samples) {
+		*error = xasprintf("more than %llu samples", (unsigned long long)in->max_samples);
 		return -E2BIG;
 	}
 	struct series_entry *e = series_cache_find(cache, p->key);
@@ -325,10 +326,10 @@ static void commit(struct ingest *in, struct store *store)
 	free(s);
 }
 
-int ingest_body(struct target *t, struct store *store, int64_t time, const char *content_type, struct sv body, struct ingest_counts *counts,
-		char **error)
+int ingest_body(struct target *t, struct store *store, int64_t time, const char *content_type, struct sv body, uint64_t max_samples,
+		struct ingest_counts *counts, char **error)
 {
-	struct ingest in = {.t = t, .job = t->job, .time = time, .counts = counts, .text = BUF_LIMIT((size_t)64 << 20)};
+	struct ingest in = {.t = t, .job = t->job, .max_samples = max_samples, .time = time, .counts = counts, .text = BUF_LIMIT((size_t)64 << 20)};
 	*counts = (struct ingest_counts){0};
 	t->cache.scrape++;
 	int err = parse(&in, content_type, body, error);

@@ -12,9 +12,9 @@ struct ingest_counts {
 };
 
 /* Stores what BODY holds with the time T (ms). 0, or a negative errno and *ERROR: then nothing of it is stored and every series of the
- * target has a stale marker. COUNTS is set in either case. */
-int ingest_body(struct target *t, struct store *store, int64_t time, const char *content_type, struct sv body, struct ingest_counts *counts,
-		char **error);
+ * target has a stale marker. More than MAX_SAMPLES are a failure. COUNTS is set in either case. */
+int ingest_body(struct target *t, struct store *store, int64_t time, const char *content_type, struct sv body, uint64_t max_samples,
+		struct ingest_counts *counts, char **error);
 /* There is no body: markers for every series of the target. */
 void ingest_nothing(struct target *t, struct store *store, int64_t time);
 /* up and the scrape_ series; with STALE their markers. */

@@ -2,6 +2,7 @@
 #include "scrape/scrape.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -15,7 +16,9 @@
 #include "scrape/target_pool.h"
 #include "scrape/stats.h"
 
-#define RUNNING_MAX 64	  /* fetches at a time */
+#define RUNNING_MAX 32	  /* fetches at a time */
+#define SAMPLE_SHARE 160  /* bytes of max_bodies for a sample */
+#define TRIM_SAMPLES 10000
 #define LOOK_MS 1000	  /* between looks at the files of file_sd_configs */
 #define WAIT_MAX_MS 60000
 #define TOLERANCE_MS 2 /* a scrape so late has the time it should have had: regular times compress best */
@@ -59,7 +62,11 @@ static void finish(struct scraper *s, struct target *t, const struct ingest_coun
 static void take_body(struct scraper *s, struct target *t, const struct http_fetched *r, struct ingest_counts *c)
 {
 	char *error = NULL;
-	if (ingest_body(t, s->opt.store, t->started, r->content_type, r->body, c, &error)) {
+	/* The bound of bodies is that of memory: what a sample takes while it is on its way, a few hundred bytes, is bounded with it. */
+	uint64_t most = s->opt.max_bodies / SAMPLE_SHARE;
+	if (most > SCRAPE_SAMPLES_MAX)
+		most = SCRAPE_SAMPLES_MAX;
+	if (ingest_body(t, s->opt.store, t->started, r->content_type, r->body, most, c, &error)) {
 		fail(t, error);
 		free(error);
 		return;
@@ -90,6 +97,9 @@ static void on_fetched(void *ctx, const struct http_fetched *r)
 		ingest_nothing(t, s->opt.store, t->started);
 	}
 	finish(s, t, &counts);
+	/* What a large scrape took should not stay with the allocator when it failed. */
+	if (t->health == SCRAPE_DOWN && counts.scraped > TRIM_SAMPLES)
+		malloc_trim(0);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -106,7 +116,7 @@ static void fetch(struct scraper *s, struct target *t)
 							    .headers = headers,
 							    .n_headers = ARRAY_SIZE(headers) / 2,
 							    .timeout_ms = t->timeout,
-							    .max_body = most < SCRAPE_BODIES_MAX ? most : SCRAPE_BODIES_MAX,
+							    .max_body = (size_t)(most < s->opt.max_bodies ? most : s->opt.max_bodies),
 							    .gzip = job->compression,
 							    .arg = t});
 	t->fetching = true;
@@ -225,7 +235,9 @@ struct scraper *scraper_new(const struct scraper_options *opt)
 {
 	struct scraper *s = xcalloc(1, sizeof(*s));
 	s->opt = *opt;
-	s->fetcher = http_fetcher_new(SCRAPE_BODIES_MAX);
+	if (!s->opt.max_bodies || s->opt.max_bodies > SCRAPE_BODIES_MAX)
+		s->opt.max_bodies = SCRAPE_BODIES_MAX;
+	s->fetcher = http_fetcher_new((size_t)s->opt.max_bodies);
 	pthread_mutex_init(&s->lock, NULL);
 	if (pthread_create(&s->thread, NULL, run, s))
 		abort();

@@ -23,6 +23,7 @@ struct scraper;
 
 struct scraper_options {
 	struct store *store;
+	uint64_t max_bodies; /* bytes of all bodies under way together; 0: SCRAPE_BODIES_MAX */
 	/* A message for the log: files and targets that are wrong. May be NULL. */
 	void (*report)(void *self, const char *message);
 	void *self;

@@ -67,24 +67,6 @@ static void entry_free(struct series_entry *e)
 	free(e);
 }
 
-void series_cache_trim(struct series_cache *c, bool success)
-{
-	if (!success && c->n <= 2 * c->n_successful + 1000)
-		return;
-	for (size_t i = 0; i < c->n_buckets; i++)
-		for (struct series_entry **p = &c->buckets[i], *e; (e = *p);) {
-			if (e->seen == c->scrape) {
-				p = &e->next;
-				continue;
-			}
-			*p = e->next;
-			c->n--;
-			entry_free(e);
-		}
-	if (success)
-		c->n_successful = c->n;
-}
-
 static void clear(struct series_cache *c, bool remember)
 {
 	for (size_t i = 0; i < c->n_buckets; i++)
@@ -99,6 +81,27 @@ static void clear(struct series_cache *c, bool remember)
 	free(c->buckets);
 	c->buckets = NULL;
 	c->n = c->n_buckets = 0;
+}
+
+void series_cache_trim(struct series_cache *c, bool success)
+{
+	if (!success) {
+		/* What failed is met again, most likely; but a flood of names must not stay. Nothing is live after a failure. */
+		if (c->n > 2 * c->n_successful + 1000)
+			clear(c, false);
+		return;
+	}
+	for (size_t i = 0; i < c->n_buckets; i++)
+		for (struct series_entry **p = &c->buckets[i], *e; (e = *p);) {
+			if (e->seen == c->scrape) {
+				p = &e->next;
+				continue;
+			}
+			*p = e->next;
+			c->n--;
+			entry_free(e);
+		}
+	c->n_successful = c->n;
 }
 
 void series_cache_forget(struct series_cache *c)

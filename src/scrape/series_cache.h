@@ -36,7 +36,8 @@ struct series_entry *series_cache_find(const struct series_cache *c, struct sv k
 struct series_entry *series_cache_add(struct series_cache *c, struct sv key, struct labels *labels);
 /* Calls GONE for each live series that this scrape did not have (with ALL, for every live one), which then are live no more. */
 void series_cache_gone(struct series_cache *c, bool all, void (*gone)(void *arg, struct labels *labels), void *arg);
-/* Lets go of entries that the present scrape did not have: after a success all of them, else only if there are too many. */
+/* Lets go of entries that the present scrape did not have: after a success all of them, else the whole cache, if it has
+ * grown much in scrapes that failed. */
 void series_cache_trim(struct series_cache *c, bool success);
 /* Names are made anew from now on. */
 void series_cache_forget(struct series_cache *c);

@@ -50,9 +50,23 @@ static void test_never_more_and_never_none(void **state)
 	assert_int_equal(small.series, 100);
 }
 
+static void test_samples(void **state)
+{
+	uint64_t window = 64 << 20, bodies = 64 << 20;
+	budget_samples(UINT64_MAX, &window, &bodies);
+	assert_true(window == 64 << 20 && bodies == 64 << 20);
+	budget_samples(64 << 20, &window, &bodies);
+	assert_true(window == 16 << 20 && bodies == 4 << 20);
+	window = 5 << 20;
+	budget_samples(64 << 20, &window, &bodies);
+	assert_true(window == 5 << 20);
+	budget_samples(0, &window, &bodies);
+	assert_true(window == 1 << 20 && bodies == 1 << 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_no_limit), cmocka_unit_test(test_64_mib), cmocka_unit_test(test_never_more_and_never_none)};
+	    cmocka_unit_test(test_no_limit), cmocka_unit_test(test_samples), cmocka_unit_test(test_64_mib), cmocka_unit_test(test_never_more_and_never_none)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,14 +46,14 @@ static struct ingest_counts counts;
 static void scrape(struct target *t, struct store *s, int second, const char *body)
 {
 	char *error = NULL;
-	if (ingest_body(t, s, T0 + second * 1000, TEXT, sv_of(body), &counts, &error))
+	if (ingest_body(t, s, T0 + second * 1000, TEXT, sv_of(body), 100000, &counts, &error))
 		fail_msg("%s", error);
 }
 
 static void scrape_fails(struct target *t, struct store *s, int second, const char *type, const char *body, const char *want)
 {
 	char *error = NULL;
-	assert_true(ingest_body(t, s, T0 + second * 1000, type, sv_of(body), &counts, &error) < 0);
+	assert_true(ingest_body(t, s, T0 + second * 1000, type, sv_of(body), 100000, &counts, &error) < 0);
 	if (!strstr(error, want))
 		assert_string_equal(error, want);
 	free(error);
@@ -258,6 +258,27 @@ static void test_limits(void **state)
 	store_free(s);
 }
 
+/* A flood of names is let go of; a few that failed are still known. */
+static void test_flood(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("", "", "");
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	char *error = NULL;
+	for (int i = 0; i < 5000; i++)
+		buf_addf(&b, "a{n=\"%d\"} 1\n", i);
+	assert_int_equal(ingest_body(t, s, T0, TEXT, sv_make(b.p, b.n), 4000, &counts, &error), -E2BIG);
+	assert_string_equal(error, "more than 4000 samples");
+	free(error);
+	assert_int_equal(t->cache.n, 0);
+	assert_int_equal(ingest_body(t, s, T0 + 1, TEXT, sv_make(b.p, b.n), 900, &counts, &error), -E2BIG);
+	free(error);
+	assert_int_equal(t->cache.n, 900);
+	expect(s, "");
+	target_free(t);
+	store_free(s);
+}
+
 static void test_no_room(void **state)
 {
 	struct store *s = store_new(&(struct store_options){.budget = 20000});
@@ -365,7 +386,7 @@ int main(void)
 		cmocka_unit_test(test_staleness), cmocka_unit_test(test_own_timestamps), cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_metric_relabelling), cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_no_room),	     cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_format),
+		cmocka_unit_test(test_format),	  cmocka_unit_test(test_flood),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
