@@ -12,6 +12,7 @@
 #include <linux/membarrier.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "loader/base.h"
 #include "loader/loader_impl.h"
@@ -239,18 +240,20 @@ int handover_replace(struct loader *l, struct programs *p, const struct loader_o
 	return 0;
 }
 
-/* Who served on which port: a guess, so only where the form is the same. */
-static void copy_guesses(const struct set *from, const struct set *to)
+/* Observations that are no figures (who served on a port last, what its connections turned out to be): where the form is the same. */
+static void copy_map(const struct set *from, const struct set *to, const char *map)
 {
-	struct bpf_map_info a = set_map_info(set_map(from, "guesses")), b = set_map_info(set_map(to, "guesses"));
-	struct rt_port_key key, *at = NULL;
-	uint64_t service;
+	struct bpf_map_info i = set_map_info(set_map(from, map));
 
-	if (a.key_size != sizeof(key) || a.value_size != sizeof(service) || b.key_size != sizeof(key) || b.value_size != sizeof(service))
+	if (!layout_same_map(from->layout, to->layout, map))
 		return;
-	for (uint32_t i = 0; i < a.max_entries && !bpf_map_get_next_key(set_map(from, "guesses"), at, &key); i++, at = &key)
-		if (!bpf_map_lookup_elem(set_map(from, "guesses"), &key, &service))
-			bpf_map_update_elem(set_map(to, "guesses"), &key, &service, BPF_NOEXIST);
+	_cleanup_free_ char *key = xcalloc(1, i.key_size), *value = xcalloc(1, i.value_size), *at = NULL;
+	for (uint32_t n = 0; n < i.max_entries && !bpf_map_get_next_key(set_map(from, map), at, key); n++) {
+		if (!bpf_map_lookup_elem(set_map(from, map), key, value))
+			bpf_map_update_elem(set_map(to, map), key, value, BPF_NOEXIST);
+		free(at);
+		at = xmemdup(key, i.key_size);
+	}
 }
 
 static uint32_t entries(const struct set *s, const char *map)
@@ -306,13 +309,22 @@ static long release_idle(const struct set *elder, const struct set *own)
 	return live;
 }
 
-/* The elder counts no more; its maps can be read as long as they are open. */
-static void retire(struct loader *l)
+/* The elder counts no more; its maps can be read as long as they are open. With nothing in flight it is declared gone first: until it is
+ * detached it still lets go of what comes, and its successor takes it. With something in flight it is detached first, or both would count
+ * what comes on that connection. */
+static void retire(struct loader *l, bool idle)
 {
+	if (idle)
+		set_closing(&l->elder, RT_GONE);
+	/* A link that is only let go of is detached some time later. */
+	for (size_t i = 0; i < l->elder.n; i++)
+		if (strncmp(l->elder.v[i].name, "link_", 5) == 0)
+			bpf_link_detach(l->elder.v[i].fd);
+	if (!idle)
+		set_closing(&l->elder, RT_GONE);
 	unpin_links(l, PIN_ELDER, &l->elder);
 	detach(&l->elder);
 	wait_for_programs();
-	set_closing(&l->elder, RT_GONE);
 }
 
 /* Series that base may have when those of S are added. */
@@ -333,9 +345,14 @@ static void settle_elder(struct loader *l, const struct set *old, const struct s
 		set_close(&l->elder);
 		return;
 	}
-	while (clock_mono_ns() - begun < ELDER_MIN_NS || (release_idle(&l->elder, new) != 0 && clock_mono_ns() - begun < ELDER_WAIT_NS))
+	while (clock_mono_ns() - begun < ELDER_MIN_NS)
 		usleep(10000);
-	retire(l);
+	bool idle = release_idle(&l->elder, new) == 0;
+	while (!idle && clock_mono_ns() - begun < ELDER_WAIT_NS) {
+		usleep(10000);
+		idle = release_idle(&l->elder, new) == 0;
+	}
+	retire(l, idle);
 }
 
 int handover_take_over(struct loader *l, struct programs *p, const struct loader_options *opt, struct set *old, char **error)
@@ -357,7 +374,8 @@ int handover_take_over(struct loader *l, struct programs *p, const struct loader
 	describe(&new, p);
 	if (!err) {
 		base_copy_names(old, &new);
-		copy_guesses(old, &new);
+		copy_map(old, &new, "guesses");
+		copy_map(old, &new, "listeners");
 		set_add(&new, "map_", "names", dup(set_map(old, "names")));
 		remember_programs(&new.id, &l->elder);
 		err = set_make_identity(&new);
@@ -402,7 +420,7 @@ int handover_finish(struct loader *l)
 	if (!base_has(&l->set, &l->elder)) {
 		if (release_idle(&l->elder, &l->set) != 0)
 			return -EAGAIN;
-		retire(l);
+		retire(l, true);
 		int err = base_add(&l->set, &l->elder, &l->root, base_room(l, &l->elder));
 		if (err)
 			return err; /* it stays, detached, and is read with the others; the next call tries again */

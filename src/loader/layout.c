@@ -234,6 +234,29 @@ bool layout_equal(const struct layout *a, const struct layout *b)
 	return strcmp(a->text, b->text) == 0;
 }
 
+struct map_form {
+	unsigned type, key, value;
+	uint64_t types;
+};
+
+static bool find_map(const struct layout *l, const char *map, struct map_form *m)
+{
+	char name[40];
+
+	for (const char *p = l->text; p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (sscanf(p, "map %39s %u %u %u %*u %*u %" SCNx64, name, &m->type, &m->key, &m->value, &m->types) == 5 && strcmp(name, map) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool layout_same_map(const struct layout *a, const struct layout *b, const char *map)
+{
+	struct map_form x, y;
+	return find_map(a, map, &x) && find_map(b, map, &y) && x.type == y.type && x.key == y.key && x.value == y.value && x.types == y.types;
+}
+
 static const struct layout_type *find_type(const struct layout *l, const char *type)
 {
 	for (size_t i = 0; i < l->n_types; i++)

@@ -53,6 +53,8 @@ struct layout *layout_of(const struct bpf_object *obj, const uint64_t *bounds_ns
 struct layout *layout_parse(const char *text);
 void layout_free(struct layout *l);
 bool layout_equal(const struct layout *a, const struct layout *b);
+/* Have keys and values of this map the same form in both? Its size may differ. */
+bool layout_same_map(const struct layout *a, const struct layout *b, const char *map);
 /* Does this map belong to the state of a set, which is pinned and outlives the programs? Not those that are filled for one program. */
 bool layout_is_state(const char *map);
 

@@ -101,7 +101,9 @@ class Load:
 
 	def __init__(self, server):
 		self.server, self.tally, self.over, self.errors = server, Tally(), threading.Event(), []
-		quick = [s for s in server.steps() if not s.at_least]
+		# Not those that a server may answer while their body comes in: a body that arrives in the same instant as its response leaves
+		# may be missing in the bytes, restart or not.
+		quick = [s for s in server.steps() if not s.at_least and not s.expect_continue]
 		gets = [s for s in quick if s.method == "GET" and not s.headers and s.logged][:8]
 		kinds = [lambda: run_steps("127.0.0.1", server.port, self.tally, quick), lambda: run_steps("127.0.0.1", server.port, self.tally, quick, 4),
 			 lambda: run_steps("::1", server.port, self.tally, gets[:1]), self.pieces]

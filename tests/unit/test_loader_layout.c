@@ -59,6 +59,9 @@ static void test_difference_is_seen(void **state)
 	bpf_map__set_max_entries(bpf_object__find_map_by_name(object, "series"), 77);
 	l = layout_of(object, bounds, 4);
 	assert_false(layout_equal(own, l));
+	assert_true(layout_same_map(own, l, "series"));
+	assert_true(layout_same_map(own, l, "guesses"));
+	assert_false(layout_same_map(own, l, "no such map"));
 	layout_free(l);
 }
 
