@@ -56,6 +56,10 @@ _reqtally() {
 			[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
 			return
 			;;
+		query)
+			mapfile -t COMPREPLY < <(compgen -W "--url= --time=" -- "$cur")
+			return
+			;;
 		test)
 			mapfile -t COMPREPLY < <(compgen -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" -- "$cur")
 			return
@@ -68,7 +72,7 @@ _reqtally() {
 		;;
 	*)
 		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "run check doctor test uninstall" -- "$cur")
+			mapfile -t COMPREPLY < <(compgen -W "run check doctor test uninstall query" -- "$cur")
 		elif [ "$command" = check ] || [ "$command" = test ]; then
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		fi

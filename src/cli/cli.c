@@ -14,6 +14,7 @@ static const struct {
 	{"check", "check config|rules FILE...: say whether files are right", cmd_check},
 	{"doctor", "say whether reqtally can run here, how it does, and how each listening process is seen", cmd_doctor},
 	{"test", "test rules|promql FILE...: run unit tests of rules, or of the language", cmd_test},
+	{"query", "query EXPR: ask a running reqtally, as promtool query instant does", cmd_query},
 	{"uninstall", "remove all programs and maps from the kernel; figures are lost", cmd_uninstall},
 };
 

@@ -14,6 +14,7 @@ int cli_main(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_test(int argc, char **argv);
+int cmd_query(int argc, char **argv);
 int cmd_uninstall(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 

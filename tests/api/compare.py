@@ -5,6 +5,7 @@ JSON must be the same, field by field. What Prometheus 3 answers otherwise than 
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -214,6 +215,22 @@ def other(c):
             print(f"FAIL CORS: {[a.get(n) for n in names]}, prometheus {[b.get(n) for n in names]}")
 
 
+def command_line(c, program):
+    """`reqtally query` against `promtool query instant`, on our server."""
+    for q in ("requests_total", "odd", "wave[1m]", "1", "sum by (job) (requests_total)", "vector(1.5)", "nope"):
+        c.n += 1
+        ours = subprocess.run([program, "query", f"--url={c.peers.ours}", "--time=1700000607.5", q], capture_output=True, text=True)
+        theirs = subprocess.run(["promtool", "query", "instant", "--time=1700000607.5", c.peers.ours, q], capture_output=True, text=True)
+        if (ours.returncode, ours.stdout) != (theirs.returncode, theirs.stdout):
+            c.failed += 1
+            print(f"FAIL query {q}\n  promtool: {theirs.stdout[:400]}\n  reqtally: {ours.stdout[:400]} {ours.stderr[:200]}")
+    c.n += 1
+    bad = subprocess.run([program, "query", f"--url={c.peers.ours}", "1 +"], capture_output=True, text=True)
+    if bad.returncode != 1 or "bad_data: invalid parameter \"query\": 1:4: parse error: unexpected end of input" not in bad.stderr:
+        c.failed += 1
+        print(f"FAIL query '1 +': {bad}")
+
+
 def main():
     tool = os.path.abspath(sys.argv[1])
     if missing():
@@ -230,6 +247,9 @@ def main():
             parameters(c)
             metadata(c)
             other(c)
+            program = os.path.join(os.path.dirname(tool), "reqtally")
+            if os.access(program, os.X_OK):
+                command_line(c, program)
             time.sleep(3)
             rules(c)
     finally:

@@ -31,7 +31,7 @@ def flags(program):
     man = read("docs/reqtally.8").replace("\\-", "-")
     completion = read("docs/completion/reqtally.bash")
     # these belong to `check` and `test`; --help lists those of `run`
-    others = {"lint", "lint-fatal", "run", "debug", "diff", "junit", "ignore-unknown-fields"}
+    others = {"lint", "lint-fatal", "run", "debug", "diff", "junit", "ignore-unknown-fields", "time"}
     text = subprocess.run([program, "doctor", "--help"], capture_output=True, text=True, check=True).stdout
     doctor = set(re.findall(r"^  --([a-z][a-z0-9.-]*)", text, re.M))
     in_man = man.split('"doctor [')[1].split(".TP")[0]
