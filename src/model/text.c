@@ -109,16 +109,17 @@ void text_go_quote(struct sv s, struct buf *out)
 #define SHORT_DECIMAL_MIN 1e-7
 
 /* The same for what has at most 15 digits, as most figures people make up and most sums of them do; 0 if V has more. Numerator and
- * power of ten are exact, so their quotient is what the decimal reads back as. */
+ * power of ten are exact, so their quotient is what the decimal reads back as. The product is not: it may miss the numerator by a bit
+ * (8.162e-06 * 1e9), but below 1e15 by far less than one half. */
 static int short_decimal(double v, char digits[24], int *exp10)
 {
 	static const double tens[] = {1,    1e1,  1e2,	1e3,  1e4,  1e5,  1e6,	1e7,  1e8,  1e9,  1e10, 1e11,
 				      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 	for (int k = 0; k <= 22; k++) {
-		double m = v * tens[k];
+		double m = rint(v * tens[k]);
 		if (m >= 1e15)
 			return 0;
-		if (m != floor(m) || m / tens[k] != v)
+		if (m / tens[k] != v)
 			continue;
 		char tmp[24];
 		int n = 0;

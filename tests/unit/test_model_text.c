@@ -26,6 +26,9 @@ static void test_float_text(void **state)
 	expect_float(1234567, 'g', "1.234567e+06");
 	expect_float(0.0001, 'g', "0.0001");
 	expect_float(0.00001, 'g', "1e-05");
+	expect_float(8.162e-06, 'g', "8.162e-06"); /* times 1e9 it is no whole number */
+	expect_float(5.01e-07, 'g', "5.01e-07");
+	expect_float(6.2317e-05, 'f', "0.000062317");
 	expect_float(0.1 + 0.2, 'g', "0.30000000000000004");
 	expect_float(0.25, 'g', "0.25");
 	expect_float(2.5e-7, 'g', "2.5e-07");
