@@ -274,8 +274,8 @@ def test_connections_beyond_the_budget(context):
 def test_slowloris(context):
 	"""Heads that come a byte at a time and never end, and another service."""
 	context.stop_shared()
-	n, rounds = (2000, 40) if FULL else (300, 25)
-	with reqtally.Reqtally(context.folder, config=config(connections=128)) as rt, Crowd() as crowd:
+	n, rounds, budget = (4000, 40, 1024) if FULL else (500, 25, 256)
+	with reqtally.Reqtally(context.folder, config=config(connections=budget)) as rt, Crowd() as crowd:
 		before = rt.scrape()
 		with Neighbour() as neighbour:
 			for client, server in crowd.open(n, rt, 8):
@@ -288,8 +288,8 @@ def test_slowloris(context):
 		reqtally.check_ledger(rt)
 		after = rt.scrape()
 		expect("counted of the flood", after.sum("http_requests_total", port=str(crowd.listener.port)), 0)
-		if entries(after, "connections")[0] > 128:
-			raise Failure("%g states, the budget is 128" % entries(after, "connections")[0])
+		if entries(after, "connections")[0] > budget:
+			raise Failure("%g states, the budget is %d" % (entries(after, "connections")[0], budget))
 		if not lost(before, after).get("reclaimed"):
 			raise Failure("nothing was taken back: %s" % lost(before, after))
 
