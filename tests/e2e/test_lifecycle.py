@@ -74,6 +74,36 @@ def test_older_connection_mid_message(context):
 			s.close()
 
 
+def test_older_connection_mid_answer(context):
+	"""reqtally comes in the middle of a download whose bytes look like requests: to its client they are none, and the server's next
+	request is one."""
+	context.stop_shared()
+	listener = raw.Listener("127.0.0.1")
+	client, server = listener.pair()
+	inside = b"GET /inside-answer HTTP/1.1\r\nHost: x\r\n\r\n"
+	try:
+		raw.transfer(client, server, GET)
+		raw.transfer(server, client, raw.response(200, b"", "Content-Length: %d" % (len(inside) * 3), length=False) + inside)
+		with reqtally.Reqtally(context.folder) as rt:
+			before = rt.scrape()
+			for _ in range(2):
+				raw.transfer(server, client, inside)
+			for _ in range(2):
+				raw.transfer(client, server, GET)
+				raw.transfer(server, client, OK)
+			client.close()
+			server.close()
+			after = reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 2})
+			wrong = after.sum("http_requests_total", endpoint="/inside-answer")
+			lost = after.sum("reqtally_requests_lost_total") - before.sum("reqtally_requests_lost_total")
+			if wrong or lost:
+				raise Failure("%d requests counted and %d lost that are none" % (wrong, lost))
+			reqtally.check_ledger(rt)
+	finally:
+		for s in (client, server, listener):
+			s.close()
+
+
 def test_in_flight(context):
 	"""Requests begun and not ended, and the age of the oldest."""
 	rt = context.reqtally()

@@ -105,7 +105,7 @@ def check_either(watch, case):
 
 def check_case(watch, case, took):
 	watch.wait(case.expect, 3.0)
-	time.sleep(0.1)
+	time.sleep(0.05)
 	after = watch.wait(case.expect, 0)
 	parsed = [parse(e) for e in case.expect]
 	keys = {k for k, _, _ in parsed}
