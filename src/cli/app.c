@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/resident.h"
 #include "cli/doctor.h"
 #include "cli/budget.h"
 #include "cli/pressure.h"
@@ -277,6 +278,7 @@ int app_start(struct app *a, const struct app_options *opt, char **error)
 	}
 	for (size_t i = 0; web_address(a->web, i); i++)
 		log_info("serving on %s", web_address(a->web, i));
+	resident_forget_code();
 	return 0;
 }
 
