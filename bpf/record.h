@@ -233,7 +233,7 @@ __noinline int record(struct connection *c, struct request *rq, struct outcome *
 	if (rq->read_ns)
 		observe(&s->queue, rq->read_ns > start ? rq->read_ns - start : 0);
 	if (rq->body_bytes)
-		__sync_fetch_and_add(&s->request_bytes, rq->body_bytes);
+		__sync_fetch_and_add(&s->request_bytes, __sync_lock_test_and_set(&rq->body_bytes, 0));
 	if (o->body_bytes)
 		__sync_fetch_and_add(&s->response_bytes, o->body_bytes);
 	count(RT_RECORDED, 1);
@@ -250,6 +250,16 @@ static __always_inline void request_record(struct connection *c, struct request 
 		rq->endpoint.service = c->service;
 	}
 	record(c, rq, o);
+}
+
+/* Bytes of a request's body that came after it was recorded, or while it was. */
+static __always_inline void record_late_body(struct connection *c, struct request *rq)
+{
+	struct rt_series *s = bpf_map_lookup_elem(&series, &c->last);
+	__u64 n = __sync_lock_test_and_set(&rq->body_bytes, 0);
+
+	if (s)
+		__sync_fetch_and_add(&s->request_bytes, n);
 }
 
 static __always_inline void record_stream_end(struct connection *c, __u64 now)

@@ -336,19 +336,18 @@ static __always_inline __u32 request_head(struct scan *s, struct scratch *x, __u
 static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, struct pipeline *embryo, __u32 left)
 {
 	__u32 pos = c->rx_pos - 1;
-	__u64 taken = 0;
+	__u64 taken = left < c->rx.length ? left : c->rx.length;
 
-	c->rx.event = http1_skip(&c->rx, left, &taken);
-	if (c->tx_pos - pos == 1) { /* answered before its body was complete: recorded already */
-		struct rt_series *s = bpf_map_lookup_elem(&series, &c->last);
-		if (s)
-			__sync_fetch_and_add(&s->request_bytes, taken);
-		return taken;
-	}
 	struct pipeline *l = c->first.pos == pos ? 0 : sk ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : embryo;
 	struct request *rq = request_in(c, l, pos);
-	if (rq)
-		rq->body_bytes += taken;
+	if (rq) {
+		__sync_fetch_and_add(&rq->body_bytes, taken);
+		/* Answered before its body is complete: recorded already. An answer that is being recorded meanwhile looks again. */
+		if (c->tx_pos - pos == 1)
+			record_late_body(c, rq);
+	}
+	/* Behind it: whoever sees the body's end sees its bytes. */
+	c->rx.event = http1_skip(&c->rx, left, &taken);
 	return taken;
 }
 

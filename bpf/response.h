@@ -66,7 +66,14 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 		}
 		if (rq)
 			request_record(c, rq, &o);
-		c->tx_pos++;
+		/* While its body is still coming, ingress adds to it and then looks at tx_pos. Here it is the other way round, with a barrier
+		 * between: one of both sees what the other did. */
+		if (http1_in_body(&c->rx))
+			__sync_fetch_and_add(&c->tx_pos, 1);
+		else
+			c->tx_pos++;
+		if (rq && rq->pos + 1 == c->tx_pos && rq->body_bytes)
+			record_late_body(c, rq);
 		return;
 	}
 	__u8 state = c->rx.state;
