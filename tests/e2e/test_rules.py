@@ -156,7 +156,7 @@ def test_for_over_restart(context):
 		wait_for("ALERTS after the restoration", lambda: get(rt, "/api/v1/query", query='ALERTS{alertname="Long"}')["result"], 20, 0.1)
 		restored = active_at(rt, "Long")
 		now_spent = begun - restored
-		if not spent - 1.5 <= now_spent <= spent + 3.5:
+		if not spent - 3 <= now_spent <= spent + 3.5:
 			raise Failure("%.1f s of `for` were spent, after the restart %.1f" % (spent, now_spent))
 		rt.stop()
 	with open(states) as f:
