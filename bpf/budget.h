@@ -14,12 +14,23 @@
 #define RT_BUDGET_H
 
 #include "record.h"
+#ifdef RT_BOUNDED
+#include "bounded.h"
+#endif
 
 static __always_inline __s64 usage_add(__u32 what, __s64 n)
 {
 	__s64 *v = bpf_map_lookup_elem(&usage, &what);
 
-	return v ? __sync_fetch_and_add(v, n) + n : 0;
+	if (!v)
+		return 0;
+#ifdef RT_BOUNDED
+	/* No atomic of this kernel tells what was there: several may see the same sum, which here is only looked at. */
+	__sync_fetch_and_add(v, n);
+	return *(volatile __s64 *)v;
+#else
+	return __sync_fetch_and_add(v, n) + n;
+#endif
 }
 
 /* Several CPUs may ask at once and each be told yes: the budget is exceeded by a few at most. */
@@ -35,8 +46,13 @@ static __always_inline void connection_counted(struct connection *c)
 {
 	__u32 wake = 0;
 
+#ifdef RT_BOUNDED
+	if (!bounded_swap(&c->rx_guard, &c->counted))
+		return;
+#else
 	if (__sync_val_compare_and_swap(&c->counted, 0, 1))
 		return;
+#endif
 	if (usage_add(RT_USAGE_CONNECTIONS, 1) == settings.reclaim_at)
 		bpf_ringbuf_output(&pressure, &wake, sizeof(wake), 0);
 }
@@ -142,6 +158,7 @@ static __always_inline __u32 age_bucket(__u64 ns)
 	return (log - 1) * 4 + ((v >> ((log - 2) & 63)) & 3);
 }
 
+#ifndef RT_BOUNDED
 /* Takes the state of SK back for good. What is left at the socket goes first: a packet that finds no state must find that. */
 static __always_inline void reclaim_now(struct connection *c, struct sock *sk, __u32 class)
 {
@@ -192,6 +209,9 @@ static __always_inline void reclaim_take(struct connection *c, struct sock *sk, 
 	c->rx_lock = 0;
 }
 
+#endif
+
+/* The flavour with bounded loops only counts: an iterator there can neither take rx_lock nor, before 5.11, delete a state. */
 static __always_inline void reclaim_step(struct connection *c, struct sock *sk)
 {
 	__u32 zero = 0;
@@ -203,17 +223,21 @@ static __always_inline void reclaim_step(struct connection *c, struct sock *sk)
 		usage_add(RT_USAGE_CONNECTIONS, r->correction);
 		r->correction = 0;
 	}
+#ifndef RT_BOUNDED
 	if (c->reclaimed == RECLAIM_MARKED) {
 		if (r->pass == RT_PASS_FINISH)
 			reclaim_finish(c, sk);
 		return;
 	}
+#endif
 	__u64 now = bpf_ktime_get_ns(), at = c->rx_start_ns > c->tx_first_ns ? c->rx_start_ns : c->tx_first_ns;
 	__u32 age = age_bucket(now > at ? now - at : 0) & (RT_AGES - 1), class = reclaim_class(c) & (RT_RECLAIM_CLASSES - 1);
 	if (r->pass == RT_PASS_COUNT)
 		r->ages[class][age]++;
+#ifndef RT_BOUNDED
 	else if (r->pass == RT_PASS_TAKE)
 		reclaim_take(c, sk, r, class, age);
+#endif
 }
 
 #endif

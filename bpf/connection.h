@@ -79,6 +79,15 @@ struct held_pieces {
 	struct held_piece v[HELD_PIECES];
 };
 
+/* Where a program is in a packet, in the flavour with bounded loops (bounded.h): its functions cannot hand it to each other. */
+struct scan_kept {
+	__u64 now;
+	__u32 off, end, next;
+	__u32 held; /* slot of the kept piece that is read, and 1; 0: the packet itself */
+	__u32 n;    /* bytes in the block */
+	__u32 pad;
+};
+
 struct connection {
 	/* ingress */
 	struct http1 rx;
@@ -125,6 +134,12 @@ struct connection {
 	__u8 pad2[1];
 	__u8 block[HTTP1_BLOCK]; /* egress' scratch memory */
 	struct request first;
+#ifdef RT_BOUNDED
+	struct scan_kept rx_kept, tx_kept;
+	__u64 finish_now, finish_client_gone; /* struct finish */
+	struct bpf_spin_lock rx_guard; /* of rx_lock: this kernel has no compare-and-swap */
+	__u32 pad3;
+#endif
 };
 
 /* A connection whose socket does not exist yet. Nothing is counted for it before a socket takes it over: a late duplicate of a
@@ -150,6 +165,13 @@ struct scratch {
 	struct endpoint norm;
 	char text[RT_ENDPOINT_MAX];
 	struct held held;
+#ifdef RT_BOUNDED
+	__u32 ip_end; /* of the packet at hand */
+	__u32 hold_offset, hold_length, hold_seq, hold_off, hold_ok; /* struct hold */
+	__u32 normalise_at, route, route_named, route_stream;
+	struct http1 rx;
+	char path[RT_ENDPOINT_MAX];
+#endif
 };
 
 /* Room for the head of a response, taken for one packet. */

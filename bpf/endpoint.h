@@ -28,7 +28,7 @@ struct endpoint {
 	__u8 turns;   /* changes between digit and letter */
 	__u8 suffix;  /* behind "{id}.": 1 figures and dots so far, 2 something else, 3 nothing of it is kept (1.2.3-beta) */
 	__u8 overflow;
-	__u8 pad;
+	__u8 last;    /* symbol and case of the character before, while the score is summed up */
 };
 RT_ASSERT_SIZE(struct endpoint, 32);
 
@@ -61,7 +61,7 @@ http1_inline __u32 endpoint_bits(__u64 v)
 }
 
 /* In the kernel global functions: the verifier looks at them once, not again wherever a segment may end. */
-#ifdef __bpf__
+#if defined(__bpf__) && !defined(RT_BOUNDED)
 #define ENDPOINT_FUNCTION __attribute__((noinline))
 #else
 #define ENDPOINT_FUNCTION static inline
@@ -70,32 +70,51 @@ http1_inline __u32 endpoint_bits(__u64 v)
 /* The first 64 characters say enough. */
 #define TOKEN_LOOK 64
 
+/* One character of the segment, number K of the text. What is summed up is kept in memory, so that the verifier's paths join again. */
+http1_inline void endpoint_score_byte(struct endpoint *e, const struct endpoint_text *t, __u64 k)
+{
+	__u32 last = e->last, what = token_symbols[t->text[k] & 127], to = what & TOKEN_SYMBOL, from = last & TOKEN_SYMBOL;
+	__u32 letters = (to < TOKEN_FIGURE) & (from < TOKEN_FIGURE), change = ((what ^ last) >> 6) & letters;
+
+	e->turns += ((to == TOKEN_FIGURE) & (from < TOKEN_FIGURE)) | ((from == TOKEN_FIGURE) & (to < TOKEN_FIGURE));
+	/* A capital behind a small letter begins a word: camelCase. */
+	from |= (change & what >> 6) * TOKEN_SYMBOL;
+	/* The compiler knows the sum to be below 1024 and would leave the mask out; 6.1 knows nothing of it then. */
+	__u64 pair = from << 5 | to;
+	http1_opaque(pair);
+	e->score += token_weights[pair & 1023] + (__s32)change * TOKEN_CASE;
+	e->last = what;
+}
+
+#ifdef RT_BOUNDED
+int bounded_score_byte(__u32 k); /* of ingress' scratch memory, which is where E and T are; 1 behind the end */
+#endif
+
 /* Score and turns of the segment at hand. */
 ENDPOINT_FUNCTION int endpoint_score(struct endpoint *e, struct endpoint_text *t)
 {
 	if (!e || !t)
 		return 0;
-	__u32 at = e->start, n = e->out - at, last = TOKEN_START;
-	__s32 score = 0, turns = 0;
-
+	e->score = 0;
+	e->turns = 0;
+	e->last = TOKEN_START;
 #ifdef __bpf__
 #pragma clang loop unroll(disable)
 #endif
 	for (__u32 i = 0; i < TOKEN_LOOK; i++) {
+#ifdef RT_BOUNDED
+		if (bounded_score_byte(i))
+			break;
+#else
+		http1_forget();
+		__u32 at = e->start, n = e->out - at;
 		__u64 k = at + i;
 		http1_opaque(k);
 		if (i >= n || k >= RT_ENDPOINT_MAX)
 			break;
-		__u32 what = token_symbols[t->text[k] & 127], to = what & TOKEN_SYMBOL, from = last & TOKEN_SYMBOL;
-		__u32 letters = (to < TOKEN_FIGURE) & (from < TOKEN_FIGURE), change = ((what ^ last) >> 6) & letters;
-		turns += ((to == TOKEN_FIGURE) & (from < TOKEN_FIGURE)) | ((from == TOKEN_FIGURE) & (to < TOKEN_FIGURE));
-		/* A capital behind a small letter begins a word: camelCase. */
-		from |= (change & what >> 6) * TOKEN_SYMBOL;
-		score += token_weights[(from << 5 | to) & 1023] + (__s32)change * TOKEN_CASE;
-		last = what;
+		endpoint_score_byte(e, t, k);
+#endif
 	}
-	e->score = score;
-	e->turns = turns;
 	return 0;
 }
 
@@ -133,10 +152,17 @@ ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t
 	return n >= 10 && d && score >= TOKEN_SHORT;
 }
 
+#ifdef RT_BOUNDED
+int bounded_is_id(void); /* of ingress' scratch memory, which is where E and OUT are */
+#define ENDPOINT_IS_ID(e, out) bounded_is_id()
+#else
+#define ENDPOINT_IS_ID(e, out) endpoint_is_id(e, (struct endpoint_text *)(out))
+#endif
+
 /* Replaces the segment by "{id}" if it is one. */
 http1_inline void endpoint_close(struct endpoint *e, char *out)
 {
-	if (!endpoint_is_id(e, (struct endpoint_text *)out))
+	if (!ENDPOINT_IS_ID(e, out))
 		return;
 	e->out = e->start;
 	endpoint_put(e, out, '{');

@@ -35,9 +35,12 @@ static long finish_step(__u32 i, struct finish *f)
 	return 0;
 }
 
+/* Which program ends the connection: CTX is its context, which bounded.h has to hand on. */
+enum finish_by { BY_PACKET, BY_TRACING = BY_PACKET, BY_STATE, BY_RELEASE };
+
 /* No more responses can come: ends everything that waits. 499 if the client went first (or VANISHED: the kernel gave up on it), else
  * the status of a response that was begun and cut off, else 000. */
-static __noinline void connection_finish(struct connection *c, struct pipeline *l, __u64 now, int vanished)
+static __always_inline void finish_all(void *ctx, enum finish_by by, struct connection *c, struct pipeline *l, __u64 now, int vanished)
 {
 	int client_gone = !(c->flags & LOCAL_FIN) && (c->peer || vanished);
 	__u32 waiting = c->rx_pos - c->tx_pos;
@@ -49,9 +52,23 @@ static __noinline void connection_finish(struct connection *c, struct pipeline *
 			http1_begin(&c->tx, 1);
 	}
 	if (waiting) {
-		struct finish f = {.c = c, .l = l, .now = now, .client_gone = client_gone};
 		__u32 end = c->tx_pos + waiting;
+#ifdef RT_BOUNDED
+		c->finish_now = now;
+		c->finish_client_gone = client_gone;
+		if (by == BY_RELEASE) {
+			/* No global function can be given this context (5.10), and more than one is too much to follow. */
+			struct finish f = {.c = c, .l = l, .now = now, .client_gone = client_gone};
+			if (waiting > 1)
+				count(RT_LOST_GAP, waiting < RT_PIPELINE_DEPTH ? waiting - 1 : RT_PIPELINE_DEPTH - 1);
+			finish_step(0, &f);
+		} else {
+			bounded(RT_PIPELINE_DEPTH, _i >= waiting || (by == BY_STATE ? bounded_finish_state(ctx) : bounded_finish_packet(ctx)));
+		}
+#else
+		struct finish f = {.c = c, .l = l, .now = now, .client_gone = client_gone};
 		bpf_loop(waiting < RT_PIPELINE_DEPTH ? waiting : RT_PIPELINE_DEPTH, finish_step, &f, 0);
+#endif
 		c->tx_pos = end; /* those beyond the depth were lost when they came */
 	}
 	__u8 state = c->rx.state;
@@ -63,12 +80,17 @@ static __noinline void connection_finish(struct connection *c, struct pipeline *
 	c->kind = CONNECTION_DEAD;
 }
 
-/* The thread-group leader's name and the cgroup of the task that reads. */
-static __noinline void connection_identify(struct connection *c, __u32 tgid)
+static __noinline void connection_finish(void *ctx, struct connection *c, struct pipeline *l, __u64 now, int vanished)
+{
+	finish_all(ctx, BY_PACKET, c, l, now, vanished);
+}
+
+/* Who reads, from a socket of this cgroup and port: the thread-group leader's name and the cgroup of the task. */
+static __noinline __u64 service_identify(__u64 cgroup_id, __u32 port, __u32 tgid)
 {
 	struct rt_service s = {.tgid = tgid};
 	struct task_struct *task = (void *)bpf_get_current_task();
-	struct rt_port_key key = {.cgroup_id = c->sk_cgroup, .port = c->port};
+	struct rt_port_key key = {.cgroup_id = cgroup_id, .port = port};
 
 	BPF_CORE_READ_INTO(&s.comm, task, group_leader, comm);
 	/* Bytes behind the terminator are whatever was there before. */
@@ -86,11 +108,10 @@ static __noinline void connection_identify(struct connection *c, __u32 tgid)
 	h = hash_word(h, ((__u64 *)s.comm)[1]);
 	if (!bpf_map_lookup_elem(&services, &h))
 		bpf_map_update_elem(&services, &h, &s, BPF_NOEXIST);
-	c->tgid = tgid;
-	c->service = h;
 	__u64 *guess = bpf_map_lookup_elem(&guesses, &key);
 	if (!guess || *guess != h)
 		bpf_map_update_elem(&guesses, &key, &h, BPF_ANY);
+	return h;
 }
 
 static __always_inline void connection_read(struct connection *c, struct sock *sk)
@@ -99,8 +120,10 @@ static __always_inline void connection_read(struct connection *c, struct sock *s
 	__u32 copied, pos = c->read_pos, end = c->rx_pos;
 	int coming = c->rx.state > HTTP1_Q_START && c->rx.state <= HTTP1_Q_LF && !c->rx_read_ns;
 
-	if (c->tgid != tgid)
-		connection_identify(c, tgid);
+	if (c->tgid != tgid) {
+		c->service = service_identify(c->sk_cgroup, c->port, tgid);
+		c->tgid = tgid;
+	}
 	if (pos == end && !coming)
 		return;
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -151,8 +174,9 @@ static __always_inline void tuple_of_sock(struct tuple *t, struct sock *sk)
 	}
 }
 
-/* A new socket takes over what came before it existed. Null if nothing did. */
-static __noinline struct connection *connection_take_over(struct sock *sk)
+/* A new socket takes over what came before it existed. Null if nothing did. OWNER: the same socket, as the helpers for its storage want
+ * it. */
+static __noinline struct connection *connection_take_over(void *owner, struct sock *sk)
 {
 	struct tuple t = {};
 	struct embryo *e;
@@ -161,7 +185,7 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 	e = bpf_map_lookup_elem(&carried, &t);
 	if (!e)
 		return 0;
-	if (settings.has_elder && elder_has(sk)) { /* which saw the first of it, while it still took what is new */
+	if (settings.has_elder && elder_has(owner)) { /* which saw the first of it, while it still took what is new */
 		bpf_map_delete_elem(&carried, &t);
 		return 0;
 	}
@@ -178,7 +202,7 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 		c->rx_malformed = 0;
 	}
 	if (c->kind == CONNECTION_DEAD) { /* these are its first bytes, and they are no HTTP */
-		__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		__u32 *tries = bpf_sk_storage_get(&ignored, owner, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (tries)
 			*tries = 0;
 		count(RT_NOT_HTTP, 1);
@@ -203,21 +227,52 @@ static __noinline struct connection *connection_take_over(struct sock *sk)
 		count(RT_LOST_PIPELINE_DEPTH, seen - RT_PIPELINE_DEPTH);
 	/* The pipeline first: ingress may run on the new socket as soon as it has a connection. */
 	if (seen > 1) {
-		if (bpf_sk_storage_get(&pipelines, sk, &e->pipeline, BPF_SK_STORAGE_GET_F_CREATE))
+		if (bpf_sk_storage_get(&pipelines, owner, &e->pipeline, BPF_SK_STORAGE_GET_F_CREATE))
 			usage_add(RT_USAGE_PIPELINES, 1);
 		else
 			c = 0;
 	}
-	if (c && c->n_held && !bpf_sk_storage_get(&reorders, sk, &e->pieces, BPF_SK_STORAGE_GET_F_CREATE))
+	if (c && c->n_held && !bpf_sk_storage_get(&reorders, owner, &e->pieces, BPF_SK_STORAGE_GET_F_CREATE))
 		c = 0;
 	if (c)
-		c = bpf_sk_storage_get(&connections, sk, c, BPF_SK_STORAGE_GET_F_CREATE);
+		c = bpf_sk_storage_get(&connections, owner, c, BPF_SK_STORAGE_GET_F_CREATE);
 	if (c)
 		connection_counted(c);
 	else
 		count(RT_LOST_NO_MEMORY, seen < RT_PIPELINE_DEPTH ? seen : RT_PIPELINE_DEPTH);
 	bpf_map_delete_elem(&carried, &t);
 	return c;
+}
+
+/* The socket is closed, in whatever way. */
+static __always_inline void connection_closed(void *ctx, enum finish_by by, void *owner, struct sock *sk)
+{
+	struct connection *c = bpf_sk_storage_get(&connections, owner, 0, 0);
+
+	if (!c)
+		return;
+#ifndef RT_BOUNDED
+	if (c->reclaimed == RECLAIM_MARKED) {
+		reclaim_finish(c, sk);
+		return;
+	}
+#endif
+	/* A request that came while the connection was ended (by a FIN of ours) has no response either. */
+	if (c->kind == CONNECTION_DEAD && c->tx_pos == c->rx_pos) {
+		connection_forget(owner);
+		return;
+	}
+	struct pipeline *l = bpf_sk_storage_get(&pipelines, owner, 0, 0);
+	__u64 now = bpf_ktime_get_ns();
+	if (c->flags & RESPONSE_KEPT) {
+		__u32 acked = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
+		response_settle(c, request_in(c, l, c->tx_pos), (__s32)(acked - c->tx_next) >= 0);
+	}
+	if (by == BY_STATE)
+		finish_all(ctx, by, c, l, now, sk->sk_err != 0);
+	else
+		connection_finish(ctx, c, l, now, sk->sk_err != 0);
+	connection_forget(owner);
 }
 
 #endif

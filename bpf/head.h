@@ -23,7 +23,7 @@ struct http1_path {
 };
 
 /* In the kernel these are global functions: the verifier looks at each of them once, whoever calls. */
-#ifdef __bpf__
+#if defined(__bpf__) && !defined(RT_BOUNDED)
 #define HTTP1_ONCE __attribute__((noinline))
 #else
 #define HTTP1_ONCE static inline

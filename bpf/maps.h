@@ -177,6 +177,9 @@ struct {
 
 static __always_inline int is_client_port(__u32 port)
 {
+#ifdef RT_BOUNDED
+	return 0; /* the ports cannot be found out: no bpf_sock_from_file() (5.11), no atomic or (5.12) */
+#endif
 	return server_ports.known && !((server_ports.bits[(port >> 6) & 1023] >> (port & 63)) & 1);
 }
 
@@ -191,6 +194,8 @@ const volatile struct {
 	__u32 connections; /* budgets */
 	__u32 pipelines;
 	__u32 reclaim_at; /* so many connections: states are taken back */
+	__u32 no_storage_in_tracing; /* before Linux 5.11: events.h */
+	__u32 events; /* events.h is in use */
 } settings = {};
 
 /* Configured routes in the order in which they are tried. Written once, before the programs are attached. */
@@ -245,10 +250,12 @@ static __always_inline int ignores_port(__u32 port)
 
 static __always_inline void server_port(__u32 port)
 {
+#ifndef RT_BOUNDED
 	__u64 bit = 1ull << (port & 63), at = (port >> 6) & 1023;
 
 	if (!(server_ports.bits[at] & bit) && !ignores_port(port))
 		__sync_fetch_and_or(&server_ports.bits[at], bit);
+#endif
 }
 
 static __always_inline void count(__u32 what, __u64 n)

@@ -7,6 +7,14 @@
 
 #define EEXIST 17
 
+/* A global function is verified once, for any arguments; a static one again for every state of its callers. Before Linux 5.12 the
+ * arguments of a global one cannot be pointers to memory (e5069b9c23b3). */
+#ifdef RT_BOUNDED
+#define GLOBAL static __noinline
+#else
+#define GLOBAL __noinline
+#endif
+
 static __always_inline __u64 hash_word(__u64 h, __u64 w)
 {
 	h = (h ^ w) * 0x9e3779b97f4a7c15ull;
@@ -19,10 +27,13 @@ static __always_inline __u32 bucket_of(__u64 ns)
 {
 	__u32 at = 0;
 
+	/* Without branches: the verifier would follow each of the 32 ways on its own. Times stay far below 2^62. */
 #pragma clang loop unroll(full)
-	for (__u32 step = 16; step; step >>= 1)
-		if (ns > settings.bounds_ns[(at + step - 1) & 31])
-			at += step;
+	for (__u32 step = 16; step; step >>= 1) {
+		__u64 bound = settings.bounds_ns[(at + step - 1) & 31] & ~(1ull << 63);
+		at += ((bound - ns) >> 63) * step;
+		http1_opaque(at);
+	}
 	return at & (RT_BUCKETS - 1);
 }
 
@@ -38,8 +49,62 @@ static __always_inline void observe(struct rt_histogram *h, __u64 ns)
 	observe_in(h, ns, bucket_of(ns));
 }
 
+#ifdef RT_BOUNDED
+/* All ones if I < N, else zero. The compiler must not know, or it makes a branch of it. */
+#define BELOW(i, n)                                                                                                                            \
+	({                                                                                                                                     \
+		__s64 _m = (__s64)((__u64)(i) - (__u64)(n));                                                                                   \
+		http1_opaque(_m);                                                                                                              \
+		_m >>= 63;                                                                                                                     \
+		http1_opaque(_m);                                                                                                              \
+		(__u64)_m;                                                                                                                     \
+	})
+
+/* Static here, so the verifier looks at them with every caller: no way out of the loops but their ends. */
+static __noinline __u64 endpoint_hash(struct rt_endpoint *e, __u64 service)
+{
+	__u64 h = hash_word(settings.seed, service), words = (e->len + 7) / 8;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
+		__u64 below = BELOW(i, words), next = hash_word(h, http1_word(e->text, i));
+		h = (next & below) | (h & ~below);
+	}
+	return h;
+}
+
+static __noinline int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
+{
+	__u64 differ = a->len ^ b->len, words = (a->len + 7) / 8;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++)
+		differ |= (http1_word(a->text, i) ^ http1_word(b->text, i)) & BELOW(i, words);
+	return !differ;
+}
+
+static __noinline int path_copy(struct http1_path *to, struct http1_path *from, __u32 len)
+{
+	__u64 news = 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++) {
+		__u64 left = (__u64)len - i * 8, part = (1ull << (left * 8 & 63)) - 1;
+		__u64 w = http1_word(from->text, i) & BELOW(i * 8, len) & (part | ~BELOW(left, 8));
+		news |= w ^ http1_word(to->text, i);
+		http1_set_word(to->text, i, w);
+	}
+	return news != 0;
+}
+
+static __noinline int endpoint_clear_rest(struct rt_endpoint *e)
+{
+	__u64 len = e->len;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_ENDPOINT_MAX / 8; i++)
+		http1_set_word(e->text, i, http1_word(e->text, i) & BELOW(i * 8, len));
+	return 0;
+}
+#else
 /* Global functions, so that the verifier looks at their loops once. */
-__noinline __u64 endpoint_hash(struct rt_endpoint *e, __u64 service)
+GLOBAL __u64 endpoint_hash(struct rt_endpoint *e, __u64 service)
 {
 	if (!e)
 		return 0;
@@ -54,7 +119,7 @@ __noinline __u64 endpoint_hash(struct rt_endpoint *e, __u64 service)
 	return h;
 }
 
-__noinline int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
+GLOBAL int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
 {
 	if (!a || !b || a->len != b->len)
 		return 0;
@@ -68,9 +133,8 @@ __noinline int endpoint_same(struct rt_endpoint *a, struct rt_endpoint *b)
 	}
 	return 1;
 }
-
 /* LEN bytes of a path, zero up to the next multiple of eight. Were they not there already? */
-__noinline int path_copy(struct http1_path *to, struct http1_path *from, __u32 len)
+GLOBAL int path_copy(struct http1_path *to, struct http1_path *from, __u32 len)
 {
 	__u64 news = 0;
 
@@ -91,7 +155,7 @@ __noinline int path_copy(struct http1_path *to, struct http1_path *from, __u32 l
 }
 
 /* What stands behind an endpoint's text: of a longer one before it. */
-__noinline int endpoint_clear_rest(struct rt_endpoint *e)
+GLOBAL int endpoint_clear_rest(struct rt_endpoint *e)
 {
 	if (!e)
 		return 0;
@@ -101,6 +165,7 @@ __noinline int endpoint_clear_rest(struct rt_endpoint *e)
 			http1_set_word(e->text, i, 0);
 	return 0;
 }
+#endif
 
 /* The endpoint's number, its text entered if it is new and the service's budget allows. */
 static __noinline __u64 endpoint_number(struct connection *c, struct request *rq)
@@ -177,15 +242,18 @@ static __always_inline struct rt_streams *streams_get(struct rt_series_key *key)
 }
 
 /* Who serves: the reader has found out, or nobody ever read and the last one to serve on this port stands in. */
-static __always_inline void connection_guess_service(struct connection *c)
+static __always_inline __u64 service_guess(const struct connection *c)
 {
 	struct rt_port_key key = {.cgroup_id = c->sk_cgroup, .port = c->port};
-
-	if (c->service)
-		return;
 	__u64 *s = bpf_map_lookup_elem(&guesses, &key);
-	if (s)
-		c->service = *s;
+
+	return s ? *s : 0;
+}
+
+static __always_inline void connection_guess_service(struct connection *c)
+{
+	if (!c->service)
+		c->service = service_guess(c);
 }
 
 struct outcome {
@@ -199,7 +267,7 @@ struct outcome {
 
 /* A global function: the verifier looks at it once, not again at each of its callers. RQ is then plain memory, which 6.1 does not take
  * as a map's value, so the endpoint has been entered before: request_record(). */
-__noinline int record(struct connection *c, struct request *rq, struct outcome *o)
+GLOBAL int record(struct connection *c, struct request *rq, struct outcome *o)
 {
 	struct rt_series_key key = {};
 
@@ -287,7 +355,7 @@ static __always_inline struct request *request_in(struct connection *c, struct p
 
 /* How many requests wait for their responses. Those beyond the depth are not among them: they were lost when they came. As tx_pos only
  * grows, all others are within the depth from it. A global function, so that the verifier looks at the loop once. */
-__noinline int requests_waiting(struct connection *c, struct pipeline *p)
+GLOBAL int requests_waiting(struct connection *c, struct pipeline *p)
 {
 	if (!c)
 		return 0;
@@ -303,5 +371,11 @@ __noinline int requests_waiting(struct connection *c, struct pipeline *p)
 	}
 	return n;
 }
+
+#ifdef RT_BOUNDED
+#define REQUESTS_WAITING(skb, c, sk) bounded_waiting(skb)
+#else
+#define REQUESTS_WAITING(skb, c, sk) requests_waiting(c, bpf_sk_storage_get(&pipelines, sk, 0, 0))
+#endif
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "kernel.h"
 #include "finish.h"
+#include "events.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -136,6 +137,18 @@ static __always_inline int is_http2(const struct connection *c)
 	return c->rx.method == RT_METHOD_OTHER && c->rx.path_len == 1 && c->rx_path[0] == '*';
 }
 
+#ifdef RT_BOUNDED
+#define INGRESS_CARRIED static __always_inline
+static __always_inline int ingress_lock(struct __sk_buff *skb, struct connection *c)
+{
+	if (bounded_try_lock(c))
+		return 1;
+	int had = 0;
+	bounded(64, (had = bounded_lock(skb)));
+	return had;
+}
+#else
+#define INGRESS_CARRIED static __noinline
 struct spin {
 	struct connection *c;
 	__u64 held;
@@ -149,7 +162,7 @@ static long spin_step(__u32 i, struct spin *s)
 
 /* Two packets of one connection are in this program at the same time when the sender has moved to another CPU between them
  * (loopback) or a NIC spreads flows badly. The wait is that of one packet's scan, without sleeping: this is softirq. */
-static __always_inline int ingress_lock(struct connection *c)
+static __always_inline int ingress_lock(struct __sk_buff *skb, struct connection *c)
 {
 	struct spin s = {.c = c};
 
@@ -158,6 +171,7 @@ static __always_inline int ingress_lock(struct connection *c)
 	bpf_loop(1 << 16, spin_step, &s, 0);
 	return s.held;
 }
+#endif
 
 /* Payload for a listener: the socket that it is for does not exist yet. Whether these are the connection's first bytes, and so whether
  * it speaks HTTP, is known when it does: connection_take_over(). */
@@ -187,7 +201,7 @@ static __noinline struct embryo *embryo_get(struct __sk_buff *skb, struct bpf_so
 
 /* Apart from embryo_get(), and with the scan of the caller: their stack frames are not needed at the same time, and all those of a chain
  * of calls together may have 512 bytes. */
-static __noinline int ingress_carried(struct scan *s, struct packet *k)
+INGRESS_CARRIED int ingress_carried(struct scan *s, struct packet *k)
 {
 	__u32 start = s->c->rx_next;
 
@@ -225,7 +239,7 @@ int ingress(struct __sk_buff *skb)
 		if (!c)
 			return PASS;
 	}
-	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(c)) {
+	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(skb, c)) {
 		if (closing && connection_idle(c)) {
 			connection_release(c, sk);
 			return PASS;
@@ -282,6 +296,9 @@ int egress(struct __sk_buff *skb)
 	if (c->kind == CONNECTION_DEAD || (c->middle && !c->tx_started && k.length && !starts_like_response(skb, k.offset, k.offset + k.length)))
 		return PASS;
 	struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
+#ifdef RT_BOUNDED
+	c->tx_kept.now = s.now;
+#endif
 	if (k.length) {
 		if (c->kind == CONNECTION_STREAM)
 			c->tx_body += k.length;
@@ -293,14 +310,25 @@ int egress(struct __sk_buff *skb)
 			c->flags |= LOCAL_FIN;
 		struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
 		if (c->kind < CONNECTION_STREAM && c->tx.state == HTTP1_B_CLOSE && (k.flags & TCP_FIN)) {
-			response_end(c, l, s.now, 0);
+			RESPONSE_END(skb, c, l, s.now, 0);
 			http1_begin(&c->tx, 1);
 		}
 		if (!(c->flags & RESPONSE_KEPT))
-			connection_finish(c, l, s.now, 0);
+			connection_finish(skb, c, l, s.now, 0);
+		if (settings.events && !events_follow(sk)) { /* its end will not be seen */
+			if (c->flags & RESPONSE_KEPT) {
+				RESPONSE_SETTLE(skb, c, l, 1);
+				connection_finish(skb, c, l, s.now, 0);
+			}
+			connection_forget(sk);
+		}
 	}
 	return PASS;
 }
+
+#ifdef RT_BOUNDED
+#include "bounded_steps.h"
+#endif
 
 /* The application has taken bytes out of the socket: queue time, and who serves. Runs under the socket lock. */
 SEC("tp_btf/tcp_rcv_space_adjust")
@@ -312,7 +340,7 @@ int BPF_PROG(rcv_space_adjust, struct sock *sk)
 
 	/* With fast open the application may read before the handshake is complete. */
 	if (!c && sk->__sk_common.skc_state == BPF_TCP_SYN_RECV)
-		c = connection_take_over(sk);
+		c = connection_take_over(sk, sk);
 	if (!c || c->kind >= CONNECTION_STREAM)
 		return 0;
 	connection_read(c, sk);
@@ -324,7 +352,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 {
 	if (newstate == BPF_TCP_ESTABLISHED && oldstate == BPF_TCP_SYN_RECV) {
 		server_port(sk->__sk_common.skc_num); /* not always its listener's: transparent proxies */
-		connection_take_over(sk);
+		connection_take_over(sk, sk);
 		return 0;
 	}
 	if (newstate == BPF_TCP_LISTEN) {
@@ -333,26 +361,7 @@ int BPF_PROG(inet_sock_set_state, struct sock *sk, int oldstate, int newstate)
 	}
 	if (newstate != BPF_TCP_CLOSE)
 		return 0;
-	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
-	if (!c)
-		return 0;
-	if (c->reclaimed == RECLAIM_MARKED) {
-		reclaim_finish(c, sk);
-		return 0;
-	}
-	/* A request that came while the connection was ended (by a FIN of ours) has no response either. */
-	if (c->kind == CONNECTION_DEAD && c->tx_pos == c->rx_pos) {
-		connection_forget(sk);
-		return 0;
-	}
-	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
-	__u64 now = bpf_ktime_get_ns();
-	if (c->flags & RESPONSE_KEPT) {
-		__u32 acked = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
-		response_settle(c, request_in(c, l, c->tx_pos), (__s32)(acked - c->tx_next) >= 0);
-	}
-	connection_finish(c, l, now, sk->sk_err != 0);
-	connection_forget(sk);
+	connection_closed(0, BY_TRACING, sk, sk);
 	return 0;
 }
 
@@ -404,16 +413,25 @@ int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	struct seq_file *seq = ctx->meta->seq;
 	__u32 pos = c->tx_pos, n = c->rx_pos - pos;
-	struct pipeline *l = n > 1 ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : 0;
+	struct pipeline *l = n > 1 && !settings.no_storage_in_tracing ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : 0;
 	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
 		if (i >= n)
 			break;
 		struct request *rq = request_in(c, l, pos + i);
-		if (!rq)
+		if (!rq && !settings.no_storage_in_tracing)
 			continue;
 		struct rt_in_flight f;
 		__builtin_memset(&f, 0, sizeof(f));
-		f.service = c->service;
+		f.service = c->service ?: service_guess(c);
+		if (!rq) {
+			/* It is in the pipeline, which cannot be reached from here. */
+			f.start_ns = bpf_ktime_get_ns();
+			f.port = c->port;
+			f.len = sizeof("{other}") - 1;
+			__builtin_memcpy(f.text, "{other}", sizeof("{other}") - 1);
+			bpf_seq_write(seq, &f, sizeof(f));
+			continue;
+		}
 		f.start_ns = rq->start_ns;
 		f.port = c->port;
 		f.method = rq->method;
@@ -435,7 +453,8 @@ int release(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!c || !sk)
 		return 0;
 	if (connection_idle(c)) {
-		baton_leave(c, sk);
+		if (!settings.no_storage_in_tracing) /* else the successor meets it in its middle */
+			baton_leave(c, sk);
 	} else if (connection_live(c)) {
 		bpf_seq_write(ctx->meta->seq, &one, 1);
 	}

@@ -7,6 +7,7 @@
 #include "record.h"
 #include "budget.h"
 
+/* What is being looked at. */
 struct scan {
 	struct __sk_buff *skb;
 	struct bpf_sock *sk; /* null while the connection has no socket of its own: then `embryo` has its pipeline */
@@ -15,10 +16,38 @@ struct scan {
 	__u64 now;
 	__u32 off, end; /* in the packet */
 	__u32 next;	/* sequence number at off */
-	__u32 pad;
+	__u32 held_slot; /* where `held` is */
 	struct held *held; /* the bytes are here and not in the packet */
 	struct held_pieces *pieces; /* null: not looked for yet */
 };
+
+#ifdef RT_BOUNDED
+static __always_inline void scan_keep(const struct scan *s, struct scan_kept *k)
+{
+	k->now = s->now;
+	k->off = s->off;
+	k->end = s->end;
+	k->next = s->next;
+	k->held = s->held ? s->held_slot + 1 : 0;
+}
+
+static __always_inline void scan_go_on(struct scan *s, const struct scan_kept *k)
+{
+	s->off = k->off;
+	s->end = k->end;
+	s->next = k->next;
+}
+
+/* Feeds the block to the parser: a copy of it, in ingress' scratch memory, where global functions get at it without a way round. */
+static __always_inline void bounded_parse(struct connection *c, struct scratch *x, __u32 n)
+{
+	x->rx = c->rx;
+	__builtin_memcpy(x->path, c->rx_path, RT_ENDPOINT_MAX);
+	bounded(HTTP1_BLOCK, bounded_request_parse(n));
+	c->rx = x->rx;
+	__builtin_memcpy(c->rx_path, x->path, RT_ENDPOINT_MAX);
+}
+#endif
 
 /* Is 0 < *N <= MAX, a power of two? Linux 6.1 learns nothing of N from a comparison with zero or of N - 1, so the bounds are put into
  * the number itself. */
@@ -74,6 +103,7 @@ static __always_inline struct request *request_place(struct connection *c, struc
 	return &l->slots[pos & (RT_PIPELINE_DEPTH - 1)];
 }
 
+#ifndef RT_BOUNDED
 struct normalise {
 	struct scratch *x;
 	struct connection *c;
@@ -89,13 +119,19 @@ static long normalise_step(__u32 i, struct normalise *n)
 	return 0;
 }
 
+#endif
+
 static __always_inline void request_normalise(struct connection *c, struct scratch *x)
 {
-	struct normalise n = {.x = x, .c = c, .len = c->rx.path_len};
-
 	__builtin_memset(x->text, 0, RT_ENDPOINT_MAX);
 	endpoint_begin(&x->norm);
+#ifdef RT_BOUNDED
+	x->normalise_at = 0;
+	bounded(RT_ENDPOINT_MAX / NORMALISE_STRETCH, bounded_normalise());
+#else
+	struct normalise n = {.x = x, .c = c, .len = c->rx.path_len};
 	bpf_loop(RT_ENDPOINT_MAX, normalise_step, &n, 0);
+#endif
 	endpoint_end(&x->norm, x->text, c->rx.flags & HTTP1_PATH_CUT);
 	/* What was written and taken back (the identifiers themselves) must not stay behind the text: it is hashed by words, and no
 	 * raw path may leave the kernel. */
@@ -114,9 +150,11 @@ static __always_inline void request_normalise(struct connection *c, struct scrat
 
 struct routing {
 	struct scratch *x;
-	struct connection *c;
+	const char *path;
 	struct rt_route *route;
-	__u64 named;
+	__u16 path_len;
+	__u16 named, stream;
+	__u16 pad; /* 32 bytes: more would be 32 more of stack */
 };
 
 /* One byte of the path against the route at hand. */
@@ -126,8 +164,8 @@ static long route_step(__u32 i, struct routing *r)
 	__u32 at = x->route_at, pat = x->route_pattern_at;
 	char c = 0, want = 0;
 
-	if (at < RT_ENDPOINT_MAX && at < r->c->rx.path_len)
-		c = r->c->rx_path[at];
+	if (at < RT_ENDPOINT_MAX && at < r->path_len)
+		c = r->path[at];
 	if (pat < RT_ENDPOINT_MAX)
 		want = r->route->pattern[pat];
 	if (want == RT_ROUTE_SEGMENT) {
@@ -165,11 +203,15 @@ static long routes_step(__u32 i, struct routing *r)
 	r->route = route;
 	x->route_at = x->route_pattern_at = x->route_segment = x->route_state = 0;
 	/* Every step takes a byte of the path or of the pattern. */
+#ifdef RT_BOUNDED
+	bounded(2 * RT_ENDPOINT_MAX, route_step(_i, r));
+#else
 	bpf_loop(2 * RT_ENDPOINT_MAX, route_step, r, 0);
+#endif
 	if (x->route_state != 1)
 		return 0;
 	if (route->stream)
-		r->c->rx_stream = 1;
+		r->stream = 1;
 	if (route->len && !r->named) {
 		r->named = 1;
 		__builtin_memcpy(x->text, route->text, RT_ENDPOINT_MAX);
@@ -181,9 +223,18 @@ static long routes_step(__u32 i, struct routing *r)
 /* 1 if a configured route names the endpoint. */
 static __noinline int request_route(struct connection *c, struct scratch *x)
 {
-	struct routing r = {.x = x, .c = c};
-
+#ifdef RT_BOUNDED
+	struct routing r = {};
+	x->route = x->route_named = x->route_stream = 0;
+	bounded(RT_ROUTES_MAX, bounded_route());
+	r.named = x->route_named;
+	r.stream = x->route_stream;
+#else
+	struct routing r = {.x = x, .path = c->rx_path, .path_len = c->rx.path_len};
 	bpf_loop(settings.n_routes, routes_step, &r, 0);
+#endif
+	if (r.stream)
+		c->rx_stream = 1;
 	if (!r.named)
 		return 0;
 	__builtin_memcpy(c->rx_path, x->text, RT_ENDPOINT_MAX);
@@ -192,8 +243,10 @@ static __noinline int request_route(struct connection *c, struct scratch *x)
 }
 
 /* The request line is complete: the request is seen, and waits for its response from now on. */
-static __noinline int request_push(struct connection *c, struct bpf_sock *sk, struct pipeline *embryo, struct scratch *x)
+static __noinline int request_push(struct scan *s, struct scratch *x)
 {
+	struct connection *c = s->c;
+	struct bpf_sock *sk = s->sk;
 	struct http1 *p = &c->rx;
 	__u32 pos = c->rx_pos;
 
@@ -220,7 +273,7 @@ static __noinline int request_push(struct connection *c, struct bpf_sock *sk, st
 	} else if ((p->flags & HTTP1_PATH_CUT) || !endpoint_is_plain(p)) {
 		request_normalise(c, x);
 	}
-	struct request *rq = request_place(c, sk, embryo, pos);
+	struct request *rq = request_place(c, sk, s->embryo, pos);
 	if (!rq) {
 		if (sk)
 			count(RT_LOST_PIPELINE_DEPTH, 1);
@@ -272,7 +325,7 @@ struct block {
 };
 
 /* Global functions, so that the verifier looks at the parser once and not again for every state of its callers. */
-__noinline int request_parse(struct http1 *p, struct http1_path *path, struct block *b, __u32 n)
+GLOBAL int request_parse(struct http1 *p, struct http1_path *path, struct block *b, __u32 n)
 {
 	if (!p || !path || !b)
 		return 0;
@@ -280,7 +333,7 @@ __noinline int request_parse(struct http1 *p, struct http1_path *path, struct bl
 	return http1_block_done(p, n);
 }
 
-__noinline int response_parse(struct http1 *p, struct block *b, __u32 n)
+GLOBAL int response_parse(struct http1 *p, struct block *b, __u32 n)
 {
 	if (!p || !b)
 		return 0;
@@ -321,6 +374,9 @@ static long request_run(__u32 i, struct parse *b)
 /* The short way, if the packet holds a whole and plain head: its length. */
 static __always_inline __u32 request_head(struct scan *s, struct scratch *x, __u32 left)
 {
+#ifdef RT_BOUNDED
+	return 0; /* global functions cannot be given the head */
+#endif
 	struct http1 *p = &s->c->rx;
 	__u32 n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
 
@@ -359,8 +415,19 @@ static __noinline __u32 request_block(struct scan *s, struct scratch *x, __u32 l
 
 	if (!block_load(s, &b, left))
 		return 0;
+#ifdef RT_BOUNDED
+	bounded_parse(c, x, b.n);
+#else
 	bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
+#endif
 	return c->rx.used;
+}
+
+/* A function of its own, so that the key is not on the stack of the caller, where it is short. */
+static __noinline struct scratch *scratch_get(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&scratches, &zero);
 }
 
 /* One block of head, or one stretch of body. 0 to go on, 1 at the end of the packet. */
@@ -368,12 +435,12 @@ static long request_step(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
 	struct http1 *p = &c->rx;
-	__u32 zero = 0, left, used;
+	__u32 left, used;
 
 	if (s->off >= s->end || p->state == HTTP1_DEAD || c->kind >= CONNECTION_STREAM)
 		return 1;
 	left = s->end - s->off;
-	struct scratch *x = bpf_map_lookup_elem(&scratches, &zero);
+	struct scratch *x = scratch_get();
 	if (!x)
 		return 1;
 	if (http1_in_body(p)) {
@@ -390,7 +457,7 @@ static long request_step(__u32 i, struct scan *s)
 		if (!used)
 			return 1;
 		if (p->flags & HTTP1_LINE_DONE) {
-			request_push(c, s->sk, s->embryo, x);
+			request_push(s, x);
 			before = HTTP1_H_START;
 		}
 		if (p->event == HTTP1_EV_BAD)
@@ -410,7 +477,7 @@ static __noinline int request_gap(struct scan *s)
 	__u32 waiting = 0;
 
 	if (s->sk && c->rx_pos != c->tx_pos)
-		waiting = requests_waiting(c, bpf_sk_storage_get(&pipelines, s->sk, 0, 0));
+		waiting = REQUESTS_WAITING(s->skb, c, s->sk);
 	if (s->sk && c->kind == CONNECTION_HTTP && c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
 		count(RT_SEEN, 1);
 		count(RT_LOST_GAP, 1);
@@ -425,6 +492,17 @@ static __noinline int request_gap(struct scan *s)
 /* A packet of 64 KB in chunks of one byte takes 22,000 steps. */
 #define SCAN_STEPS 65536
 
+static __always_inline void requests_run(struct scan *s)
+{
+#ifdef RT_BOUNDED
+	scan_keep(s, &s->c->rx_kept);
+	bounded(SCAN_STEPS / BOUNDED_STEPS, bounded_requests(s->skb));
+	scan_go_on(s, &s->c->rx_kept);
+#else
+	bpf_loop(SCAN_STEPS, request_step, s, 0);
+#endif
+}
+
 struct hold {
 	struct scan *s;
 	struct packet *k;
@@ -433,6 +511,19 @@ struct hold {
 	__u32 off; /* in the payload */
 	__u32 ok;
 };
+
+#ifdef RT_BOUNDED
+static __always_inline void hold_keep(const struct hold *h)
+{
+	struct scratch *x = h->x;
+
+	scan_keep(h->s, &h->s->c->rx_kept);
+	x->hold_offset = h->k->offset;
+	x->hold_length = h->k->length;
+	x->hold_seq = h->k->seq;
+	x->hold_off = x->hold_ok = 0;
+}
+#endif
 
 /* Keeps one piece of a packet. */
 static long hold_step(__u32 i, struct hold *h)
@@ -489,41 +580,75 @@ static __noinline int request_hold(struct scan *s, struct packet *k)
 	h.pieces = s->pieces;
 	if (!h.x || !h.pieces)
 		return 0;
+#ifdef RT_BOUNDED
+	hold_keep(&h);
+	bounded(HELD_PIECES, bounded_hold(s->skb, _i));
+	return h.x->hold_ok;
+#else
 	bpf_loop(HELD_PIECES, hold_step, &h, 0);
 	return h.ok;
+#endif
 }
 
-/* Takes a kept piece that is due. Pieces may overlap what has come since. */
-static long held_step(__u32 i, struct scan *s)
+#define HELD_LAST 1   /* nothing is kept any more */
+#define HELD_PASSED 2 /* nothing new in it */
+#define HELD_DUE 3    /* *S is where to scan */
+
+/* Looks at a kept piece: one of these, or 0: it is not its turn. Pieces may overlap what has come since. */
+static __always_inline int held_begin(__u32 i, struct scan *s)
 {
 	struct connection *c = s->c;
 	struct held_pieces *pieces = s->pieces;
 
 	if (!pieces)
-		return 1;
+		return HELD_LAST;
 	struct held_piece *p = &pieces->v[i & (HELD_PIECES - 1)];
 	struct held_key key = {.connection = c->hold_id, .slot = i & (HELD_PIECES - 1)};
 	__s32 at = (__s32)(c->rx_next - p->seq);
 
 	if (!c->n_held)
-		return 1;
+		return HELD_LAST;
 	if (!p->length || at < 0)
 		return 0;
-	if ((__u32)at < p->length) {
-		s->held = bpf_map_lookup_elem(&held_bytes, &key);
-		s->off = at;
-		s->end = p->length;
-		s->next = c->rx_next;
-		if (s->held)
-			bpf_loop(SCAN_STEPS, request_step, s, 0);
-		else
-			request_gap(s);
-		c->rx_next = p->seq + p->length;
-	}
+	if ((__u32)at >= p->length)
+		return HELD_PASSED;
+	s->held = bpf_map_lookup_elem(&held_bytes, &key);
+	s->held_slot = key.slot;
+	s->off = at;
+	s->end = p->length;
+	s->next = c->rx_next;
+	c->rx_next = p->seq + p->length;
+	if (s->held)
+		return HELD_DUE;
+	request_gap(s);
+	return HELD_PASSED;
+}
+
+static __noinline int held_end(__u32 i, struct scan *s)
+{
+	struct connection *c = s->c;
+	struct held_pieces *pieces = s->pieces;
+
+	if (!pieces)
+		return 0;
+	struct held_piece *p = &pieces->v[i & (HELD_PIECES - 1)];
+	struct held_key key = {.connection = c->hold_id, .slot = i & (HELD_PIECES - 1)};
+
 	bpf_map_delete_elem(&held_bytes, &key);
 	p->length = 0;
 	c->n_held--;
 	return 0;
+}
+
+static long held_step(__u32 i, struct scan *s)
+{
+	int what = held_begin(i, s);
+
+	if (what == HELD_DUE)
+		requests_run(s);
+	if (what > HELD_LAST)
+		held_end(i, s);
+	return what == HELD_LAST;
 }
 
 /* Pieces stand in any order, so it goes round as long as pieces are likely to be due; the rest is taken with the next packet. */
@@ -531,7 +656,13 @@ static __always_inline void held_take(struct scan *s)
 {
 	if (!s->pieces && s->sk)
 		s->pieces = bpf_sk_storage_get(&reorders, s->sk, 0, 0);
+#ifdef RT_BOUNDED
+	scan_keep(s, &s->c->rx_kept);
+	bounded(8, bounded_held(s->skb));
+	scan_go_on(s, &s->c->rx_kept);
+#else
 	bpf_loop(HELD_PIECES * 8, held_step, s, 0);
+#endif
 	s->held = 0;
 }
 
@@ -539,6 +670,13 @@ static __always_inline void held_take(struct scan *s)
 static __always_inline void request_bytes(struct scan *s, struct packet *k)
 {
 	struct connection *c = s->c;
+#ifdef RT_BOUNDED
+	__u32 zero = 0;
+	struct scratch *x = bpf_map_lookup_elem(&scratches, &zero);
+	if (!x)
+		return;
+	x->ip_end = k->ip_end;
+#endif
 	__s32 ahead = (__s32)(k->seq - c->rx_next);
 
 	if (ahead > 0 && c->n_held) {
@@ -573,7 +711,7 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 			return;
 		}
 	}
-	bpf_loop(SCAN_STEPS, request_step, s, 0);
+	requests_run(s);
 	c->rx_next = k->seq + k->length;
 	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->rx.state != HTTP1_DEAD) {
 		request_gap(s); /* the rest was not looked at */

@@ -6,7 +6,7 @@
 
 #include "request.h"
 
-static __always_inline int starts_like_response(struct __sk_buff *skb, __u32 off, __u32 end)
+static __noinline int starts_like_response(struct __sk_buff *skb, __u32 off, __u32 end)
 {
 	__u64 w = 0;
 
@@ -14,7 +14,7 @@ static __always_inline int starts_like_response(struct __sk_buff *skb, __u32 off
 }
 
 /* Counts what a response kept for its verdict was about. */
-static __always_inline void response_settle(struct connection *c, struct request *rq, int client_took_it)
+static __noinline void response_settle(struct connection *c, struct request *rq, int client_took_it)
 {
 	struct outcome o = {.first_ns = c->kept_first_ns, .end_ns = c->kept_end_ns, .body_bytes = c->kept_body};
 
@@ -25,13 +25,22 @@ static __always_inline void response_settle(struct connection *c, struct request
 	c->tx_pos++;
 }
 
+/* Both record a request, which is much to follow: with bounded loops they are behind a global function. */
+#ifdef RT_BOUNDED
+#define RESPONSE_SETTLE(skb, c, l, took_it) bounded_settle(skb, took_it)
+#define RESPONSE_END(skb, c, l, now, stream) bounded_response_end(skb, stream)
+#else
+#define RESPONSE_SETTLE(skb, c, l, took_it) response_settle(c, request_in(c, l, (c)->tx_pos), took_it)
+#define RESPONSE_END(skb, c, l, now, stream) response_end(c, l, now, stream)
+#endif
+
 /* The first byte of a response: whose is it? */
-static __always_inline void response_begin(struct connection *c, struct pipeline *l, __u64 now)
+static __always_inline void response_begin(struct scan *s, struct connection *c, struct pipeline *l, __u64 now)
 {
 	struct http1 *p = &c->tx;
 
 	if (c->flags & RESPONSE_KEPT)
-		response_settle(c, request_in(c, l, c->tx_pos), 1);
+		RESPONSE_SETTLE(s->skb, c, l, 1);
 	c->tx_first_ns = now;
 	c->tx_body = 0;
 	if (c->tx_pos != c->rx_pos) {
@@ -105,12 +114,14 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 
 /* What was sent is no HTTP/1 response: nothing that waits can be told apart any more. The next segment that starts like a response
  * is one again: a server may have sent a body where there is none (HEAD, 204), and both ends agree to go on. */
-static __noinline int response_lost(struct connection *c, struct bpf_sock *sk, __u32 reason)
+static __noinline int response_lost(struct scan *s, __u32 reason)
 {
+	struct connection *c = s->c;
+
 	c->tx.state = HTTP1_DEAD;
-	if (!sk || c->tx_pos == c->rx_pos)
+	if (!s->sk || c->tx_pos == c->rx_pos)
 		return 0;
-	__u32 waiting = requests_waiting(c, bpf_sk_storage_get(&pipelines, sk, 0, 0));
+	__u32 waiting = REQUESTS_WAITING(s->skb, c, s->sk);
 	if (waiting)
 		count(reason, waiting);
 	c->flags &= ~RESPONSE_KEPT;
@@ -124,27 +135,33 @@ static long response_run(__u32 i, struct parse *b)
 }
 
 /* What the bytes just read have brought about. */
-static __noinline int response_event(struct connection *c, struct pipeline *l, __u64 now)
+#ifdef RT_BOUNDED
+static __always_inline /* for the stack's sake */
+#else
+static __noinline
+#endif
+int response_event(struct scan *s, struct pipeline *l)
 {
+	struct connection *c = s->c;
 	struct http1 *p = &c->tx;
 
 	switch (p->event) {
 	case HTTP1_EV_BAD:
 		return 1;
 	case HTTP1_EV_UPGRADE:
-		response_end(c, l, now, 1);
+		RESPONSE_END(s->skb, c, l, s->now, 1);
 		c->kind = CONNECTION_STREAM;
 		break;
 	case HTTP1_EV_HEAD: {
 		struct request *rq = c->tx_pos != c->rx_pos ? request_in(c, l, c->tx_pos) : 0;
 		if ((p->flags & HTTP1_EVENT_STREAM) || (rq && rq->stream && p->status < 300)) {
-			response_end(c, l, now, 1);
+			RESPONSE_END(s->skb, c, l, s->now, 1);
 			c->flags |= EVENT_STREAM;
 		}
 		break;
 	}
 	case HTTP1_EV_DONE:
-		response_end(c, l, now, 0);
+		RESPONSE_END(s->skb, c, l, s->now, 0);
 		http1_begin(p, 1);
 		break;
 	case HTTP1_EV_INTERIM:
@@ -158,6 +175,9 @@ static __noinline int response_event(struct connection *c, struct pipeline *l, _
 /* The short way, if the packet holds a whole and plain head: its length. */
 static __noinline __u32 response_head(struct scan *s, __u32 left)
 {
+#ifdef RT_BOUNDED
+	return 0; /* global functions cannot be given the head */
+#else
 	struct http1 *p = &s->c->tx;
 	__u32 zero = 0, one = 1, used = 0, n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
 	__u8 flags = p->flags;
@@ -178,6 +198,7 @@ static __noinline __u32 response_head(struct scan *s, __u32 left)
 	}
 	r->taken = 0;
 	return used;
+#endif
 }
 
 /* A stretch of body: counted, not looked at. */
@@ -206,14 +227,19 @@ static long response_step(__u32 i, struct scan *s)
 		struct parse b = {.p = p, .block = (struct block *)c->block};
 		used = 0;
 		if (p->state == HTTP1_S_START) {
-			response_begin(c, l, s->now);
+			response_begin(s, c, l, s->now);
 			if (left >= HTTP1_HEAD_LEAST)
 				used = response_head(s, left);
 		}
 		if (!used) {
 			if (!block_load(s, &b, left))
 				return 1;
+#ifdef RT_BOUNDED
+			c->tx_kept.n = b.n;
+			bounded(HTTP1_BLOCK, bounded_response_parse(s->skb));
+#else
 			bpf_loop(HTTP1_BLOCK, response_run, &b, 0);
+#endif
 			used = p->used;
 		}
 	}
@@ -221,13 +247,13 @@ static long response_step(__u32 i, struct scan *s)
 	s->next += used;
 	/* A head and its body in one packet are one step. */
 	if (p->event == HTTP1_EV_HEAD && p->state == HTTP1_B_LENGTH && s->off < s->end) {
-		response_event(c, l, s->now);
+		response_event(s, l);
 		used = response_skip(c, s->end - s->off);
 		s->off += used;
 		s->next += used;
 	}
-	if (p->event != HTTP1_EV_NONE && response_event(c, l, s->now))
-		response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED);
+	if (p->event != HTTP1_EV_NONE && response_event(s, l))
+		response_lost(s, RT_LOST_RESPONSE_MALFORMED);
 	return s->off >= s->end;
 }
 
@@ -249,18 +275,24 @@ static __always_inline void response_bytes(struct scan *s, struct packet *k)
 		s->off += -ahead;
 		s->next = c->tx_next;
 	} else if (ahead > 0) {
-		response_lost(c, s->sk, RT_LOST_GAP);
+		response_lost(s, RT_LOST_GAP);
 	}
 	if (c->tx.state == HTTP1_DEAD) {
 		if (!starts_like_response(s->skb, s->off, s->end)) {
-			response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED);
+			response_lost(s, RT_LOST_RESPONSE_MALFORMED);
 			goto out;
 		}
 		http1_begin(&c->tx, 1);
 	}
+#ifdef RT_BOUNDED
+	scan_keep(s, &c->tx_kept);
+	bounded(SCAN_STEPS / BOUNDED_STEPS, bounded_responses(s->skb));
+	scan_go_on(s, &c->tx_kept);
+#else
 	bpf_loop(SCAN_STEPS, response_step, s, 0);
+#endif
 	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->tx.state != HTTP1_DEAD)
-		response_lost(c, s->sk, RT_LOST_RESPONSE_MALFORMED); /* the rest was not looked at */
+		response_lost(s, RT_LOST_RESPONSE_MALFORMED); /* the rest was not looked at */
 out:
 	c->tx_next = k->seq + k->length;
 }

@@ -17,4 +17,4 @@ $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@.tmp && mv $@.tmp $@
 
-$(BUILD)/loader/programs.o $(BUILD)/loader/flavour.o: $(BUILD)/reqtally.skel.h
+$(BUILD)/loader/programs.o $(BUILD)/loader/flavour.o: $(BUILD)/reqtally.skel.h $(BUILD)/bounded.skel.h

@@ -26,8 +26,23 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+/* `val` before 5.15, then `cgroup`. */
+struct sock_cgroup_data {
+	__u64 val;
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
 	int sk_err;
 	__u16 sk_type;
 	__u16 sk_protocol;
@@ -51,6 +66,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
 	__u32 snd_una;
+	__u8 bpf_sock_ops_cb_flags;
 };
 
 struct task_struct {

@@ -13,17 +13,14 @@
 #include "base/alloc.h"
 
 static const struct loader_feature known[LOADER_FEATURES] = {
-    [FEATURE_BPF_LOOP] = {"bpf_loop", "the programs are loaded in a flavour with bounded loops: the same "
-				      "figures, more CPU time for each head"},
-    [FEATURE_QUEUE_TIME] = {"queue_time", "http_requests_queue_seconds is not measured"},
-    [FEATURE_PROCESS_IDENTITY] =
-	{"process_identity", "a service is named by the process that last read from a socket on its port"},
-    [FEATURE_CLOSE_EVENTS] =
-	{"close_events",
-	 "the abort of a connection that was open before the start is seen when the server closes it"},
-    [FEATURE_IN_FLIGHT_ENDPOINTS] =
-	{"in_flight_endpoints",
-	 "of the requests in flight on one connection all but the first are shown under {other}"},
+	[FEATURE_BPF_LOOP] = {"bpf_loop", "the programs are loaded in a flavour with bounded loops: the same figures, more CPU time for each packet"},
+	[FEATURE_QUEUE_TIME] = {"queue_time", "http_requests_queue_seconds is not measured"},
+	[FEATURE_PROCESS_IDENTITY] = {"process_identity", "a service is named by the process that last read from a socket on its port"},
+	[FEATURE_CLOSE_EVENTS] = {"close_events", "the abort of a connection that was open before the start is seen when the server closes it"},
+	[FEATURE_IN_FLIGHT_ENDPOINTS] = {"in_flight_endpoints",
+					 "of the requests in flight on one connection all but the first are shown under {other}"},
+	[FEATURE_RECLAIM] = {"reclaim", "past http.budgets.connections no state of idle connections is taken back: new connections are "
+					"lost as connection_budget"},
 };
 
 /* bpf_sk_storage_get() in tracing programs: Linux 5.11 (a50a85e40c59). The verifier names a helper that the
@@ -66,25 +63,32 @@ static bool listed(const char *list, const char *name)
 
 void loader_probe_features(struct loader_feature features[LOADER_FEATURES])
 {
-	static const char switched_off[] = "switched off by REQTALLY_WITHOUT";
-	const char *without = getenv("REQTALLY_WITHOUT");
+	static const char switched_off[] = "switched off by REQTALLY_WITHOUT", no_loop[] = "the kernel has no bpf_loop (Linux 5.17)";
+	static const enum loader_feature_id by_storage[] = {FEATURE_QUEUE_TIME, FEATURE_PROCESS_IDENTITY, FEATURE_IN_FLIGHT_ENDPOINTS};
+	const char *without = getenv("REQTALLY_WITHOUT"), *loop = NULL, *storage = NULL;
 
 	for (int i = 0; i < LOADER_FEATURES; i++) {
 		features[i] = known[i];
 		features[i].available = true;
 	}
 	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, NULL) == 0)
-		missing(&features[FEATURE_BPF_LOOP], "the kernel has no bpf_loop (Linux 5.17)");
+		loop = no_loop;
 	else if (listed(without, known[FEATURE_BPF_LOOP].name))
-		missing(&features[FEATURE_BPF_LOOP], switched_off);
-	static const enum loader_feature_id by_storage[] = {
-	    FEATURE_QUEUE_TIME, FEATURE_PROCESS_IDENTITY, FEATURE_CLOSE_EVENTS, FEATURE_IN_FLIGHT_ENDPOINTS};
-	const char *reason = has_storage_in_tracing()
-				 ? NULL
-				 : "the kernel has no socket storage in tracing programs (Linux 5.11)";
-	for (size_t i = 0; i < ARRAY_SIZE(by_storage); i++)
+		loop = switched_off;
+	if (!has_storage_in_tracing())
+		storage = "the kernel has no socket storage in tracing programs (Linux 5.11)";
+	for (size_t i = 0; i < ARRAY_SIZE(by_storage) && !storage; i++)
 		if (listed(without, known[by_storage[i]].name))
-			reason = switched_off; /* one program does all four */
-	for (size_t i = 0; i < ARRAY_SIZE(by_storage) && reason; i++)
-		missing(&features[by_storage[i]], reason);
+			storage = switched_off; /* all three, for they are one */
+	if (loop) {
+		missing(&features[FEATURE_BPF_LOOP], loop);
+		missing(&features[FEATURE_RECLAIM], loop);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(by_storage) && storage; i++)
+		missing(&features[by_storage[i]], storage);
+	/* The flavour with bounded loops cannot end a connection in a tracing program. */
+	if (loop || storage)
+		missing(&features[FEATURE_CLOSE_EVENTS], storage ? storage : loop);
+	else if (listed(without, known[FEATURE_CLOSE_EVENTS].name))
+		missing(&features[FEATURE_CLOSE_EVENTS], switched_off);
 }

@@ -15,6 +15,7 @@ enum loader_feature_id {
 	FEATURE_CLOSE_EVENTS,	     /* the end of every connection is seen when it happens */
 	FEATURE_IN_FLIGHT_ENDPOINTS, /* requests in flight have the endpoint also if they wait behind another
 				      */
+	FEATURE_RECLAIM,	     /* states of idle connections are taken back */
 	LOADER_FEATURES,
 };
 

@@ -41,6 +41,10 @@ static const struct {
 	{"reclaim", ITERATOR, BPF_TRACE_ITER},
 	{"inet_sock_set_state", TRACEPOINT, BPF_TRACE_RAW_TP},
 	{"rcv_space_adjust", TRACEPOINT, BPF_TRACE_RAW_TP},
+	/* Instead of these two, where tracing programs cannot do their work: bpf/events.h. */
+	{"socket_state", PACKETS, BPF_CGROUP_SOCK_OPS},
+	{"socket_release", PACKETS, BPF_CGROUP_INET_SOCK_RELEASE},
+	{"read_port", TRACEPOINT, BPF_TRACE_RAW_TP},
 	{"egress", PACKETS, BPF_CGROUP_INET_EGRESS},
 	{"ingress", PACKETS, BPF_CGROUP_INET_INGRESS},
 };
@@ -89,12 +93,12 @@ static void fill_settings(struct reqtally *skel, const struct loader_options *op
 static char *explain(int err, const char *words)
 {
 	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.17 or later built "
+		return xstrdup("this kernel has no BTF (/sys/kernel/btf/vmlinux is missing): reqtally needs a kernel of 5.10 or later built "
 			       "with CONFIG_DEBUG_INFO_BTF=y");
 	if (err == -EPERM) /* -EACCES is the verifier's no */
 		return xstrdup("no permission to load BPF programs: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
-	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, NULL) == 0)
-		return xstrdup("this kernel is too old: reqtally needs 5.17 or later (it has no bpf_loop)");
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_skc_to_tcp_sock, NULL) == 0)
+		return xstrdup("this kernel is too old: reqtally needs 5.10 or later (it has no bpf_skc_to_tcp_sock)");
 	/* libbpf's first line is the cause; the log of the verifier follows. One message is one line. */
 	return xasprintf("cannot load the kernel programs: %s%s%.*s", strerror(-err), *words ? ": " : "", (int)strcspn(words, "\n"), words);
 }

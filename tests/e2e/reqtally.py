@@ -34,7 +34,7 @@ class Reqtally:
 
 	def __init__(self, folder, name="reqtally", flags=(), config=None, prefix=()):
 		require_program()
-		self.port = free_port()
+		self.port, self.features = free_port(), None
 		argv = [*prefix, PROGRAM, "run", "--web.listen-address=127.0.0.1:%d" % self.port, *flags]
 		if not any("pin" in flag for flag in flags):
 			argv.append("--no-pin")  # a test leaves nothing behind, and two may run beside each other
@@ -71,6 +71,13 @@ class Reqtally:
 		code = self.process.stop()
 		if code != 0:
 			raise Failure("reqtally ended with %d after SIGTERM: %s" % (code, self.process.log()))
+
+	def has_feature(self, name):
+		"""Whether this kernel has what feature NAME needs."""
+		if self.features is None:
+			lines = self._scrape(lambda line: line.startswith("reqtally_feature_enabled{"))
+			self.features = {dict(k)["feature"]: v == 1 for k, v in lines.select("reqtally_feature_enabled").items()}
+		return self.features[name]
 
 	def scrape_ledger(self):
 		"""The families of the ledger only."""
