@@ -43,8 +43,10 @@ int socket_state(struct bpf_sock_ops *ops)
 		return 1;
 	if (ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
 		bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+		server_port(ops->local_port);
 		connection_take_over(owner, sk);
 	} else if (ops->op == BPF_SOCK_OPS_TCP_LISTEN_CB) {
+		server_port(ops->local_port);
 		listener_count(cgroup_of_sock(sk), ops->local_port, RT_VERDICTS, 1);
 	} else if (ops->op == BPF_SOCK_OPS_STATE_CB && ops->args[1] == BPF_TCP_CLOSE) {
 		connection_closed(ops, BY_STATE, owner, sk);

@@ -15,6 +15,20 @@
 #define GLOBAL __noinline
 #endif
 
+/* What is in *V, which is 0 then, or what has been added since. */
+static __always_inline __u64 take_all(__u64 *v)
+{
+#ifdef RT_BOUNDED
+	/* No exchange before Linux 5.12. What is added meanwhile stays; two who take in the same nanoseconds, ingress and egress around an
+	 * early answer, may both count the bytes. */
+	__u64 n = *(volatile __u64 *)v;
+	__sync_fetch_and_add(v, -n);
+	return n;
+#else
+	return __sync_lock_test_and_set(v, 0);
+#endif
+}
+
 static __always_inline __u64 hash_word(__u64 h, __u64 w)
 {
 	h = (h ^ w) * 0x9e3779b97f4a7c15ull;
@@ -301,7 +315,7 @@ GLOBAL int record(struct connection *c, struct request *rq, struct outcome *o)
 	if (rq->read_ns)
 		observe(&s->queue, rq->read_ns > start ? rq->read_ns - start : 0);
 	if (rq->body_bytes)
-		__sync_fetch_and_add(&s->request_bytes, __sync_lock_test_and_set(&rq->body_bytes, 0));
+		__sync_fetch_and_add(&s->request_bytes, take_all(&rq->body_bytes));
 	if (o->body_bytes)
 		__sync_fetch_and_add(&s->response_bytes, o->body_bytes);
 	count(RT_RECORDED, 1);
@@ -324,7 +338,7 @@ static __always_inline void request_record(struct connection *c, struct request 
 static __always_inline void record_late_body(struct connection *c, struct request *rq)
 {
 	struct rt_series *s = bpf_map_lookup_elem(&series, &c->last);
-	__u64 n = __sync_lock_test_and_set(&rq->body_bytes, 0);
+	__u64 n = take_all(&rq->body_bytes);
 
 	if (s)
 		__sync_fetch_and_add(&s->request_bytes, n);

@@ -10,8 +10,10 @@ from kernels import CACHE, ROOT, SHARED, Missing, command
 
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build/out"))
 E2E = os.path.join(ROOT, "tests", "e2e")
+WITHOUT = os.environ.get("REQTALLY_WITHOUT", "").replace("'", "")
 # EXIT: bit 0 a test failed, bit 1 something could not be run at all.
 SCRIPT = """#!/bin/sh
+export REQTALLY_WITHOUT='%(without)s'
 /verifier || rc=2
 [ -z "%(words)s" ] || RT_PROGRAM=/reqtally python3 /e2e/run %(words)s || rc=$((${rc:-0} | 1))
 exit ${rc:-0}
@@ -83,7 +85,7 @@ def make(words):
 				if os.path.exists(cached):
 					fs.add(cached)
 		fs.tree(E2E, "/e2e", lambda path: path.endswith((".py", "/run")))
-	fs.text("/test", SCRIPT % {"words": " ".join(words)}, 0o755)
+	fs.text("/test", SCRIPT % {"words": " ".join(words), "without": WITHOUT}, 0o755)
 	return written(fs, "amd64.gz")
 
 
