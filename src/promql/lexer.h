@@ -104,6 +104,9 @@ struct token *lexer_run(struct sv text, struct arena *a, size_t *n);
 const char *token_word(enum token_type t);
 /* A word's token type in any case, TOKEN_IDENTIFIER if it is none. NaN and Inf are TOKEN_NUMBER. */
 enum token_type token_of_word(struct sv word);
+/* One escape behind the backslash at S, in a string between QUOTEs: its bytes are added to OUT at *N, at most 4. How many bytes of S
+ * it takes, or 0 and *ERROR (static or in A). */
+size_t lexer_unescape(struct sv s, char quote, struct arena *a, char *out, size_t *n, const char **error);
 /* The content of a quoted string token, escapes resolved. NULL and *ERROR (arena) if it is malformed. */
 const char *lexer_unquote(struct sv quoted, struct arena *a, size_t *n, const char **error);
 

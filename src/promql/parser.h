@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Between parser.c and parser_selector.c. A function that gives NULL or false has set p->error. */
+/* Between parser.c, parser_selector.c and parser_token.c. A function that gives NULL or false has set p->error. */
 #ifndef RT_PROMQL_PARSER_H
 #define RT_PROMQL_PARSER_H
 
