@@ -4,7 +4,7 @@
 #define RT_PROMQL_AST_H
 
 #include "model/sample.h"
-#include "promql/arena.h"
+#include "base/arena.h"
 #include "promql/lexer.h"
 #include "promql/promql.h"
 

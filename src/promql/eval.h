@@ -8,7 +8,7 @@
 #ifndef RT_PROMQL_EVAL_H
 #define RT_PROMQL_EVAL_H
 
-#include "promql/arena.h"
+#include "base/arena.h"
 #include "promql/ast.h"
 #include "promql/functions.h"
 #include "promql/pool.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/sv.h"
-#include "promql/arena.h"
+#include "base/arena.h"
 
 enum token_type {
 	TOKEN_EOF,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "promql/arena.h"
+#include "base/arena.h"
 
 void pool_init(struct pool *p)
 {

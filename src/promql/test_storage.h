@@ -5,7 +5,7 @@
 
 #include "model/histogram.h"
 #include "model/sample.h"
-#include "promql/arena.h"
+#include "base/arena.h"
 
 /* One value of a series description. */
 struct test_value {

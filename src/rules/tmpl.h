@@ -6,13 +6,14 @@
 #ifndef RT_RULES_TMPL_H
 #define RT_RULES_TMPL_H
 
+#include "base/arena.h"
 #include "base/cleanup.h"
 #include "rules/template.h"
 
 /* Arena with a ceiling: past it allocations come from the same arena, but `full` is set and the walk stops.
  */
 struct tmpl_arena {
-	struct tmpl_chunk *chunks;
+	struct arena mem;
 	size_t used, max;
 	bool full;
 };
@@ -20,20 +21,9 @@ struct tmpl_arena {
 void *tmpl_alloc(struct tmpl_arena *a, size_t n); /* zeroed */
 struct sv tmpl_dup(struct tmpl_arena *a, struct sv s);
 struct sv tmpl_dupf(struct tmpl_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void tmpl_arena_free(struct tmpl_arena *a);
 
 /* Room for one more in an array of the arena. */
-#define tmpl_grow(a, v, n, cap)                                                                              \
-	do {                                                                                                 \
-		if ((n) >= (cap)) {                                                                          \
-			size_t _cap = (cap) ? (cap)*2 : 4;                                                   \
-			void *_v = tmpl_alloc((a), _cap * sizeof(*(v)));                                     \
-			if (n)                                                                               \
-				memcpy(_v, (v), (n) * sizeof(*(v)));                                         \
-			(v) = _v;                                                                            \
-			(cap) = _cap;                                                                        \
-		}                                                                                            \
-	} while (0)
+#define tmpl_grow(a, v, n, cap) arena_grow_with(tmpl_alloc, a, v, n, cap)
 
 /* Tokens */
 enum tok {

@@ -553,7 +553,7 @@ int template_expand(const struct template *t, const struct template_env *env, st
 	step(&ex); /* the last piece of output may have been the one too many */
 	for (size_t i = 0; i < ex.n_queries; i++)
 		promql_value_free(&ex.queries[i]);
-	tmpl_arena_free(&arena);
+	arena_free(&arena.mem);
 	if (ex.error) {
 		*error = xasprintf("error executing template %.*s: %s", SV_ARG(t->name), ex.error);
 		free(ex.error);

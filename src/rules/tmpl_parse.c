@@ -279,7 +279,6 @@ void template_free(struct template *t)
 {
 	if (!t)
 		return;
-	struct tmpl_arena a = t->arena;
-	tmpl_arena_free(&a);
+	arena_free(&t->arena.mem);
 	free(t);
 }

@@ -8,30 +8,12 @@
 #include "base/alloc.h"
 #include "model/text.h"
 
-struct tmpl_chunk {
-	struct tmpl_chunk *next;
-	size_t n, cap;
-	_Alignas(16) char p[];
-};
-
 void *tmpl_alloc(struct tmpl_arena *a, size_t n)
 {
-	n = (n + 15) & ~(size_t)15;
-	a->used += n;
+	a->used += (n + 15) & ~(size_t)15;
 	if (a->used > a->max)
 		a->full = true;
-	struct tmpl_chunk *c = a->chunks;
-	if (!c || c->cap - c->n < n) {
-		size_t cap = n > 4000 ? n : 4000;
-		c = xmalloc(sizeof(*c) + cap);
-		c->n = 0;
-		c->cap = cap;
-		c->next = a->chunks;
-		a->chunks = c;
-	}
-	void *p = c->p + c->n;
-	c->n += n;
-	return memset(p, 0, n);
+	return arena_calloc(&a->mem, 1, n);
 }
 
 struct sv tmpl_dup(struct tmpl_arena *a, struct sv s)
@@ -49,15 +31,6 @@ struct sv tmpl_dupf(struct tmpl_arena *a, const char *fmt, ...)
 	_cleanup_free_ char *s = xvasprintf(fmt, ap);
 	va_end(ap);
 	return tmpl_dup(a, sv_of(s));
-}
-
-void tmpl_arena_free(struct tmpl_arena *a)
-{
-	for (struct tmpl_chunk *c = a->chunks, *next; c; c = next) {
-		next = c->next;
-		free(c);
-	}
-	a->chunks = NULL;
 }
 
 const char *tmpl_type(struct value v)

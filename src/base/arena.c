@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "promql/arena.h"
+#include "base/arena.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
 
-#define CHUNK 16384u
+#define CHUNK_MIN 1024u /* a rule's expression is a few hundred bytes, and there may be thousands of them */
 #define CHUNK_MAX (1u << 20)
 
 struct arena_chunk {
@@ -28,7 +28,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	n = (n + 15) & ~(size_t)15;
 	if (!a->at || n > (size_t)(a->end - a->at)) {
 		/* Ever larger ones: large runs take few, and give them back to the system. */
-		size_t size = a->chunks ? a->chunks->size * 2 : CHUNK;
+		size_t size = a->chunks ? a->chunks->size * 2 : CHUNK_MIN;
 		size = size > CHUNK_MAX ? CHUNK_MAX : size;
 		size = n > size ? n : size;
 		struct arena_chunk *c = xmalloc(sizeof(*c) + size);

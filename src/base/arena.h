@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bump allocator: a syntax tree, a step of an evaluation and a result each live in one, and go at once. Not
+/* Bump allocator for what goes at once: a syntax tree, a step of an evaluation, the values of a template. Not
  * thread-safe. */
-#ifndef RT_PROMQL_ARENA_H
-#define RT_PROMQL_ARENA_H
+#ifndef RT_BASE_ARENA_H
+#define RT_BASE_ARENA_H
 
 #include <stddef.h>
 #include <string.h>
@@ -26,11 +26,12 @@ void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
 
 /* Room for one more in a growing array of the arena; the old copy stays behind until the arena goes. */
-#define arena_grow(a, v, n, cap)                                                                             \
+#define arena_grow(a, v, n, cap) arena_grow_with(arena_alloc, a, v, n, cap)
+#define arena_grow_with(alloc, a, v, n, cap)                                                                 \
 	do {                                                                                                 \
 		if ((n) >= (cap)) {                                                                          \
-			size_t _cap = (cap) ? (cap)*2 : 8;                                                   \
-			void *_v = arena_alloc((a), _cap * sizeof(*(v)));                                    \
+			size_t _cap = (cap) ? (cap)*2 : 4;                                                   \
+			void *_v = alloc((a), _cap * sizeof(*(v)));                                          \
 			if (n)                                                                               \
 				memcpy(_v, (v), (n) * sizeof(*(v)));                                         \
 			(v) = _v;                                                                            \
