@@ -142,8 +142,9 @@ static __always_inline void connection_read(struct connection *c, struct sock *s
 		return;
 	}
 	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
-	if (end - pos > RT_PIPELINE_DEPTH)
-		pos = end - RT_PIPELINE_DEPTH;
+	/* All that wait are within the depth from tx_pos; those behind were lost when they came. */
+	if ((__s32)(c->tx_pos - pos) > 0)
+		pos = c->tx_pos;
 	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
 		if (pos == end)
 			break;

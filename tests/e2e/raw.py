@@ -14,6 +14,8 @@ import struct
 import time
 from typing import Optional
 
+from raw_times import PIECE, SIOCOUTQ, Tape, queued
+
 SERVICE = "rawserver"
 
 
@@ -27,15 +29,10 @@ class Case:
 	lost: int = 0
 	streams: int = 0  # the last so many of EXPECT are streams, without duration
 	either: bool = False  # counted or lost is a matter of taste, but EXPECT's number in all
-	seconds: Optional[float] = None  # what the durations must sum up to at least
 	host: str = "127.0.0.1"
 	bind: Optional[str] = None
-	timed: bool = True  # whether to look at the number of durations
-	idle: Optional[float] = None  # seconds the connection is idle between requests: the durations must be shorter
+	sizes: bool = True  # whether to look at the bytes of bodies
 	read: bool = True  # the server reads, and so can be known by name
-	queue: Optional[float] = None  # what the queue times must sum up to at least
-	ttfb_below: Optional[float] = None  # the times to the first byte sum up to less
-	ttfb_at_least: float = 0.0
 	late_accept: bool = False  # the client sends its first step before the server accepts
 	deferred: bool = False  # TCP_DEFER_ACCEPT: there is no connection before the first bytes
 
@@ -73,16 +70,32 @@ class Listener:
 	def close(self):
 		self.sock.close()
 
-	def pair(self, first=b""):
+	def pair(self):
 		client = socket.create_connection((self.host, self.port), timeout=10)
+		return client, ready(client, self.sock.accept()[0])
+
+	def tape(self, first=b""):
+		"""A connection to be played. FIRST is sent before the server accepts it."""
+		client = socket.create_connection((self.host, self.port), timeout=10)
+		tape = Tape(client, None)
 		if first:
+			tape.log.append(("c", first))
+			before = time.monotonic()
 			client.sendall(first)
+			tape.sent("c", len(first), before, time.monotonic())
+			while queued(client, SIOCOUTQ) and time.monotonic() < before + 1:
+				time.sleep(0.00002)
+			tape.streams["c"].arrivals.append((len(first), None, time.monotonic()))
 			time.sleep(0.02)
-		server = self.sock.accept()[0]
-		for s in (client, server):
-			s.settimeout(10)
-			s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-		return client, server
+		tape.ends["s"] = ready(client, self.sock.accept()[0])
+		return tape
+
+
+def ready(client, server):
+	for s in (client, server):
+		s.settimeout(10)
+		s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+	return server
 
 
 def read_exactly(sock, n):
@@ -95,8 +108,8 @@ def read_exactly(sock, n):
 
 def transfer(source, target, data):
 	"""Sends in pieces that fit the buffers, so that one thread can hold both ends."""
-	for i in range(0, len(data), 32768):
-		piece = data[i:i + 32768]
+	for i in range(0, len(data), PIECE):
+		piece = data[i:i + PIECE]
 		source.sendall(piece)
 		read_exactly(target, len(piece))
 
@@ -107,42 +120,38 @@ def reset(sock):
 
 
 def play(listener, script, now=None):
-	"""Runs one script on a connection of its own. NOW is called for ("now", ...) steps."""
+	"""Runs one script on a connection of its own, and returns its tape. NOW is called for ("now", ...) steps."""
 	first = script[0][1] if listener.late_accept else b""
-	client, server = listener.pair(first)
-	ends = {"c": client, "s": server}
+	tape = listener.tape(first)
 	if first:
 		script = [("s?", len(first)), *script[1:]]
 	try:
 		for step in script:
+			tape.rest()
+			tape.steps += 1
 			action, argument = (step, None) if isinstance(step, str) else step
 			if action in ("c", "s"):
-				transfer(ends[action], ends["s" if action == "c" else "c"], argument)
+				tape.carry(action, argument)
 			elif action in ("c!", "s!"):
-				ends[action[0]].sendall(argument)
+				tape.push(action[0], argument)
 			elif action in ("c?", "s?"):
-				read_exactly(ends[action[0]], argument)
+				tape.read(action[0], argument)
 			elif action == "sleep":
 				time.sleep(argument)
 			elif action == "now":
 				if now:
 					now(argument)
+			elif action.endswith(".eof"):
+				tape.read_to_end(action[0])
+			elif action[1:] in (".close", ".rst", ".shut"):
+				tape.end(action[0], action[2:])
 			else:
-				end, what = action.split(".")
-				if what == "close":
-					ends[end].close()
-				elif what == "rst":
-					reset(ends[end])
-				elif what == "shut":
-					ends[end].shutdown(socket.SHUT_WR)
-				elif what == "eof":
-					try:
-						while ends[end].recv(65536):
-							pass
-					except ConnectionResetError:
-						pass  # closed with bytes unread
-				else:
-					raise ValueError(action)
+				raise ValueError(action)
+		tape.rest()
+		tape.end("c", "close")
+		tape.end("s", "close")
 	finally:
-		for end in (client, server):
-			end.close()
+		for end in tape.ends.values():
+			if end:
+				end.close()
+	return tape

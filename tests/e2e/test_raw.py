@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the table of byte-level cases (raw_cases.py) and compares what reqtally counted on each case's port."""
+"""Runs the tables of byte-level cases (raw_cases.py, raw_stages.py, raw_syntax.py) and compares what reqtally counted on each case's
+port: requests by method, endpoint and code with the table; the number, the sum and the buckets of each request's duration, time to the
+first byte and queue time, and of streams' durations, with the bounds that the script's own clock gives (raw_times.py, raw_model.py)."""
 import collections
 import time
 
@@ -10,6 +12,11 @@ from procs import Failure, Skip
 import raw_cases
 import raw_stages
 import raw_syntax
+from raw_model import Conversation
+
+FAMILIES = {"duration": "http_requests_duration_seconds", "ttfb": "http_requests_ttfb_seconds", "queue": "http_requests_queue_seconds",
+	"stream": "http_streams_duration_seconds"}
+ROUNDING = 1e-6
 
 
 def parse(expectation):
@@ -78,21 +85,40 @@ def try_case(context, case):
 	except Skip as reason:
 		rt, missing = None, reason
 	listener = raw.Listener(case.host, case.bind, case.late_accept, case.deferred)
-	watch = Watcher(rt, listener.port) if rt else None
-	begun = time.monotonic()
+	watch, conversations = Watcher(rt, listener.port) if rt else None, []
 	try:
 		for script in case.scripts:
-			raw.play(listener, script, watch and (lambda expected: watch.wait(expected, 1.0)))
+			tape = raw.play(listener, script, watch and (lambda expected: watch.wait(expected, 1.0)))
+			conversations.append(Conversation(tape))
 	finally:
 		listener.close()
-	took = time.monotonic() - begun
 	if watch is None:
 		raise Skip("%s; the script runs through" % missing)
 	if case.either:
 		check_either(watch, case)
 	else:
-		check_case(watch, case, took)
+		check_case(watch, case, known_times(case, conversations))
 	reqtally.check_ledger(rt)
+
+
+def known_times(case, conversations):
+	"""{name: {(method, endpoint, code): [(least, most) seconds of one request]}}. The table names the requests, the model times them."""
+	left = collections.defaultdict(list)
+	for conversation in conversations:
+		for request in conversation.requests:
+			left[request.key()].append(conversation.windows(request))
+	times = {name: collections.defaultdict(list) for name in FAMILIES}
+	for expectation in case.expect:
+		key = parse(expectation)[0]
+		if not left[key[0], key[2]]:
+			raise Failure("the table has a %s more than the model" % expectation)
+		for name, window in left[key[0], key[2]].pop(0).items():
+			times[name][key].append(window)
+	more = [" ".join(k) for k, windows in left.items() for _ in windows]
+	lost = sum(c.lost for c in conversations)
+	if more or lost > case.lost or sum(map(len, times["stream"].values())) != case.streams:
+		raise Failure("the model has %s more than the table; %d lost" % (", ".join(more) or "nothing", lost))
+	return times
 
 
 def check_either(watch, case):
@@ -103,7 +129,7 @@ def check_either(watch, case):
 		raise Failure("%d counted and %d lost, expected %d in all" % (counted, lost, len(case.expect)))
 
 
-def check_case(watch, case, took):
+def check_case(watch, case, times):
 	watch.wait(case.expect, 3.0)
 	time.sleep(0.05)
 	after = watch.wait(case.expect, 0)
@@ -118,16 +144,12 @@ def check_case(watch, case, took):
 	strangers = [s for (s,) in services if s != raw.SERVICE]
 	if strangers and case.read:
 		problems.append("service %s, expected %s" % (", ".join(map(repr, strangers)), raw.SERVICE))
-	timed = parsed[:len(parsed) - case.streams]
-	if case.timed:
-		same("http_requests_duration_seconds_count", collections.Counter(k for k, _, _ in timed),
-				"http_requests_duration_seconds_count")
-		same("http_streams_total", collections.Counter(k for k, _, _ in parsed[len(timed):]),
-				"http_streams_total")
-		same("http_streams_duration_seconds_count", collections.Counter(k for k, _, _ in parsed[len(timed):]),
-		     "http_streams_duration_seconds_count")
+	same("http_streams_total", {k: len(v) for k, v in times["stream"].items()}, "http_streams_total")
+	for name, family in FAMILIES.items():
+		if name != "queue" or watch.rt.has_feature("queue_time"):
+			problems += check_times(watch, after, keys, times[name], family)
 	for index, name in ((1, "http_request_body_bytes_total"), (2, "http_response_body_bytes_total")):
-		if all(p[index] is not None for p in parsed) and not case.streams and case.timed:
+		if all(p[index] is not None for p in parsed) and not case.streams and case.sizes:
 			want = collections.Counter()
 			for p in parsed:
 				want[p[0]] += p[index]
@@ -135,21 +157,6 @@ def check_case(watch, case, took):
 	flying = after.sum("http_requests_in_flight", port=str(watch.port))
 	if flying:
 		problems.append("%g still in flight" % flying)
-	total = sum(watch.grown(after, "http_requests_duration_seconds_sum").values())
-	if case.seconds and total < case.seconds:
-		problems.append("durations sum up to %.4f s, the script slept %.4f s" % (total, case.seconds))
-	if total > took * max(1, len(case.expect)):
-		problems.append("durations sum up to %.4f s, the whole case took %.4f s" % (total, took))
-	if case.idle and total >= case.idle:
-		problems.append("durations sum up to %.4f s: idle time is in them" % total)
-	queue, ttfb = (sum(watch.grown(after, "http_requests_%s_seconds_sum" % n).values()) for n in ("queue", "ttfb"))
-	if case.queue and queue < case.queue and watch.rt.has_feature("queue_time"):
-		problems.append("queue times sum up to %.4f s, the server read only after %.4f s" % (queue, case.queue))
-	if case.ttfb_below and not 0 < ttfb < case.ttfb_below:
-		problems.append("times to the first byte sum up to %.4f s, expected less than %.4f s"
-				% (ttfb, case.ttfb_below))
-	if ttfb < case.ttfb_at_least:
-		problems.append("times to the first byte sum up to %.4f s, expected %.4f s and more" % (ttfb, case.ttfb_at_least))
 	lost = watch.lost(after)
 	problems = [p for p in problems if p]
 	noise = not problems and lost > case.lost
@@ -159,6 +166,30 @@ def check_case(watch, case, took):
 				% (lost, case.lost, reqtally.text_of(reasons)))
 	if problems:
 		raise (Noise if noise else Failure)("\n    ".join(problems))
+
+
+def check_times(watch, after, keys, windows, family):
+	"""How often FAMILY was observed, the sum, and the buckets: as many at least as must be in them, as many at most as may."""
+	problems = [reqtally.difference(family + "_count", {k: len(v) for k, v in windows.items()},
+			fold(keys, watch.grown(after, family + "_count")))]
+	if problems[0]:
+		return problems
+	sums = fold(keys, watch.grown(after, family + "_sum"))
+	buckets = growth(watch.before, after, family + "_bucket", ("method", "endpoint", "code", "le"), port=str(watch.port))
+	by_bound = collections.defaultdict(collections.Counter)
+	for (*key, le), n in buckets.items():
+		by_bound[le][tuple(key)] += n
+	bounds = {dict(k)["le"] for k in after.select(family + "_bucket", port=str(watch.port))}
+	for key, wanted in windows.items():
+		least, most = (sum(w[i] for w in wanted) for i in (0, 1))
+		if not least - ROUNDING <= sums[key] <= most + ROUNDING:
+			problems.append("%s_sum of %s: %.6f s, expected %.6f to %.6f s" % (family, " ".join(key), sums[key], least, most))
+		for le in bounds:
+			got = fold(keys, by_bound[le])[key]
+			must, may = sum(w[1] <= float(le) for w in wanted), sum(w[0] <= float(le) for w in wanted)
+			if not must <= got <= may:
+				problems.append("%s_bucket of %s up to %s s: %d, expected %d to %d" % (family, " ".join(key), le, got, must, may))
+	return problems
 
 
 def tests():
