@@ -27,11 +27,9 @@ class Case:
 	scripts: list
 	expect: list
 	lost: int = 0
-	streams: int = 0  # the last so many of EXPECT are streams, without duration
-	either: bool = False  # counted or lost is a matter of taste, but EXPECT's number in all
+	streams: int = 0  # how many of EXPECT are streams, without duration
 	host: str = "127.0.0.1"
 	bind: Optional[str] = None
-	sizes: bool = True  # whether to look at the bytes of bodies
 	read: bool = True  # the server reads, and so can be known by name
 	late_accept: bool = False  # the client sends its first step before the server accepts
 	deferred: bool = False  # TCP_DEFER_ACCEPT: there is no connection before the first bytes

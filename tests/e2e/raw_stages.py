@@ -2,7 +2,7 @@
 """Byte-level cases by rule instead of by hand: the end of a connection at every stage of a request, from either side and in every way;
 and the first bytes of other protocols."""
 from raw import Case, request, response
-from raw_cases import AGAIN, FINE, GET, OK, pieces
+from raw_cases import AGAIN, CHUNKED, CHUNKS, EVENTS, EVENTS_CHUNKED, FINE, GET, OK, SWITCH, UPGRADE, UPLOAD, pieces
 
 HEAD = request("POST", "/up/1", None, "Expect: 100-continue", "Content-Length: 10")
 BODY = b"0123456789"
@@ -54,6 +54,78 @@ def stages():
 				yield Case("end-next-" + end, [[*steps, ("c", GET[:6]), *script]], ["POST /up/{id} 201 10>7"], lost=1)
 
 
+CHUNKED_HEAD = CHUNKED[:-len(CHUNKS)]
+TO_CLOSE = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+# (name, steps so far, what of the answer is still to come); all of them in the middle of something.
+CHUNK_STAGES = (
+	("upload-size", [("c", UPLOAD[:-len(CHUNKS) + 1])], CHUNKED),
+	("upload-data", [("c", UPLOAD[:-len(CHUNKS) + 6])], CHUNKED),
+	("upload-trailer", [("c", UPLOAD[:-6])], CHUNKED),
+	("chunk-size", [("c", UPLOAD), ("s", CHUNKED[:-len(CHUNKS) + 1])], CHUNKED[-len(CHUNKS) + 1:]),
+	("chunk-data", [("c", UPLOAD), ("s", CHUNKED[:-len(CHUNKS) + 6])], CHUNKED[-len(CHUNKS) + 6:]),
+	("chunk-last", [("c", UPLOAD), ("s", CHUNKED[:-12])], CHUNKED[-12:]),
+	("chunk-trailer", [("c", UPLOAD), ("s", CHUNKED[:-4])], CHUNKED[-4:]),
+	("chunk-end", [("c", UPLOAD), ("s", CHUNKED[:-1])], CHUNKED[-1:]),
+)
+
+
+def chunk_stages():
+	for stage, steps, rest in CHUNK_STAGES:
+		for end, script, client in ENDS:
+			code = client or ("000" if rest is CHUNKED else "200")
+			yield Case("end-%s-%s" % (stage, end), [[*AGAIN, *steps, *script]], [FINE, "POST /up %s ?" % code])
+
+
+def to_close():
+	"""A response that ends with the connection: the server's end is its end, the client's is not."""
+	for end, script, client in ENDS:
+		cut = end == "client-half-closes"  # the server answers to the end, and the client is there to read it
+		code = "200" if cut or end.startswith("server") else client
+		yield Case("end-to-close-" + end, [[*AGAIN, ("c", GET), ("s", TO_CLOSE + b"some"), *script]], [FINE, "GET /a %s ?" % code])
+
+
+def stream_stages():
+	for stage, steps, expect in (("events", [("c", GET), ("s", EVENTS + b"data: 1\n\n")], "GET /a 200 ?"),
+			("events-chunk", [("c", GET), ("s", EVENTS_CHUNKED + CHUNKS[:7])], "GET /a 200 ?"),
+			("tunnel", [("c", UPGRADE), ("s", SWITCH), ("c", b"hello"), ("s", b"hello")], "GET /ws 101"),
+			("connect", [("c", request("CONNECT", "far.example:443")), ("s", response(200, length=False)), ("c", b"\x16"), ("s", b"\x16")],
+				"CONNECT {authority} 200")):
+		for end, script, _ in ENDS:
+			yield Case("end-%s-%s" % (stage, end), [[*AGAIN, *steps, ("sleep", 0.01), *script]], [FINE, expect], streams=1)
+
+
+def pipelined_stages():
+	"""Three requests wait; the connection ends at each stage of the first one's answer, or of the second one's."""
+	three = [("c", GET + request("HEAD", "/h") + request("POST", "/up", b"abc"))]
+	for stage, steps, code, answered in (("none", [], "000", 0), ("status", [("s", OK[:20])], "200", 0), ("body", [("s", OK[:-2])], "200", 0),
+			("second", [("s", OK + OK[:20])], "200", 1), ("third", [("s", OK + OK[:-5])], "000", 2)):
+		for end, script, client in ENDS:
+			waiting = [("GET /a", FINE), ("HEAD /h", "HEAD /h 200"), ("POST /up", None)]
+			expect = [fine for _, fine in waiting[:answered]]
+			for i, (name, _) in enumerate(waiting[answered:]):
+				expect.append("%s %s ?" % (name, client or (code if i == 0 else "000")))
+			yield Case("end-pipelined-%s-%s" % (stage, end), [[*three, *steps, *script]], expect)
+
+
+def gone():
+	"""The client has closed, half or altogether, before the answer is sent; it takes it, or answers with a reset."""
+	for stage, at in (("before", 0), ("status", 16), ("body", len(ANSWER) - 3)):
+		steps = [("c", HEAD + BODY)] + ([("s", ANSWER[:at])] if at else [])
+		yield Case("gone-half-%s" % stage, [[*steps, "c.shut", "s.eof", ("sleep", 0.01), ("s", ANSWER[at:]), ("sleep", 0.01), "s.close", "c.eof"]],
+				["POST /up/{id} 201 10>7"])
+		yield Case("gone-half-%s-client-ends" % stage, [[*steps, "c.shut", "s.eof", ("s", ANSWER[at:]), ("sleep", 0.01), "c.close", "s.close"]],
+				["POST /up/{id} 201 10>7"])
+		yield Case("gone-half-%s-reset-behind" % stage, [[*steps, "c.shut", "s.eof", ("s", ANSWER[at:]), "c.rst", "s.close"]],
+				["POST /up/{id} 201 10>7"])
+		yield Case("gone-%s" % stage, [[*steps, "c.close", ("sleep", 0.01), ("s!", ANSWER[at:]), ("sleep", 0.01), "s.close"]],
+				["POST /up/{id} 499 ?"])
+		yield Case("gone-%s-unread" % stage, [[*steps, ("s!", ANSWER[at:-1]), ("sleep", 0.01), "c.close", "s.close"]], ["POST /up/{id} 499 ?"])
+	yield Case("gone-chunks", [[("c", GET), ("s", CHUNKED_HEAD), "c.close", ("s!", CHUNKS[:10]), ("sleep", 0.02), "s.close"]], ["GET /a 499 ?"])
+	yield Case("gone-pipelined", [[("c", GET * 3), ("s", OK), "c.close", ("s!", OK), "s.close"]], [FINE, "GET /a 499 ?", "GET /a 499 ?"])
+	yield Case("gone-pipelined-half", [[("c", GET * 3), ("s", OK), "c.shut", "s.eof", ("s", OK), ("sleep", 0.01), ("s", OK), "s.close", "c.eof"]],
+			[FINE] * 3)
+
+
 def unread():
 	yield Case("unread-request", [[("c!", GET), "s.close"]], ["GET /a 000"], read=False)
 	yield Case("unread-pipelined", [[("c!", GET * 4), ("s?", len(GET)), ("s", OK), "s.close", "c.eof"]], [FINE] + ["GET /a 000"] * 3)
@@ -102,5 +174,5 @@ def protocols():
 
 
 def all_cases():
-	for group in (stages, unread, protocols):
+	for group in (stages, chunk_stages, to_close, stream_stages, pipelined_stages, gone, unread, protocols):
 		yield from group()

@@ -12,6 +12,7 @@ import raw
 import reqtally
 from exposition import growth
 from procs import Failure, Skip
+from raw_times import queued
 from test_servers import started
 
 CONNECTIONS, GROUPS = 24, 5
@@ -75,18 +76,27 @@ def pieces(rng, data):
 	return [(a, data[a:b]) for a, b in zip(at, at[1:])]
 
 
+def arrived(sock, n):
+	"""When all N bytes are known to have come, or None."""
+	end = time.monotonic() + 0.05
+	while time.monotonic() < end:
+		if queued(sock) >= n:
+			return time.monotonic()
+	return None
+
+
 def carry(rng, source, target, data, pause):
 	"""Sends DATA in pieces. Returns [(offset, sent after, sent before, read after, read before)]."""
 	marks = []
 	for at, piece in pieces(rng, data):
 		first = time.monotonic()
 		source.sendall(piece)
-		second = third = time.monotonic()
+		second = third = arrived(target, len(piece))
 		if pause and rng.random() < 0.2:
 			time.sleep(rng.random() * 0.004)
-			third = time.monotonic()
+			third = third and time.monotonic()
 		raw.read_exactly(target, len(piece))
-		marks.append((at, first, second, third, time.monotonic()))
+		marks.append((at, first, second or time.monotonic(), third or first, time.monotonic()))
 		if rng.random() < 0.1:
 			time.sleep(rng.random() * 0.003)
 	return marks
