@@ -331,7 +331,7 @@ class Conversation:
 		elif m.state == "to close" and who == "s" and how == "fin" and self.waiting:
 			request = self.waiting.popleft()
 			self.settle(request)
-			request.end = bounds
+			request.code, request.end = self.code, bounds  # all of it was taken, else there had been a reset
 		gone = who == "c" or self.client_fin
 		begun = self.first if m.state in BODY + ("fields", "to close") else None
 		if m.state == "line":

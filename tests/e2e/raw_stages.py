@@ -77,10 +77,10 @@ def chunk_stages():
 
 
 def to_close():
-	"""A response that ends with the connection: the server's end is its end, the client's is not."""
+	"""A response that ends with the connection: the server's end is its end, also where the client has said before that it sends no more.
+	(All that was sent had come: on the wire a client that has closed is none that has gone before something is sent to it.)"""
 	for end, script, client in ENDS:
-		cut = end == "client-half-closes"  # the server answers to the end, and the client is there to read it
-		code = "200" if cut or end.startswith("server") else client
+		code = client if end == "client-resets" else "200"
 		yield Case("end-to-close-" + end, [[*AGAIN, ("c", GET), ("s", TO_CLOSE + b"some"), *script]], [FINE, "GET /a %s ?" % code])
 
 
