@@ -18,29 +18,7 @@ struct http1_head {
 	__u8 bytes[HTTP1_HEAD_MAX + HTTP1_HEAD_ROOM];
 };
 
-struct http1_path {
-	char text[RT_ENDPOINT_MAX];
-};
-
-/* In the kernel these are global functions: the verifier looks at each of them once, whoever calls. */
-#if defined(__bpf__) && !defined(RT_BOUNDED)
-#define HTTP1_ONCE __attribute__((noinline))
-#else
-#define HTTP1_ONCE static inline
-#endif
-
-#define HTTP1_EACH(c) ((c) * 0x0101010101010101ull)
-/* Not zero if a byte of W is less than N (N <= 128); its lowest bit set is in the lowest such byte. */
-#define http1_less(w, n) (((w) - HTTP1_EACH(n)) & ~(w) & HTTP1_EACH(0x80ull))
-#define http1_equal(w, c) http1_less((w) ^ HTTP1_EACH((__u64)(c)), 1)
-
-/* The number of the byte that holds the lowest bit of M, a result of http1_less(): 0 to 7. */
-http1_inline __u64 http1_first(__u64 m)
-{
-	return (((m & -m) >> 7) * 0x0001020304050607ull) >> 56 & 7;
-}
-
-/* The same for what stands at a multiple of eight. A cast at the place of use would not do: the compiler sees through it that the
+/* As http1_load(), of what stands at a multiple of eight. A cast at the place of use would not do: the compiler sees through it that the
  * struct is made of characters, and goes byte by byte. */
 http1_inline __u64 http1_word(const char *text, __u32 i)
 {
@@ -134,10 +112,12 @@ HTTP1_ONCE int http1_head_field(struct http1 *p, struct http1_head *h, __u32 fro
 	return name >> 56 == '\r' && h->bytes[at + 8] == '\n' ? at + 9 : 0;
 }
 
-/* The header lines from FROM on, up to and with the blank line: where the message goes on, or 0. FROM | HTTP1_HEAD_REST: what is left
- * of a line comes first. */
-#define HTTP1_HEAD_STEPS 112 /* sixteen bytes each, or what is left of a line */
-HTTP1_ONCE int http1_head_lines(struct http1 *p, struct http1_head *h, __u32 n, __u32 from)
+/* Sixteen steps through the header lines from FROM on, each of sixteen bytes or of what is left of a line. FROM | HTTP1_HEAD_REST: what
+ * is left of a line comes first. The answer is where to go on, in the same form; or, behind the blank line, where the message goes on,
+ * plus HTTP1_HEAD_END; or 0. So the verifier follows sixteen steps and seven calls of them, and not 112 steps. */
+#define HTTP1_HEAD_END (HTTP1_HEAD_MAX * 4)
+#define HTTP1_HEAD_STEPS 16
+HTTP1_ONCE int http1_head_stretch(struct http1 *p, struct http1_head *h, __u32 n, __u32 from)
 {
 	__u64 at = from & (HTTP1_HEAD_REST - 1), start = !(from & HTTP1_HEAD_REST);
 
@@ -166,7 +146,7 @@ HTTP1_ONCE int http1_head_lines(struct http1 *p, struct http1_head *h, __u32 n, 
 				}
 			} else if (first <= '\r') {
 				if ((__u16)w == ('\r' | '\n' << 8))
-					return at + 2 <= n ? at + 2 : 0;
+					return at + 2 <= n ? (at + 2) | HTTP1_HEAD_END : 0;
 				if (first == '\r' || first == '\n')
 					return 0;
 			}
@@ -185,6 +165,22 @@ HTTP1_ONCE int http1_head_lines(struct http1 *p, struct http1_head *h, __u32 n, 
 			m = m2 & HTTP1_EACH(0x80ull);
 		}
 		at += http1_first(m) + 1;
+	}
+	return start ? at : at | HTTP1_HEAD_REST;
+}
+
+/* All header lines, up to and with the blank line: where the message goes on, or 0. */
+http1_inline __u32 http1_head_lines(struct http1 *p, struct http1_head *h, __u32 n, __u32 from)
+{
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (__u32 i = 0; i < 7; i++) {
+		from = http1_head_stretch(p, h, n, from);
+		if (!from)
+			return 0;
+		if (from & HTTP1_HEAD_END)
+			return from & (HTTP1_HEAD_REST - 1);
 	}
 	return 0;
 }
@@ -243,9 +239,9 @@ HTTP1_ONCE int http1_head_path(struct http1 *p, struct http1_path *path, struct 
 	return 0;
 }
 
-/* Reads a request's head from H->bytes[0..N), N <= HTTP1_HEAD_MAX, with the parser P at the start of a message. The number of its
- * bytes, with p->event set and HTTP1_LINE_DONE in its flags; or 0: nothing has happened. */
-http1_inline __u32 http1_head_request(struct http1 *p, struct http1_path *path, struct http1_head *h, __u32 n)
+/* Reads a request's head from H->bytes[0..N), N <= HTTP1_HEAD_MAX, with the parser P at the start of a message. Not zero: it was read, to
+ * p->used, with p->event set and HTTP1_LINE_DONE in its flags; or 0: nothing has happened. */
+http1_inline int http1_head_request(struct http1 *p, struct http1_path *path, struct http1_head *h, __u32 n)
 {
 	__u64 w = http1_load(h->bytes), at;
 	__u32 used;
@@ -290,12 +286,13 @@ http1_inline __u32 http1_head_request(struct http1 *p, struct http1_path *path, 
 	p->method = method;
 	p->minor = (w >> 56) - '0';
 	p->flags |= HTTP1_LINE_DONE;
+	p->used = used;
 	p->event = http1_head_end(p);
-	return used;
+	return 1;
 }
 
 /* The same for a response; p->method and p->flags say what was asked. */
-http1_inline __u32 http1_head_response(struct http1 *p, struct http1_head *h, __u32 n)
+http1_inline int http1_head_response(struct http1 *p, struct http1_head *h, __u32 n)
 {
 	__u64 w = http1_load(h->bytes), code = http1_load(h->bytes + 8);
 	__u64 a = (code >> 8 & 0xff) - '0', b = (code >> 16 & 0xff) - '0', c = (code >> 24 & 0xff) - '0';
@@ -309,8 +306,9 @@ http1_inline __u32 http1_head_response(struct http1 *p, struct http1_head *h, __
 	if (!used)
 		return 0;
 	p->status = a * 100 + b * 10 + c;
+	p->used = used;
 	p->event = http1_head_end(p);
-	return used;
+	return 1;
 }
 
 /* Undoes what a head that was given up has left. */

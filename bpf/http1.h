@@ -19,7 +19,7 @@
 #include "reqtally.h"
 
 #define HTTP1_BLOCK 128
-#define HTTP1_STEP 16
+#define HTTP1_STEP 8
 #define HTTP1_METHOD_MAX 250 /* the longest registered one, UPDATEREDIRECTREF, has 17 letters, but servers answer any token */
 
 #define http1_inline static inline __attribute__((always_inline))
@@ -142,6 +142,28 @@ http1_inline __u64 http1_load(const __u8 *b)
 	return w;
 #endif
 }
+
+#define HTTP1_EACH(c) ((c) * 0x0101010101010101ull)
+/* Not zero if a byte of W is less than N (N <= 128); its lowest bit set is in the lowest such byte. */
+#define http1_less(w, n) (((w) - HTTP1_EACH(n)) & ~(w) & HTTP1_EACH(0x80ull))
+#define http1_equal(w, c) http1_less((w) ^ HTTP1_EACH((__u64)(c)), 1)
+
+/* The number of the byte that holds the lowest bit of M, a result of http1_less(): 0 to 7. */
+http1_inline __u64 http1_first(__u64 m)
+{
+	return (((m & -m) >> 7) * 0x0001020304050607ull) >> 56 & 7;
+}
+
+struct http1_path {
+	char text[RT_ENDPOINT_MAX];
+};
+
+/* In the kernel these are global functions: the verifier looks at each of them once, whoever calls. */
+#if defined(__bpf__) && !defined(RT_BOUNDED)
+#define HTTP1_ONCE __attribute__((noinline))
+#else
+#define HTTP1_ONCE static inline
+#endif
 
 http1_inline void http1_begin(struct http1 *p, __u8 response)
 {
@@ -651,6 +673,16 @@ http1_inline enum http1_event http1_byte(struct http1 *p, char *path, __u8 c, co
 	return http1_chunk_byte(p, c);
 }
 
+HTTP1_ONCE int http1_byte_of_request(struct http1 *p, struct http1_path *path, __u32 c)
+{
+	return p && path ? http1_byte(p, path->text, c, 0) : 0;
+}
+
+HTTP1_ONCE int http1_byte_of_response(struct http1 *p, __u32 c)
+{
+	return p ? http1_byte(p, 0, c, 1) : 0;
+}
+
 /* Starts a block: http1_run continues where it stopped, behind the byte that caused an event. */
 http1_inline void http1_block(struct http1 *p)
 {
@@ -664,8 +696,8 @@ http1_inline int http1_block_done(const struct http1 *p, __u32 n)
 	return p->used >= n || p->event != HTTP1_EV_NONE || http1_in_body(p);
 }
 
-/* Feeds what is left of BLOCK[0..n), n <= HTTP1_BLOCK, from p->used on, but at most HTTP1_STEP times a byte or eight of a line that
- * is passed over. Stops behind the byte that caused an event, and before the first byte of a body. PATH has RT_ENDPOINT_MAX bytes,
+/* Feeds what is left of BLOCK[0..n), n <= HTTP1_BLOCK, from p->used on, but at most HTTP1_STEP times a byte or up to eight of a line
+ * that is passed over. Stops behind the byte that caused an event, and before the first byte of a body. PATH has RT_ENDPOINT_MAX bytes,
  * zero at the start of a request; unused for a RESPONSE, which is a constant so that the compiler leaves out the other half.
  *
  * The place in the block and the event are kept in memory, not in a register: the verifier then knows nothing of them, and the
@@ -685,16 +717,17 @@ http1_inline void http1_run(struct http1 *p, char *path, const __u8 *block, __u3
 		__u64 j = k;
 		http1_opaque(j);
 		if (p->state >= HTTP1_SKIP_FIRST && j <= HTTP1_BLOCK - 8 && j + 8 <= n) {
-			__u64 w = http1_load(block + j);
-			/* A byte of w ^ LFLFLF... is zero where w holds an LF; the classic test for a zero byte. */
-			w ^= 0x0a0a0a0a0a0a0a0aull;
-			if (!((w - 0x0101010101010101ull) & ~w & 0x8080808080808080ull)) {
-				p->used = j + 8;
+			__u64 lf = http1_equal(http1_load(block + j), '\n');
+			p->used = j + (lf ? http1_first(lf) + 1 : 8);
+			if (!lf)
 				continue;
-			}
+			http1_line_skipped(p);
+			if (http1_in_body(p))
+				break;
+			continue;
 		}
 		p->used = k + 1;
-		p->event = http1_byte(p, path, block[k], response);
+		p->event = response ? http1_byte_of_response(p, block[k]) : http1_byte_of_request(p, (struct http1_path *)path, block[k]);
 		if (p->event != HTTP1_EV_NONE || http1_in_body(p))
 			break;
 	}

@@ -402,6 +402,43 @@ int find_servers(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
+struct in_flight {
+	struct connection *c;
+	struct pipeline *l;
+	struct seq_file *seq;
+	__u32 pos, n; /* of the requests that wait: the first one's position, their number */
+};
+
+static long in_flight_step(__u32 i, struct in_flight *r)
+{
+	struct connection *c = r->c;
+	struct rt_in_flight f;
+
+	if (i >= r->n)
+		return 1;
+	struct request *rq = request_in(c, r->l, r->pos + i);
+	if (!rq && !settings.no_storage_in_tracing)
+		return 0;
+	__builtin_memset(&f, 0, sizeof(f));
+	f.service = c->service ?: service_guess(c);
+	if (!rq) {
+		/* It is in the pipeline, which cannot be reached from here. */
+		f.start_ns = bpf_ktime_get_ns();
+		f.port = c->port;
+		f.len = sizeof("{other}") - 1;
+		__builtin_memcpy(f.text, "{other}", sizeof("{other}") - 1);
+		bpf_seq_write(r->seq, &f, sizeof(f));
+		return 0;
+	}
+	f.start_ns = rq->start_ns;
+	f.port = c->port;
+	f.method = rq->method;
+	f.len = rq->endpoint.len;
+	path_copy((struct http1_path *)f.text, (struct http1_path *)rq->endpoint.text, f.len);
+	bpf_seq_write(r->seq, &f, sizeof(f));
+	return 0;
+}
+
 /* Requests in flight, at scrape. */
 SEC("iter/bpf_sk_storage_map")
 int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
@@ -411,34 +448,18 @@ int in_flight(struct bpf_iter__bpf_sk_storage_map *ctx)
 
 	if (!c || !sk || c->tx_pos == c->rx_pos)
 		return 0;
-	struct seq_file *seq = ctx->meta->seq;
-	__u32 pos = c->tx_pos, n = c->rx_pos - pos;
-	struct pipeline *l = n > 1 && !settings.no_storage_in_tracing ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : 0;
-	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
-		if (i >= n)
+	struct in_flight r = {.c = c, .seq = ctx->meta->seq, .pos = c->tx_pos};
+	r.n = c->rx_pos - r.pos;
+	if (r.n > 1 && !settings.no_storage_in_tracing)
+		r.l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
+#ifdef RT_BOUNDED
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++)
+		if (in_flight_step(i, &r))
 			break;
-		struct request *rq = request_in(c, l, pos + i);
-		if (!rq && !settings.no_storage_in_tracing)
-			continue;
-		struct rt_in_flight f;
-		__builtin_memset(&f, 0, sizeof(f));
-		f.service = c->service ?: service_guess(c);
-		if (!rq) {
-			/* It is in the pipeline, which cannot be reached from here. */
-			f.start_ns = bpf_ktime_get_ns();
-			f.port = c->port;
-			f.len = sizeof("{other}") - 1;
-			__builtin_memcpy(f.text, "{other}", sizeof("{other}") - 1);
-			bpf_seq_write(seq, &f, sizeof(f));
-			continue;
-		}
-		f.start_ns = rq->start_ns;
-		f.port = c->port;
-		f.method = rq->method;
-		f.len = rq->endpoint.len;
-		path_copy((struct http1_path *)f.text, (struct http1_path *)rq->endpoint.text, f.len);
-		bpf_seq_write(seq, &f, sizeof(f));
-	}
+#else
+	bpf_loop(RT_PIPELINE_DEPTH, in_flight_step, &r, 0);
+#endif
 	return 0;
 }
 

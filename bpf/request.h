@@ -121,8 +121,11 @@ static long normalise_step(__u32 i, struct normalise *n)
 
 #endif
 
-static __always_inline void request_normalise(struct connection *c, struct scratch *x)
+/* A global function: the verifier looks at it once. */
+GLOBAL int request_normalise(struct connection *c, struct scratch *x)
 {
+	if (!c || !x)
+		return 0;
 	__builtin_memset(x->text, 0, RT_ENDPOINT_MAX);
 	endpoint_begin(&x->norm);
 #ifdef RT_BOUNDED
@@ -146,6 +149,7 @@ static __always_inline void request_normalise(struct connection *c, struct scrat
 		http1_set_word(c->rx_path, i, w);
 	}
 	c->rx.path_len = x->norm.out;
+	return 0;
 }
 
 struct routing {
@@ -242,8 +246,24 @@ static __noinline int request_route(struct connection *c, struct scratch *x)
 	return 1;
 }
 
+/* Makes an endpoint of the path. */
+static __always_inline void request_name(struct connection *c, struct scratch *x)
+{
+	struct http1 *p = &c->rx;
+
+	c->rx_stream = 0;
+	if (!p->path_len) { /* CONNECT host:port */
+		__builtin_memcpy(c->rx_path, "{authority}", 11);
+		p->path_len = 11;
+	} else if (settings.n_routes && request_route(c, x)) {
+		/* named by its route */
+	} else if ((p->flags & HTTP1_PATH_CUT) || !endpoint_is_plain(p)) {
+		request_normalise(c, x);
+	}
+}
+
 /* The request line is complete: the request is seen, and waits for its response from now on. */
-static __noinline int request_push(struct scan *s, struct scratch *x)
+static __noinline int request_push(struct scan *s)
 {
 	struct connection *c = s->c;
 	struct bpf_sock *sk = s->sk;
@@ -264,15 +284,6 @@ static __noinline int request_push(struct scan *s, struct scratch *x)
 	}
 	if (sk)
 		count(RT_SEEN, 1);
-	c->rx_stream = 0;
-	if (!p->path_len) { /* CONNECT host:port */
-		__builtin_memcpy(c->rx_path, "{authority}", 11);
-		p->path_len = 11;
-	} else if (settings.n_routes && request_route(c, x)) {
-		/* named by its route */
-	} else if ((p->flags & HTTP1_PATH_CUT) || !endpoint_is_plain(p)) {
-		request_normalise(c, x);
-	}
 	struct request *rq = request_place(c, sk, s->embryo, pos);
 	if (!rq) {
 		if (sk)
@@ -371,8 +382,8 @@ static long request_run(__u32 i, struct parse *b)
 	return request_parse(b->p, b->path, b->block, b->n) != 0;
 }
 
-/* The short way, if the packet holds a whole and plain head: its length. */
-static __always_inline __u32 request_head(struct scan *s, struct scratch *x, __u32 left)
+/* The short way, if the packet holds a whole and plain head: it was read, to p->used. */
+static __always_inline int request_head(struct scan *s, struct scratch *x, __u32 left)
 {
 #ifdef RT_BOUNDED
 	return 0; /* global functions cannot be given the head */
@@ -382,10 +393,10 @@ static __always_inline __u32 request_head(struct scan *s, struct scratch *x, __u
 
 	if (left < HTTP1_HEAD_LEAST || s->held || !size_fits(&n, HTTP1_HEAD_MAX) || bpf_skb_load_bytes(s->skb, s->off, x->head.bytes, n))
 		return 0;
-	__u32 used = http1_head_request(p, (struct http1_path *)s->c->rx_path, &x->head, n);
-	if (!used)
-		http1_head_undo(p, 0);
-	return used;
+	if (http1_head_request(p, (struct http1_path *)s->c->rx_path, &x->head, n))
+		return 1;
+	http1_head_undo(p, 0);
+	return 0;
 }
 
 /* A stretch of body: counted, not looked at. */
@@ -407,8 +418,8 @@ static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, 
 	return taken;
 }
 
-/* One block of head, byte by byte: how many there were, or 0. In a frame of its own: the stack is short here. */
-static __noinline __u32 request_block(struct scan *s, struct scratch *x, __u32 left)
+/* One block of head, byte by byte: it was read, to p->used. In a frame of its own: the stack is short here. */
+static __noinline int request_block(struct scan *s, struct scratch *x, __u32 left)
 {
 	struct connection *c = s->c;
 	struct parse b = {.p = &c->rx, .block = (struct block *)x->block, .path = (struct http1_path *)c->rx_path};
@@ -420,7 +431,7 @@ static __noinline __u32 request_block(struct scan *s, struct scratch *x, __u32 l
 #else
 	bpf_loop(HTTP1_BLOCK, request_run, &b, 0);
 #endif
-	return c->rx.used;
+	return 1;
 }
 
 /* A function of its own, so that the key is not on the stack of the caller, where it is short. */
@@ -447,17 +458,17 @@ static long request_step(__u32 i, struct scan *s)
 		used = request_skip(c, s->sk, s->embryo, left);
 	} else {
 		__u8 before = p->state;
-		used = 0;
+		int read = 0;
 		if (before == HTTP1_Q_START) {
 			request_begin(c, s);
-			used = request_head(s, x, left);
+			read = request_head(s, x, left);
 		}
-		if (!used)
-			used = request_block(s, x, left);
-		if (!used)
+		if (!read && !request_block(s, x, left))
 			return 1;
+		used = p->used;
 		if (p->flags & HTTP1_LINE_DONE) {
-			request_push(s, x);
+			request_name(c, x);
+			request_push(s);
 			before = HTTP1_H_START;
 		}
 		if (p->event == HTTP1_EV_BAD)

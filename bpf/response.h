@@ -172,15 +172,16 @@ int response_event(struct scan *s, struct pipeline *l)
 	return 0;
 }
 
-/* The short way, if the packet holds a whole and plain head: its length. */
-static __noinline __u32 response_head(struct scan *s, __u32 left)
+/* The short way, if the packet holds a whole and plain head: it was read, to p->used. */
+static __noinline int response_head(struct scan *s, __u32 left)
 {
 #ifdef RT_BOUNDED
 	return 0; /* global functions cannot be given the head */
 #else
 	struct http1 *p = &s->c->tx;
-	__u32 zero = 0, one = 1, used = 0, n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
+	__u32 zero = 0, one = 1, n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
 	__u8 flags = p->flags;
+	int read = 0;
 
 	struct response_head *r = bpf_map_lookup_elem(&response_heads, &zero);
 	if (!r)
@@ -192,12 +193,12 @@ static __noinline __u32 response_head(struct scan *s, __u32 left)
 	}
 	if (size_fits(&n, HTTP1_HEAD_MAX) && !bpf_skb_load_bytes(s->skb, s->off, r->head.bytes, n)) {
 		p->event = HTTP1_EV_NONE;
-		used = http1_head_response(p, &r->head, n);
-		if (!used)
+		read = http1_head_response(p, &r->head, n);
+		if (!read)
 			http1_head_undo(p, flags);
 	}
 	r->taken = 0;
-	return used;
+	return read;
 #endif
 }
 
@@ -225,13 +226,13 @@ static long response_step(__u32 i, struct scan *s)
 		used = response_skip(c, left);
 	} else {
 		struct parse b = {.p = p, .block = (struct block *)c->block};
-		used = 0;
+		int read = 0;
 		if (p->state == HTTP1_S_START) {
 			response_begin(s, c, l, s->now);
 			if (left >= HTTP1_HEAD_LEAST)
-				used = response_head(s, left);
+				read = response_head(s, left);
 		}
-		if (!used) {
+		if (!read) {
 			if (!block_load(s, &b, left))
 				return 1;
 #ifdef RT_BOUNDED
@@ -240,8 +241,8 @@ static long response_step(__u32 i, struct scan *s)
 #else
 			bpf_loop(HTTP1_BLOCK, response_run, &b, 0);
 #endif
-			used = p->used;
 		}
+		used = p->used;
 	}
 	s->off += used;
 	s->next += used;

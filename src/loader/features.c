@@ -75,7 +75,8 @@ void loader_probe_features(struct loader_feature features[LOADER_FEATURES])
 		loop = no_loop;
 	else if (listed(without, known[FEATURE_BPF_LOOP].name))
 		loop = switched_off;
-	if (!has_storage_in_tracing())
+	/* A kernel with bpf_loop has it. Asking means reading all of the kernel's types, which takes as long as loading a program. */
+	if (loop == no_loop && !has_storage_in_tracing())
 		storage = "the kernel has no socket storage in tracing programs (Linux 5.11)";
 	for (size_t i = 0; i < ARRAY_SIZE(by_storage) && !storage; i++)
 		if (listed(without, known[by_storage[i]].name))

@@ -120,7 +120,8 @@ static inline size_t feed_head(struct feed *f, const uint8_t *data, size_t n)
 		http1_head_undo(p, flags);
 		return 0;
 	}
-	FEED_CHECK(used <= size);
+	used = p->used;
+	FEED_CHECK(used && used <= size);
 	if (!f->response) {
 		FEED_CHECK(p->path_len && p->path_len < RT_ENDPOINT_MAX);
 		memcpy(f->path, path.text, (p->path_len + 7) & ~7);
@@ -160,7 +161,6 @@ static inline void feed_segment(struct feed *f, const uint8_t *data, size_t n)
 			used = f->by_bytes ? 0 : feed_head(f, data + off, n - off);
 			if (used) {
 				f->short_ways++;
-				p->used = used;
 				goto read;
 			}
 			memcpy(block, data + off, size);
