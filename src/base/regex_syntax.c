@@ -544,8 +544,8 @@ int regex_translate(struct sv pattern, struct regex_syntax *s, char **error)
 	}
 	for (size_t i = 0, k; i < pattern.n; i += k)
 		if (!(k = regex_utf8_len(pattern.p + i, pattern.n - i, &cp)) || !cp) {
-			*error = xstrdup(k ? "error parsing regexp: expression contains a NUL byte"
-					   : "error parsing regexp: invalid UTF-8");
+			*error = k ? xstrdup("error parsing regexp: expression contains a NUL byte")
+				   : xasprintf("error parsing regexp: invalid UTF-8: `%.*s`", (int)r.whole.n, r.whole.p);
 			return -EINVAL;
 		}
 	return read_all(&r);

@@ -268,6 +268,51 @@ bool text_parse_float(struct sv s, double *v)
 	return true;
 }
 
+bool text_strip_underscores(struct sv s, char *out, size_t size)
+{
+	size_t n = 0, i = 0;
+	char before = '^'; /* 0: a digit or a prefix, _, !: another */
+	if (size < 4)
+		return false;
+	if (s.n && (s.p[0] == '+' || s.p[0] == '-'))
+		out[n++] = s.p[i++];
+	bool prefix = s.n - i >= 2 && s.p[i] == '0' && strchr("xXbBoO", s.p[i + 1]), ok = true;
+	bool hex = prefix && (s.p[i + 1] | 0x20) == 'x';
+	if (prefix) {
+		out[n++] = s.p[i++];
+		out[n++] = s.p[i++];
+		before = '0';
+	}
+	for (; i < s.n; i++) {
+		char c = s.p[i];
+		bool digit = (c >= '0' && c <= '9') || (hex && (c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+		if (c == '_') {
+			ok &= before == '0';
+			before = '_';
+			continue;
+		}
+		ok &= before != '_' || digit;
+		before = digit ? '0' : '!';
+		if (n + 1 == size)
+			return false;
+		out[n++] = c;
+	}
+	out[n] = 0;
+	return n > 0 && ok && before != '_';
+}
+
+int text_parse_go_float(struct sv s, double *v)
+{
+	char digits[512];
+	double f;
+	if (!text_strip_underscores(s, digits, sizeof(digits)) || !text_parse_float(sv_of(digits), &f))
+		return -EINVAL;
+	if (isinf(f) && strpbrk(digits, "0123456789"))
+		return -ERANGE;
+	*v = f;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int64_t ms;

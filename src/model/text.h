@@ -25,6 +25,10 @@ void text_float(double v, char fmt, struct buf *out);
 void text_canonical_bound(double v, struct buf *out);
 /* Go's strconv.ParseFloat / Prometheus' number text incl. inf, nan, hex: false unless all of S is a number. */
 bool text_parse_float(struct sv s, double *v);
+/* The same with what Go's literals allow besides: underscores between digits. -EINVAL: no number; -ERANGE: too large for one. */
+int text_parse_go_float(struct sv s, double *v);
+/* S, a number, without its underscores into OUT. False: one of them stands where Go allows none, or OUT is too small. */
+bool text_strip_underscores(struct sv s, char *out, size_t size);
 
 /* Prometheus duration text, in ms: 0, or y w d h m s ms each at most once in this order. False if invalid. */
 bool text_parse_duration(struct sv s, int64_t *ms);

@@ -130,6 +130,7 @@ static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule 
 		    .labels = v->series[i].labels,
 		    .external_labels = m->opt.external_labels,
 		    .external_url = m->opt.external_url,
+		    .url_is_nil = m->opt.url_is_nil,
 		    .value = v->series[i].points[0].v,
 		    .histogram = v->series[i].points[0].h,
 		    .now_ms = ts,

@@ -39,6 +39,7 @@ struct rule_manager_options {
 	int64_t resend_delay_ms;	/* 0: 1m */
 	struct labels *external_labels; /* NULL: none; a reference is taken */
 	const char *external_url;	/* without a / at its end; NULL: empty; copied */
+	bool url_is_nil;		/* as in struct template_env */
 	/* A produced sample: a recorded series, ALERTS, ALERTS_FOR_STATE, a stale marker. H: a native histogram instead of V (NULL: a
 	 * float), borrowed for the call. May be NULL. */
 	void (*append)(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h);

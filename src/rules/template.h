@@ -25,6 +25,7 @@ struct template_env {
 	const struct labels *labels;	      /* $labels, .Labels: with __name__ */
 	const struct labels *external_labels; /* $externalLabels; NULL: none */
 	const char *external_url;	      /* $externalURL; NULL: empty */
+	bool url_is_nil;		      /* the functions externalURL and pathPrefix fail, as in promtool's unit tests */
 	double value;			      /* $value */
 	const struct histogram *histogram;    /* $value where the sample is a native histogram; else NULL */
 	int64_t now_ms; /* the rule's evaluation time: what `query` evaluates at, and `now` */

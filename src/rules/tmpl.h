@@ -31,6 +31,7 @@ enum tok {
 	TOK_BOOL,
 	TOK_CHAR,
 	TOK_CHAR_CONSTANT,
+	TOK_COMPLEX,
 	TOK_ASSIGN,
 	TOK_DECLARE,
 	TOK_EOF,
@@ -71,9 +72,10 @@ struct tmpl_token {
 
 /* All tokens of TEXT up to and with the first TOK_ERROR or TOK_EOF. */
 struct tmpl_token *tmpl_lex(struct tmpl_arena *a, struct sv text, size_t *n);
-/* Value of a double-quoted Go string or a character constant (quotes included). False if it is malformed. */
+/* Value of a double-quoted Go string or a character constant (quotes included). False, or a text that says why, if it is
+ * malformed. */
 bool tmpl_unquote(struct tmpl_arena *a, struct sv quoted, struct sv *out);
-bool tmpl_unquote_char(struct sv quoted, uint32_t *cp);
+const char *tmpl_unquote_char(struct sv quoted, uint32_t *cp);
 uint32_t tmpl_utf8_next(struct sv s, size_t *i); /* rune at *i, which moves on; U+FFFD for a broken byte */
 size_t tmpl_utf8_put(uint32_t cp, char out[4]);
 
@@ -117,10 +119,11 @@ struct tmpl_node {
 	bool is_assign;
 	struct tmpl_node *pipe; /* action, if, with, range, template; chain: what it starts from */
 	struct tmpl_node *list, *otherwise;    /* control structures */
-	bool is_int, is_uint, is_float, truth; /* number; bool's value */
+	bool is_int, is_uint, is_float, is_complex, truth; /* number; bool's value */
 	int64_t i;
 	uint64_t u;
 	double f;
+	_Complex double c;
 };
 
 struct tmpl_define {
@@ -137,6 +140,8 @@ struct template
 	size_t n_defs, cap_defs;
 };
 
+/* The value of a NODE_NUMBER from its text. NULL, or what is wrong with it (heap). */
+char *tmpl_parse_number(struct tmpl_node *n, enum tok type);
 void tmpl_node_print(const struct tmpl_node *n, struct buf *out);
 bool tmpl_has_function(struct sv name);
 
@@ -148,6 +153,7 @@ enum vkind {
 	V_INT,
 	V_UINT,
 	V_FLOAT,
+	V_COMPLEX,
 	V_STRING,
 	V_LABELS,   /* map[string]string */
 	V_MAP,	    /* map[string]interface {} */
@@ -168,11 +174,15 @@ struct tmpl_map_entry;
 
 struct value {
 	enum vkind kind;
+	bool is_int64;	   /* V_INT: of type int64, as times and durations give them */
+	bool is_html;	   /* V_STRING: of type template.HTML, which no parameter of type string takes */
+	bool is_interface; /* not yet taken out of an interface{}, which is the type that messages name */
 	union {
 		bool b;
 		int64_t i;
 		uint64_t u;
 		double f;
+		_Complex double c;
 		struct sv s;
 		const struct labels *labels;
 		struct {
@@ -248,6 +258,7 @@ struct tmpl_exec {
 	size_t n_vars, cap_vars;
 	const struct tmpl_define *def; /* being executed: its name stands in messages */
 	const struct tmpl_node *at;
+	const struct tmpl_node *callee; /* the first argument of the function being called as written, or NULL */
 	uint64_t steps;
 	int depth;
 	char *error;		      /* the first one; heap */
@@ -262,9 +273,26 @@ struct value tmpl_fail(struct tmpl_exec *ex, const char *fmt, ...) __attribute__
 bool tmpl_to_float(struct tmpl_exec *ex, struct value v, double *f);
 
 /* Go's fmt */
+struct tmpl_spec {
+	bool plus, minus, sharp, space, zero, has_width, has_prec;
+	bool plus_v, sharp_v; /* of %+v and %#v, where they mean another thing */
+	int width, prec;
+};
+
+/* V, at DEPTH in what is printed, under the verb and the flags of a directive. */
+void tmpl_format_value(const struct tmpl_spec *f, uint32_t verb, struct value v, int depth, struct buf *out);
+void tmpl_format_string(const struct tmpl_spec *f, uint32_t verb, struct value v, struct buf *out);
+void tmpl_format_sample(const struct tmpl_spec *f, uint32_t verb, const struct tmpl_sample *s, struct buf *out);
+void tmpl_format_bad_verb(const struct tmpl_spec *f, uint32_t verb, struct value v, struct buf *out);
+void tmpl_format_pad(const struct tmpl_spec *f, struct sv s, struct buf *out);
+/* strconv.FormatFloat: FORM is one of b e E f g G x X; PREC below 0 is as many digits as are needed, or 6 for e and f. */
+void tmpl_fmt_float_text(double d, char form, int prec, struct buf *out);
+/* The flag #: puts a point, and for some forms zeros, into B, which holds a sign and a finite number in that form. */
+void tmpl_fmt_float_sharp(char form, int prec, struct buf *b);
 void tmpl_fmt_value(struct value v, struct buf *out);				  /* %v */
 void tmpl_fmt_print(const struct value *v, size_t n, bool line, struct buf *out); /* Sprint, Sprintln */
 void tmpl_fmt_printf(struct sv format, const struct value *v, size_t n, struct buf *out);
+bool tmpl_can_backquote(struct sv s); /* strconv.CanBackquote */
 /* time.Time.String() and Format(LAYOUT), UTC; time.Duration.String(). */
 void tmpl_fmt_time(int64_t ns, struct sv layout, struct buf *out);
 void tmpl_fmt_duration(int64_t ns, struct buf *out);

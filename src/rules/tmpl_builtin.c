@@ -31,6 +31,13 @@ static struct value fn_not(struct tmpl_exec *ex, struct value *v, size_t n)
 	return v_bool(!tmpl_truth(v[0]));
 }
 
+/* The type's name, of a pointer that of what it points to. */
+static const char *pointed_type(struct value v)
+{
+	const char *type = tmpl_type(v);
+	return type + (*type == '*');
+}
+
 static struct value fn_len(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	switch (v[0].kind) {
@@ -45,8 +52,12 @@ static struct value fn_len(struct tmpl_exec *ex, struct value *v, size_t n)
 	case V_MISSING:
 	case V_NIL:
 		return tmpl_fail(ex, "reflect: call of reflect.Value.Type on zero Value");
+	case V_SAMPLE:
+		if (!v[0].sample)
+			return tmpl_fail(ex, "len of nil pointer");
+		/* fallthrough */
 	default:
-		return tmpl_fail(ex, "len of type %s", tmpl_type(v[0]));
+		return tmpl_fail(ex, "len of type %s", pointed_type(v[0]));
 	}
 }
 
@@ -94,7 +105,7 @@ static struct value fn_index(struct tmpl_exec *ex, struct value *v, size_t n)
 		case V_MAP:
 			if (is_none(v[i]))
 				return tmpl_fail(ex, "value is nil; should be of type string");
-			if (v[i].kind != V_STRING)
+			if (v[i].kind != V_STRING || v[i].is_html)
 				return tmpl_fail(ex, "value has type %s; should be string", tmpl_type(v[i]));
 			if (item.kind == V_LABELS) {
 				item = v_string(item.labels ? labels_get(item.labels, v[i].s) : SV(""));
@@ -109,8 +120,12 @@ static struct value fn_index(struct tmpl_exec *ex, struct value *v, size_t n)
 		case V_MISSING:
 		case V_NIL:
 			return tmpl_fail(ex, "index of nil pointer");
+		case V_SAMPLE:
+			if (!item.sample)
+				return tmpl_fail(ex, "index of nil pointer");
+			/* fallthrough */
 		default:
-			return tmpl_fail(ex, "can't index item of type %s", tmpl_type(item));
+			return tmpl_fail(ex, "can't index item of type %s", pointed_type(item));
 		}
 	}
 	return item;
@@ -137,8 +152,10 @@ static struct value fn_slice(struct tmpl_exec *ex, struct value *v, size_t n)
 	if (idx[1] > idx[2])
 		return tmpl_fail(ex, "invalid slice index: %lld > %lld", (long long)idx[1],
 				 (long long)idx[2]);
-	if (item.kind == V_STRING)
-		return v_string(sv_make(item.s.p + idx[0], (size_t)(idx[1] - idx[0])));
+	if (item.kind == V_STRING) {
+		item.s = sv_make(item.s.p + idx[0], (size_t)(idx[1] - idx[0]));
+		return item;
+	}
 	if (item.vec.n)
 		item.vec.v += idx[0];
 	item.vec.n = (size_t)(idx[1] - idx[0]);
@@ -166,17 +183,17 @@ static struct value fn_printf(struct tmpl_exec *ex, struct value *v, size_t n)
 	return from_buf(ex, &b);
 }
 
-/* What the escapers work on: all arguments printed one after the other, each as an action would print it. */
+/* What the escapers work on: all arguments printed one after the other as fmt.Sprint does, each as an action would print it. */
 static void print_args(struct tmpl_exec *ex, struct value *v, size_t n, struct buf *b)
 {
+	bool text_before = true;
 	for (size_t i = 0; i < n; i++) {
-		if (!is_none(v[i]) && v[i].kind != V_SAMPLE)
-			continue;
-		_cleanup_buf_ struct buf text = BUF_INIT;
-		tmpl_fmt_value(v[i], &text);
-		v[i] = v_string(tmpl_dup(ex->arena, sv_make(buf_str(&text), text.n)));
+		bool is_text = v[i].kind == V_STRING || is_none(v[i]);
+		if (i && !is_text && !text_before)
+			buf_addc(b, ' ');
+		tmpl_fmt_value(v[i], b);
+		text_before = is_text;
 	}
-	tmpl_fmt_print(v, n, false, b);
 }
 
 static struct value fn_html(struct tmpl_exec *ex, struct value *v, size_t n)
@@ -235,9 +252,17 @@ static struct value fn_urlquery(struct tmpl_exec *ex, struct value *v, size_t n)
 
 static struct value fn_call(struct tmpl_exec *ex, struct value *v, size_t n)
 {
-	/* No value of ours is a function. */
-	return is_none(v[0]) ? tmpl_fail(ex, "call of nil")
-			     : tmpl_fail(ex, "non-function of type %s", tmpl_type(v[0]));
+	/* No value of ours is a function. Go names it as it is written, or where it comes through a pipe by its value. */
+	if (is_none(v[0]))
+		return tmpl_fail(ex, "call of nil");
+	_cleanup_buf_ struct buf name = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
+	if (ex->callee)
+		tmpl_node_print(ex->callee, &name);
+	else if (v[0].kind == V_STRING)
+		buf_addsv(&name, v[0].s);
+	else
+		buf_addf(&name, "<%s Value>", tmpl_type(v[0]));
+	return tmpl_fail(ex, "non-function %s of type %s", buf_str(&name), tmpl_type(v[0]));
 }
 
 static bool is_basic(struct value v)
@@ -245,15 +270,53 @@ static bool is_basic(struct value v)
 	return v.kind >= V_BOOL && v.kind <= V_STRING;
 }
 
+/* reflect.Kind of what is no basic value. */
+enum kind { KIND_INVALID, KIND_MAP, KIND_SLICE, KIND_POINTER, KIND_STRUCT };
+
+static enum kind kind_of(struct value v)
+{
+	switch (v.kind) {
+	case V_LABELS:
+	case V_MAP:
+		return KIND_MAP;
+	case V_VECTOR:
+		return KIND_SLICE;
+	case V_DATA:
+		return KIND_STRUCT;
+	case V_MISSING:
+	case V_NIL:
+		return KIND_INVALID;
+	default:
+		return KIND_POINTER;
+	}
+}
+
+static bool is_nil(struct value v)
+{
+	return is_none(v) || (v.kind == V_VECTOR && !v.vec.v) || (v.kind == V_SAMPLE && !v.sample);
+}
+
+static void not_comparable(struct tmpl_exec *ex, struct value a, struct value b, bool both)
+{
+	_cleanup_buf_ struct buf x = BUF_LIMIT(TEMPLATE_MAX_OUTPUT), y = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
+	tmpl_fmt_printf(SV("%s"), &a, 1, &x);
+	tmpl_fmt_printf(SV("%v"), &b, 1, &y);
+	if (both)
+		tmpl_fail(ex, "non-comparable types %s: %s, %s: %s", buf_str(&x), tmpl_type(a), tmpl_type(b), buf_str(&y));
+	else
+		tmpl_fail(ex, "non-comparable type %s: %s", buf_str(&x), tmpl_type(a));
+}
+
 /* 1 equal, 0 not, -1 failed. */
 static int equal(struct tmpl_exec *ex, struct value a, struct value b)
 {
-	if (is_none(a) || is_none(b))
-		return is_none(a) && is_none(b);
-	if (a.kind != b.kind) {
+	bool basic = is_basic(a);
+	if (basic != is_basic(b) || (basic && a.kind != b.kind)) {
 		/* Whole numbers compare with and without sign. */
 		if ((a.kind == V_INT && b.kind == V_UINT) || (a.kind == V_UINT && b.kind == V_INT))
 			return (a.kind == V_INT ? a.i : b.i) >= 0 && a.u == b.u;
+		if (is_none(a) || is_none(b))
+			return 0;
 		tmpl_fail(ex, "incompatible types for comparison");
 		return -1;
 	}
@@ -262,24 +325,28 @@ static int equal(struct tmpl_exec *ex, struct value a, struct value b)
 		return a.b == b.b;
 	case V_FLOAT:
 		return a.f == b.f;
+	case V_COMPLEX:
+		return a.c == b.c;
 	case V_STRING:
 		return sv_eq(a.s, b.s);
-	case V_LABELS:
-	case V_MAP:
-	case V_VECTOR: {
-		_cleanup_buf_ struct buf x = BUF_LIMIT(TEMPLATE_MAX_OUTPUT),
-					 y = BUF_LIMIT(TEMPLATE_MAX_OUTPUT);
-		tmpl_fmt_value(a, &x);
-		tmpl_fmt_value(b, &y);
-		tmpl_fail(ex, "non-comparable types %s: %s, %s: %s", buf_str(&x), tmpl_type(a), tmpl_type(b),
-			  buf_str(&y));
+	case V_INT:
+	case V_UINT:
+		return a.i == b.i;
+	default:
+		break;
+	}
+	enum kind k = kind_of(a), l = kind_of(b);
+	if (k != l && k != KIND_INVALID && l != KIND_INVALID) {
+		not_comparable(ex, a, b, true);
 		return -1;
 	}
-	case V_SAMPLE:
-		return a.sample == b.sample;
-	default:
-		return a.i == b.i;
+	if (is_nil(a) || is_nil(b))
+		return is_nil(a) == is_nil(b);
+	if (k != KIND_POINTER) {
+		not_comparable(ex, b, b, false);
+		return -1;
 	}
+	return a.kind == b.kind && a.i == b.i; /* times and durations of their own: their values */
 }
 
 static struct value fn_eq(struct tmpl_exec *ex, struct value *v, size_t n)

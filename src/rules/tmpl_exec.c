@@ -108,6 +108,9 @@ static struct value eval_field(struct tmpl_exec *ex, struct value dot, struct sv
 {
 	struct value out = missing;
 	bool is_method;
+	const char *type = receiver.is_interface ? "interface {}" : tmpl_type(receiver);
+	if (receiver.kind == V_NIL && receiver.is_interface)
+		return exec_fail(ex, "nil pointer evaluating %s.%.*s", type, SV_ARG(name));
 	if (ex->error || receiver.kind == V_MISSING || receiver.kind == V_NIL)
 		return missing;
 	if (receiver.kind == V_SAMPLE && !receiver.sample)
@@ -126,8 +129,7 @@ static struct value eval_field(struct tmpl_exec *ex, struct value dot, struct sv
 	}
 	bool has_args = n_args > 1 || final;
 	if (!tmpl_field(ex->arena, receiver, name, &out, &is_method))
-		return exec_fail(ex, "can't evaluate field %.*s in type %s", SV_ARG(name),
-				 tmpl_type(receiver));
+		return exec_fail(ex, "can't evaluate field %.*s in type %s", SV_ARG(name), type);
 	if (has_args && is_method)
 		return exec_fail(ex, "wrong number of args for %.*s: want 0 got %zu", SV_ARG(name),
 				 n_args - (n_args > 0) + (final != NULL));
@@ -190,6 +192,8 @@ static struct value validate(struct tmpl_exec *ex, struct value v, enum ptype p)
 	if (ex->error || p == P_VALUE)
 		return v;
 	bool none = v.kind == V_MISSING || v.kind == V_NIL;
+	if (none && v.is_interface && p != P_ANY)
+		return exec_fail(ex, "wrong type for value; expected %s; got interface {}", ptype_name(p));
 	if (none)
 		switch (p) {
 		case P_VECTOR:
@@ -201,7 +205,7 @@ static struct value validate(struct tmpl_exec *ex, struct value v, enum ptype p)
 		default:
 			return (struct value){.kind = V_NIL};
 		}
-	if ((p == P_STRING && v.kind != V_STRING) || (p == P_VECTOR && v.kind != V_VECTOR) ||
+	if ((p == P_STRING && (v.kind != V_STRING || v.is_html)) || (p == P_VECTOR && v.kind != V_VECTOR) ||
 	    (p == P_SAMPLE && v.kind != V_SAMPLE))
 		return exec_fail(ex, "wrong type for value; expected %s; got %s", ptype_name(p),
 				 tmpl_type(v));
@@ -211,6 +215,8 @@ static struct value validate(struct tmpl_exec *ex, struct value v, enum ptype p)
 static struct value ideal_constant(struct tmpl_exec *ex, const struct tmpl_node *n)
 {
 	ex->at = n;
+	if (n->is_complex)
+		return (struct value){.kind = V_COMPLEX, .c = n->c};
 	bool hex = n->text.n > 2 && n->text.p[0] == '0' && (n->text.p[1] | 0x20) == 'x' &&
 		   !memchr(n->text.p, 'p', n->text.n) && !memchr(n->text.p, 'P', n->text.n);
 	bool floating = false;
@@ -245,6 +251,7 @@ static struct value eval_call(struct tmpl_exec *ex, struct value dot, const stru
 	}
 	if (ex->error)
 		return missing;
+	ex->callee = n_args > 1 ? args[1] : NULL;
 	struct value v = f->call(ex, argv, n_in);
 	if (ex->call_error) {
 		ex->at = node;
@@ -374,6 +381,7 @@ static struct value eval_pipe(struct tmpl_exec *ex, struct value dot, const stru
 	for (size_t i = 0; i < pipe->n_kids && step(ex); i++) {
 		struct value in = v;
 		v = eval_command(ex, dot, pipe->kids[i], i ? &in : NULL);
+		v.is_interface = false;
 	}
 	ex->depth--;
 	for (size_t i = 0; i < pipe->n_decl && !ex->error; i++) {
@@ -427,9 +435,18 @@ static void walk_range(struct tmpl_exec *ex, struct value dot, const struct tmpl
 		break;
 	case V_MAP:
 		for (; i < v.map.n && flow != FLOW_BREAK; i++)
-			flow = range_once(ex, n, v_string(v.map.e[i].key), v.map.e[i].v);
+		{
+			struct value item = v.map.e[i].v;
+			item.is_interface = true;
+			flow = range_once(ex, n, v_string(v.map.e[i].key), item);
+		}
 		break;
 	case V_INT:
+	case V_UINT:
+		if (n->pipe->n_decl > 1) {
+			exec_fail(ex, "can't use %lld to iterate over more than one variable", (long long)v.i);
+			break;
+		}
 		for (; (int64_t)i < v.i && flow != FLOW_BREAK; i++)
 			flow = range_once(ex, n, v_int((int64_t)i), v_int((int64_t)i));
 		break;

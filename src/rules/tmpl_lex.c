@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "model/text.h"
 
 struct lexer {
 	struct tmpl_arena *a;
@@ -219,7 +220,7 @@ static bool accept(struct lexer *l, const char *set)
 	return true;
 }
 
-static void lex_number(struct lexer *l)
+static bool scan_number(struct lexer *l)
 {
 	const char *digits = "0123456789_";
 	accept(l, "+-");
@@ -244,14 +245,28 @@ static void lex_number(struct lexer *l)
 	}
 	accept(l, "i");
 	size_t i = l->pos;
-	if (l->pos < l->in.n && is_alnum(tmpl_utf8_next(l->in, &i))) {
-		l->pos = i;
-		_cleanup_buf_ struct buf q = BUF_INIT;
-		buf_add(&q, l->in.p + l->start, l->pos - l->start);
-		fail(l, "bad number syntax: \"%s\"", buf_str(&q));
+	if (l->pos >= l->in.n || !is_alnum(tmpl_utf8_next(l->in, &i)))
+		return true;
+	l->pos = i;
+	return false;
+}
+
+/* A number, or a complex one: two of them, the second with its sign and an `i`. */
+static void lex_number(struct lexer *l)
+{
+	enum tok type = TOK_NUMBER;
+	bool ok = scan_number(l);
+	if (ok && (peek_at(l, l->pos) == '+' || peek_at(l, l->pos) == '-')) {
+		ok = scan_number(l) && l->in.p[l->pos - 1] == 'i';
+		type = TOK_COMPLEX;
+	}
+	if (ok) {
+		emit(l, type);
 		return;
 	}
-	emit(l, TOK_NUMBER);
+	_cleanup_buf_ struct buf q = BUF_INIT;
+	text_go_quote(sv_make(l->in.p + l->start, l->pos - l->start), &q);
+	fail(l, "bad number syntax: %s", buf_str(&q));
 }
 
 static void lex_quoted(struct lexer *l, char quote)

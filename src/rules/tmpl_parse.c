@@ -52,6 +52,8 @@ static struct tmpl_node *parse_control(struct tmpl_parser *p, enum node_type typ
 				return NULL;
 			tp_add(p, n->otherwise, inner);
 		} else {
+			if (t->type == TOK_IF || t->type == TOK_WITH)
+				return tp_unexpected(p, tp_next_nonspace(p), "input");
 			if (!tp_expect(p, TOK_RIGHT, "else"))
 				return NULL;
 			n->otherwise = parse_list(p, &end);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The cursor over the tokens with its complaints, and the expressions of an action: numbers, operands,
  * commands, pipelines. */
-#include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -141,77 +139,11 @@ bool tp_enter(struct tmpl_parser *p)
 	return false;
 }
 
-static bool strip_underscores(struct sv s, char out[64])
-{
-	size_t n = 0;
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '_')
-			continue;
-		if (n == 63)
-			return false;
-		out[n++] = s.p[i];
-	}
-	out[n] = 0;
-	return n > 0;
-}
-
-static bool parse_uint(const char *s, uint64_t *u)
-{
-	int base = 10;
-	char *end;
-	if (s[0] == '0' && s[1]) {
-		char c = s[1] | 0x20;
-		base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
-		s += c == 'x' || c == 'b' || c == 'o' ? 2 : 1;
-	}
-	if (!*s || *s == '+' || *s == '-' || *s == ' ')
-		return false;
-	errno = 0;
-	*u = strtoull(s, &end, base);
-	return !*end && !errno;
-}
-
 static struct tmpl_node *parse_number(struct tmpl_parser *p, const struct tmpl_token *t)
 {
 	struct tmpl_node *n = tp_node(p, NODE_NUMBER, t);
-	char s[64];
-	if (t->type == TOK_CHAR_CONSTANT) {
-		uint32_t cp;
-		if (!tmpl_unquote_char(t->val, &cp))
-			return tp_fail(p, "malformed character constant: %.*s", SV_ARG(t->val));
-		n->i = cp;
-		n->u = cp;
-		n->f = cp;
-		n->is_int = n->is_uint = n->is_float = true;
-		return n;
-	}
-	if (!strip_underscores(t->val, s) || s[strlen(s) - 1] == 'i')
-		return tp_fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
-	const char *digits = s[0] == '+' || s[0] == '-' ? s + 1 : s;
-	if (parse_uint(digits, &n->u)) {
-		bool neg = s[0] == '-';
-		n->is_uint = !neg && digits == s;
-		n->is_int = n->u <= (uint64_t)INT64_MAX || (neg && n->u == (uint64_t)INT64_MAX + 1);
-		if (n->is_int)
-			n->i = neg ? (int64_t)(0 - n->u) : (int64_t)n->u;
-		n->is_float = n->is_int || n->is_uint;
-		n->f = n->is_int ? (double)n->i : (double)n->u;
-		if (n->is_float)
-			return n;
-	}
-	if (!strpbrk(s, ".eEpP") && strspn(digits, "0123456789abcdefABCDEFxXoO") == strlen(digits) && *digits)
-		return strspn(digits, "0123456789") == strlen(digits)
-			   ? tp_fail(p, "integer overflow: \"%.*s\"", SV_ARG(t->val))
-			   : tp_fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
-	if (!text_parse_float(sv_of(s), &n->f) || isinf(n->f))
-		return tp_fail(p, "illegal number syntax: \"%.*s\"", SV_ARG(t->val));
-	n->is_float = true;
-	if (n->f > -9e18 && n->f < 9e18 &&
-	    n->f == (double)(int64_t)n->f) { /* 1e3 may stand where an int is wanted */
-		n->is_int = true;
-		n->i = (int64_t)n->f;
-	}
-	return n;
+	_cleanup_free_ char *error = tmpl_parse_number(n, t->type);
+	return error ? tp_fail(p, "%s", error) : n;
 }
 
 static struct sv behind_dot(struct sv s)
@@ -252,6 +184,7 @@ static struct tmpl_node *parse_term(struct tmpl_parser *p)
 		n->truth = sv_eqs(t->val, "true");
 		return n;
 	case TOK_CHAR_CONSTANT:
+	case TOK_COMPLEX:
 	case TOK_NUMBER:
 		return parse_number(p, t);
 	case TOK_LPAREN:
@@ -368,6 +301,7 @@ struct tmpl_node *tp_pipeline(struct tmpl_parser *p, const char *context, enum t
 		switch (t->type) {
 		case TOK_BOOL:
 		case TOK_CHAR_CONSTANT:
+		case TOK_COMPLEX:
 		case TOK_DOT:
 		case TOK_FIELD:
 		case TOK_IDENT:

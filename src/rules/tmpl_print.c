@@ -2,6 +2,8 @@
 /* A node as text, as execution errors quote it. */
 #include "rules/tmpl.h"
 
+#include "model/text.h"
+
 static void print_joined(struct tmpl_node *const *kids, size_t n, const char *sep, struct buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -87,7 +89,8 @@ void tmpl_node_print(const struct tmpl_node *n, struct buf *out)
 		print_control(n, "range", out);
 		break;
 	case NODE_TEMPLATE:
-		buf_addf(out, "{{template %.*s", SV_ARG(n->text));
+		buf_adds(out, "{{template ");
+		text_go_quote(n->str, out);
 		if (n->pipe) {
 			buf_addc(out, ' ');
 			tmpl_node_print(n->pipe, out);

@@ -82,22 +82,30 @@ static struct value fn_strvalue(struct tmpl_exec *ex, struct value *v, size_t n)
 	return has_sample(ex, v[0]) ? v_string(sample_label(v[0], SV("__value__"))) : v[0];
 }
 
-static int by_label(const void *a, const void *b, void *name)
+struct sort_item {
+	struct tmpl_sample sample;
+	struct sv key;
+	size_t place;
+};
+
+static int by_label(const void *a, const void *b)
 {
-	const struct tmpl_sample *x = a, *y = b;
-	struct sv l = *(struct sv *)name;
-	return sv_cmp(x->labels ? labels_get(x->labels, l) : SV(""),
-		      y->labels ? labels_get(y->labels, l) : SV(""));
+	const struct sort_item *x = a, *y = b;
+	int c = sv_cmp(x->key, y->key);
+	return c ? c : (x->place > y->place) - (x->place < y->place);
 }
 
+/* In place, as everything that holds the vector sees. */
 static struct value fn_sort_by_label(struct tmpl_exec *ex, struct value *v, size_t n)
 {
 	struct value out = v[1];
-	if (!out.vec.n)
-		return out;
-	out.vec.v = tmpl_alloc(ex->arena, out.vec.n * sizeof(*out.vec.v));
-	memcpy(out.vec.v, v[1].vec.v, out.vec.n * sizeof(*out.vec.v));
-	qsort_r(out.vec.v, out.vec.n, sizeof(*out.vec.v), by_label, &v[0].s);
+	struct sort_item *items = tmpl_alloc(ex->arena, (out.vec.n + 1) * sizeof(*items));
+	for (size_t i = 0; i < out.vec.n; i++)
+		items[i] = (struct sort_item){
+		    out.vec.v[i], out.vec.v[i].labels ? labels_get(out.vec.v[i].labels, v[0].s) : SV(""), i};
+	qsort(items, out.vec.n, sizeof(*items), by_label);
+	for (size_t i = 0; i < out.vec.n; i++)
+		out.vec.v[i] = items[i].sample;
 	return out;
 }
 
@@ -122,7 +130,7 @@ static struct value fn_re_replace_all(struct tmpl_exec *ex, struct value *v, siz
 	struct regex *re;
 	_cleanup_free_ char *error = NULL;
 	if (regex_new(v[0].s, 0, &re, &error) < 0) {
-		if (memchr(v[0].s.p, '`', v[0].s.n))
+		if (!tmpl_can_backquote(v[0].s))
 			text_go_quote(v[0].s, &q);
 		else
 			buf_addf(&q, "`%.*s`", SV_ARG(v[0].s));
@@ -155,6 +163,13 @@ static bool is_separator(uint32_t c)
 	       c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
+/* Few letters have a third form for the beginning of a word. */
+static uint32_t capital(uint32_t c, bool title, locale_t l)
+{
+	wctrans_t form = title ? wctrans_l("totitle", l) : (wctrans_t)0;
+	return (uint32_t)(form ? towctrans_l(c, form, l) : towupper_l(c, l));
+}
+
 static struct value change_case(struct tmpl_exec *ex, struct sv s, enum letter_case to)
 {
 	/* Unicode letters need a locale that knows them; without one only ASCII changes. Created once, kept
@@ -179,7 +194,7 @@ static struct value change_case(struct tmpl_exec *ex, struct sv s, enum letter_c
 		if (change && to == CASE_LOWER)
 			c = c >= 'A' && c <= 'Z' ? c + 32 : c < 0x80 || !l ? c : (uint32_t)towlower_l(c, l);
 		else if (change)
-			c = c >= 'a' && c <= 'z' ? c - 32 : c < 0x80 || !l ? c : (uint32_t)towupper_l(c, l);
+			c = c >= 'a' && c <= 'z' ? c - 32 : c < 0x80 || !l ? c : capital(c, to == CASE_TITLE, l);
 		buf_add(&b, u, tmpl_utf8_put(c, u));
 	}
 	return from_buf(ex, &b);
@@ -343,15 +358,15 @@ static struct value fn_humanize_duration(struct tmpl_exec *ex, struct value *arg
 			prefix = down[i];
 	} else if (fabs(v) >= 60) {
 		const char *sign = v < 0 ? "-" : "";
-		/* Beyond int64 there is no sensible text; this one is at least defined. */
-		unsigned long long s = fabs(v) < 9.2e18 ? (unsigned long long)fabs(v) : INT64_MAX;
-		if (s >= 86400)
-			buf_addf(&b, "%s%llud %lluh %llum %llus", sign, s / 86400, s / 3600 % 24, s / 60 % 60,
+		/* Beyond int64 Go's conversion gives the least number on the machines we know. */
+		long long s = fabs(v) < 0x1p63 ? (long long)fabs(v) : INT64_MIN;
+		if (s / 86400)
+			buf_addf(&b, "%s%lldd %lldh %lldm %llds", sign, s / 86400, s / 3600 % 24, s / 60 % 60,
 				 s % 60);
 		else if (s >= 3600)
-			buf_addf(&b, "%s%lluh %llum %llus", sign, s / 3600, s / 60 % 60, s % 60);
+			buf_addf(&b, "%s%lldh %lldm %llds", sign, s / 3600, s / 60 % 60, s % 60);
 		else
-			buf_addf(&b, "%s%llum %llus", sign, s / 60, s % 60);
+			buf_addf(&b, "%s%lldm %llds", sign, s / 60, s % 60);
 		return from_buf(ex, &b);
 	}
 	add_g4(v, &b);
@@ -454,19 +469,30 @@ static struct sv external_url(const struct tmpl_exec *ex)
 	return sv_of(ex->env->external_url ? ex->env->external_url : "");
 }
 
+/* promtool gives its unit tests no URL to call upon, only the text in $externalURL. */
+static struct value no_url(struct tmpl_exec *ex)
+{
+	return tmpl_fail(ex, "runtime error: invalid memory address or nil pointer dereference");
+}
+
 static struct value fn_external_url(struct tmpl_exec *ex, struct value *v, size_t n)
 {
+	if (ex->env->url_is_nil)
+		return no_url(ex);
 	return v_string(external_url(ex));
 }
 
 static struct value fn_path_prefix(struct tmpl_exec *ex, struct value *v, size_t n)
 {
+	if (ex->env->url_is_nil)
+		return no_url(ex);
 	return v_string(url_path(external_url(ex)));
 }
 
 static struct value fn_safe_html(struct tmpl_exec *ex, struct value *v, size_t n)
 {
-	return v[0]; /* a mark for HTML templates; this text is none */
+	v[0].is_html = true; /* a mark for HTML templates; here it is only in the way */
+	return v[0];
 }
 
 static struct value fn_url_query_escape(struct tmpl_exec *ex, struct value *v, size_t n)

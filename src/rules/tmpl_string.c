@@ -122,19 +122,19 @@ bool tmpl_unquote(struct tmpl_arena *a, struct sv q, struct sv *out)
 	return true;
 }
 
-bool tmpl_unquote_char(struct sv q, uint32_t *cp)
+const char *tmpl_unquote_char(struct sv q, uint32_t *cp)
 {
 	if (q.n < 3)
-		return false;
+		return "invalid syntax";
 	struct sv s = sv_make(q.p + 1, q.n - 2);
 	size_t i = 0;
 	bool byte;
 	if (s.p[0] == '\\') {
 		i = 1;
 		if (!unescape(s, &i, '\'', cp, &byte))
-			return false;
+			return "invalid syntax";
 	} else {
 		*cp = tmpl_utf8_next(s, &i);
 	}
-	return i == s.n;
+	return i == s.n ? NULL : "malformed character constant";
 }

@@ -2,6 +2,7 @@
 /* The arena and what is known of values: their Go types, truth, conversion to a number. */
 #include "rules/tmpl.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -42,13 +43,15 @@ const char *tmpl_type(struct value v)
 	case V_BOOL:
 		return "bool";
 	case V_INT:
-		return "int";
+		return v.is_int64 ? "int64" : "int";
 	case V_UINT:
-		return "uint8"; /* the one kind there is: a byte of a string */
+		return v.is_int64 ? "uint64" : "uint8"; /* inside of a time, or a byte of a string */
 	case V_FLOAT:
 		return "float64";
+	case V_COMPLEX:
+		return "complex128";
 	case V_STRING:
-		return "string";
+		return v.is_html ? "template.HTML" : "string";
 	case V_LABELS:
 		return "map[string]string";
 	case V_MAP:
@@ -83,6 +86,8 @@ bool tmpl_truth(struct value v)
 		return v.i != 0;
 	case V_FLOAT:
 		return v.f != 0;
+	case V_COMPLEX:
+		return v.c != 0;
 	case V_STRING:
 		return v.s.n > 0;
 	case V_LABELS:
@@ -110,14 +115,17 @@ bool tmpl_to_float(struct tmpl_exec *ex, struct value v, double *f)
 	case V_INT:
 		*f = (double)v.i;
 		return true;
-	case V_UINT:
-		*f = (double)v.u;
-		return true;
 	case V_STRING:
-		if (!text_parse_float(v.s, f)) {
+		if (v.is_html) {
+			tmpl_fail(ex, "can't convert %s to float", tmpl_type(v));
+			return false;
+		}
+		int rc = text_parse_go_float(v.s, f);
+		if (rc < 0) {
 			_cleanup_buf_ struct buf q = BUF_INIT;
 			text_go_quote(v.s, &q);
-			tmpl_fail(ex, "strconv.ParseFloat: parsing %s: invalid syntax", buf_str(&q));
+			tmpl_fail(ex, "strconv.ParseFloat: parsing %s: %s", buf_str(&q),
+				  rc == -ERANGE ? "value out of range" : "invalid syntax");
 			return false;
 		}
 		return true;

@@ -467,6 +467,7 @@ static void run_group(const struct unit_test_options *options, const struct unit
 		    .evaluation_interval_ms = f->evaluation_interval,
 		    .external_labels = g->external_labels,
 		    .external_url = g->external_url,
+		    .url_is_nil = true,
 		    .append = on_append,
 		    .failed = on_failed,
 		    .self = &r,
