@@ -53,14 +53,23 @@ static int by_name(const void *a, const void *b)
 	return sv_cmp(x->name, y->name);
 }
 
-static struct labels *labels_pack(const struct label *sorted, size_t n)
+uint64_t labels_hash_pairs(const struct label *pairs, size_t n)
+{
+	uint64_t h = n ^ hash_secret();
+	for (size_t i = 0; i < n; i++) {
+		h = hash_bytes(pairs[i].name.p, pairs[i].name.n, h);
+		h = hash_bytes(pairs[i].value.p, pairs[i].value.n, h);
+	}
+	return h;
+}
+
+struct labels *labels_new_sorted(const struct label *sorted, size_t n)
 {
 	size_t bytes = 0;
 	for (size_t i = 0; i < n; i++)
 		bytes += sorted[i].name.n + sorted[i].value.n + 2;
 	struct labels *ls = xmalloc(sizeof(*ls) + n * sizeof(struct label) + bytes);
 	char *p = (char *)&ls->l[n];
-	uint64_t h = n ^ hash_secret();
 	for (size_t i = 0; i < n; i++) {
 		const struct sv src[2] = {sorted[i].name, sorted[i].value};
 		struct sv *dst[2] = {&ls->l[i].name, &ls->l[i].value};
@@ -70,12 +79,11 @@ static struct labels *labels_pack(const struct label *sorted, size_t n)
 			p[src[k].n] = 0;
 			*dst[k] = sv_make(p, src[k].n);
 			p += src[k].n + 1;
-			h = hash_bytes(dst[k]->p, dst[k]->n, h);
 		}
 	}
 	ls->refs = 1;
 	ls->n = (uint32_t)n;
-	ls->hash = h;
+	ls->hash = labels_hash_pairs(ls->l, n);
 	return ls;
 }
 
@@ -104,7 +112,7 @@ struct labels *labels_new(const struct label *pairs, size_t n)
 		if (v[i].value.n)
 			v[m++] = v[i];
 	}
-	struct labels *ls = labels_pack(v, m);
+	struct labels *ls = labels_new_sorted(v, m);
 	if (v != stack)
 		free(v);
 	return ls;
@@ -127,7 +135,7 @@ struct labels *labels_empty(void)
 	static struct labels *empty;
 	struct labels *e = __atomic_load_n(&empty, __ATOMIC_ACQUIRE);
 	if (!e) {
-		struct labels *fresh = labels_pack(NULL, 0);
+		struct labels *fresh = labels_new_sorted(NULL, 0);
 		if (__atomic_compare_exchange_n(&empty, &e, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 			e = fresh;
 		else

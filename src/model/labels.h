@@ -26,6 +26,10 @@ struct labels {
 
 /* Copies N pairs in any order. A name given twice: the later one wins; empty values are left out. One reference. */
 struct labels *labels_new(const struct label *pairs, size_t n);
+/* The same of pairs sorted by name, none twice and none empty. */
+struct labels *labels_new_sorted(const struct label *pairs, size_t n);
+/* The hash of the set that labels_new_sorted would make. */
+uint64_t labels_hash_pairs(const struct label *pairs, size_t n);
 /* labels_from("job", "x", "instance", "y", NULL). */
 struct labels *labels_from(const char *name, ...) __attribute__((sentinel));
 /* The shared empty set; still labels_unref it. */

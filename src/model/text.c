@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/text_impl.h"
+
 static bool is_alpha(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -106,60 +108,20 @@ void text_go_quote(struct sv s, struct buf *out)
 	buf_addc(out, '"');
 }
 
-#define SHORT_DECIMAL_MIN 1e-7
-
-/* The same for what has at most 15 digits, as most figures people make up and most sums of them do; 0 if V has more. Numerator and
- * power of ten are exact, so their quotient is what the decimal reads back as. The product is not: it may miss the numerator by a bit
- * (8.162e-06 * 1e9), but below 1e15 by far less than one half. */
-static int short_decimal(double v, char digits[24], int *exp10)
-{
-	static const double tens[] = {1,    1e1,  1e2,	1e3,  1e4,  1e5,  1e6,	1e7,  1e8,  1e9,  1e10, 1e11,
-				      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-	for (int k = 0; k <= 22; k++) {
-		double m = rint(v * tens[k]);
-		if (m >= 1e15)
-			return 0;
-		if (m / tens[k] != v)
-			continue;
-		char tmp[24];
-		int n = 0;
-		for (uint64_t u = (uint64_t)m; u; u /= 10)
-			tmp[n++] = (char)('0' + u % 10);
-		*exp10 = n - 1 - k;
-		for (int i = 0; i < n; i++)
-			digits[i] = tmp[n - 1 - i];
-		while (n > 1 && digits[n - 1] == '0')
-			n--;
-		return n;
-	}
-	return 0;
-}
-
-/* The fewest significant digits that read back as V, without a dot, and the exponent of the first: v = d.ddd * 10^*exp10. */
+/* The fewest significant digits that read back as V > 0, without a dot, and the exponent of the first: v = d.ddd * 10^*exp10. */
 static int shortest(double v, char digits[24], int *exp10)
 {
-	char tmp[40];
-	if (v >= SHORT_DECIMAL_MIN && v < 1e15) {
-		int n = short_decimal(v, digits, exp10);
-		if (n)
-			return n;
+	uint64_t d = text_shortest_decimal(v, exp10);
+	while (d % 10 == 0) {
+		d /= 10;
+		++*exp10;
 	}
-	/* Any decimal of at most 15 digits survives the way to a normal double and back, so if 15 digits read back, the
-	 * shortest form is those without trailing zeros. Subnormals have fewer: try from one digit. */
-	int from = fabs(v) < 2.3e-308 ? 1 : v >= SHORT_DECIMAL_MIN && v < 1e15 ? 16 : 15;
-	for (int prec = from; prec <= 17; prec++) {
-		snprintf(tmp, sizeof(tmp), "%.*e", prec - 1, v);
-		if (prec == 17 || strtod(tmp, NULL) == v)
-			break;
-	}
-	int n = 0;
-	char *p = tmp;
-	for (; *p && *p != 'e'; p++)
-		if (is_digit(*p))
-			digits[n++] = *p;
-	*exp10 = atoi(p + 1);
-	while (n > 1 && digits[n - 1] == '0')
-		n--;
+	char tmp[24], *p = tmp + sizeof(tmp);
+	for (; d; d /= 10)
+		*--p = (char)('0' + d % 10);
+	int n = (int)(tmp + sizeof(tmp) - p);
+	memcpy(digits, p, (size_t)n);
+	*exp10 += n - 1;
 	return n;
 }
 

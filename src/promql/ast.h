@@ -77,6 +77,7 @@ struct expr {
 			size_t n;
 			struct timing timing;
 			enum extended extended;
+			bool timed; /* when its samples were taken is asked for */
 			bool stats; /* only counts and sums of its histograms are wanted */
 		} vector;
 		struct {

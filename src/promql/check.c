@@ -378,6 +378,9 @@ static void mark_stats(struct expr *e, bool stats)
 		e->vector.stats = stats;
 	if (e->kind == EXPR_CALL) {
 		const char *name = e->call.fn->name;
+		struct expr *arg = e->call.n ? (struct expr *)expr_unwrap(e->call.args[0]) : NULL;
+		if (arg && arg->kind == EXPR_VECTOR && (!strcmp(name, "timestamp") || !strcmp(name, "start_timestamp")))
+			arg->vector.timed = true;
 		if (!strcmp(name, "histogram_count") || !strcmp(name, "histogram_sum") ||
 		    !strcmp(name, "histogram_avg"))
 			stats = true;

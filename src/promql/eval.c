@@ -58,7 +58,7 @@ struct vec eval_vector(struct eval *ev, const struct expr *e)
 	/* Default mode: a name that went may leave twins behind; with delayed removal the check is the
 	 * output's. */
 	if (!v.distinct && !ev->opt.delayed_name_removal && e->kind != EXPR_VECTOR && e->kind != EXPR_PAREN)
-		ev_check_unique(ev, &v);
+		ev_check_unique(ev, e, &v);
 	if (e->invariant && !ev->err && ev->step > 0 && ev->start < ev->end && e->kind != EXPR_PAREN) {
 		n->cached = (struct vec){.n = v.n, .cap = v.n};
 		n->cached.s = arena_alloc(&ev->arena, v.n * sizeof(*v.s));

@@ -36,8 +36,26 @@ struct range_series {
 	size_t n;
 	bool drop, histograms;
 	uint32_t first, last; /* where the step before found its samples */
-	const struct labels *bare; /* L without its name, once that has been asked for */
-	bool named;		   /* its name has been looked at for an annotation */
+	uint32_t rising_from, rising_to; /* no value between these two is below the one before it, see ev_is_rising */
+	const struct labels *result; /* under which a range function's results stand, once that is known */
+	bool result_drop;
+	bool named; /* its name has been looked at for an annotation */
+};
+
+/* What selectors and range functions give at the next few steps, worked out series by series: a series' samples are then read while they
+ * are in the processor's caches, and its windows follow one another. Floats only. */
+struct block {
+	double *v;	     /* series N at step K of the block: v[K * n_series + N]; the stale marker: nothing */
+	int64_t first;	     /* the time of the block's first step */
+	size_t steps, room;  /* how many there are; how many fit */
+	const double *scalars; /* of the function's scalar arguments: one for each argument and step */
+};
+
+/* The last window of a series with its values in order. */
+struct sorted_window {
+	const struct range_series *series;
+	size_t first, last, n, cap;
+	double *v;
 };
 
 /* What a range function gets of one series at one step. */
@@ -51,7 +69,10 @@ struct window {
 	enum extended extended;
 	const struct expr *arg; /* whom annotations are about */
 	const int64_t *st;	/* of the samples, or NULL */
-	bool *named;		/* of the series */
+	struct range_series *series;
+	size_t first;		  /* of the series' samples, the window's first */
+	const double *scalars;	  /* the values of the call's arguments; those that are no scalars are not set */
+	struct sorted_window *sorted; /* of the call, see window_sorted */
 };
 
 struct node {
@@ -61,11 +82,23 @@ struct node {
 	struct range_series *series;
 	size_t n;
 	struct vec cached; /* an invariant node's result */
-	const struct labels **grouped, **keys; /* an aggregation's: label sets of the step before, and their groups' */
-	size_t n_grouped;
-	double cached_scalar;
+	struct block block;
+	struct sorted_window sorted;
+	struct hints groups; /* an aggregation's: which group a label set belongs to */
+	const struct labels **group_labels;
+	size_t n_groups, cap_groups;
+	struct ptrmap group_map;
+	const struct labels **unique; /* the labels of the last result that was found to be without twins */
+	size_t n_unique, cap_unique;
 	void *extra; /* a function's own state, in ev->arena unless free_extra is set */
 	void (*free_extra)(void *extra);
+};
+
+/* A selection that more than one selector of the expression reads. */
+struct shared_set {
+	const struct expr *selector; /* of its matchers */
+	int64_t lo, hi;
+	const struct series_set *set;
 };
 
 struct annotations {
@@ -84,6 +117,9 @@ struct eval {
 	struct arena *tmp;  /* lives as long as the step */
 	struct pool pool;
 	struct node *nodes; /* by expr->id */
+	const struct expr *run; /* what is evaluated step by step at present: the query's expression, or a subquery's */
+	struct shared_set *shared; /* in ev->arena */
+	size_t n_shared, cap_shared;
 	struct annotations warnings, infos;
 	int err;
 	char *error;
@@ -98,7 +134,8 @@ struct output_series {
 	bool drop;
 	struct sample *s;
 	size_t n, cap;
-	struct output_series *next; /* same labels, other mark */
+	size_t index;
+	struct output_series *next; /* in its hash bucket */
 };
 
 struct output {
@@ -107,6 +144,7 @@ struct output {
 	size_t n, cap;
 	struct output_series **table;
 	size_t table_cap;
+	size_t at; /* the series that comes next if this step is like the one before */
 };
 
 /* Appends S to the series of (L, DROP); fails if that has a sample at the same time already. */
@@ -139,13 +177,15 @@ struct vec eval_call(struct eval *ev, const struct expr *e);
 double scalar_operator(enum token_type op, double a, double b);
 
 void vec_add(struct eval *ev, struct vec *v, struct vsample s);
+/* Room for N samples in V, which is empty. */
+void vec_reserve(struct eval *ev, struct vec *v, size_t n);
 /* A sample with V for the series of S: name dropped (or to be), time now. */
 struct vsample ev_derived(struct eval *ev, const struct vsample *s, double v);
 /* L without the name (and __type__ and __unit__), at once or, with delayed removal, *DROP instead. */
 const struct labels *ev_drop_name(struct eval *ev, const struct labels *l, bool *drop);
 const struct labels *ev_without_name(struct eval *ev, const struct labels *l);
-/* Fails if two samples have the same labels; WHERE names no one: the message is Prometheus'. */
-void ev_check_unique(struct eval *ev, const struct vec *v);
+/* Fails if two samples of V, the result of E, have the same labels. */
+void ev_check_unique(struct eval *ev, const struct expr *e, const struct vec *v);
 /* L with only (KEEP) or without the labels of NAMES (and then without __name__); remembered under OP, unique
  * per list. */
 const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l,
@@ -153,16 +193,27 @@ const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labe
 
 /* Selects, once, what selector or subquery E reads in this evaluation. */
 struct node *ev_load(struct eval *ev, const struct expr *e);
+/* The time that an @ fixes, else NOW. */
+int64_t ev_fixed_time(const struct eval *ev, const struct timing *t, int64_t now);
 /* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is
  * empty. */
 bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w);
+/* A call of a range function at the current step. */
+struct vec eval_range_function(struct eval *ev, const struct expr *e);
+/* Is no value of the window below the one before it? Windows of one series come in ascending order. */
+bool ev_is_rising(const struct window *w);
+/* The window's values in order, NaN first, in an array of the call's; W has no histograms. */
+const double *window_sorted(struct eval *ev, const struct window *w);
 
 /* Prometheus' compensated sum: *C collects what *SUM loses. */
 void kahan_add(double x, double *sum, double *c);
 /* Linear interpolation in the sorted values; handles q outside [0, 1]. */
 double quantile_of(double q, double *v, size_t n);
+/* The same of values that are in order already. */
+double quantile_of_sorted(double q, const double *v, size_t n);
 /* NaN sorts first. */
 int compare_values(const void *a, const void *b);
+void sort_values(double *v, size_t n);
 /* Appends DST labels; the pooled result of a builder. */
 const struct labels *ev_intern(struct eval *ev, struct labels *l);
 

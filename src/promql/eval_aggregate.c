@@ -30,7 +30,7 @@ int compare_values(const void *a, const void *b)
 }
 
 /* Windows are short, and those of counters in order: insertion wins. */
-static void sort_values(double *v, size_t n)
+void sort_values(double *v, size_t n)
 {
 	if (n > 128) {
 		qsort(v, n, sizeof(*v), compare_values);
@@ -45,7 +45,7 @@ static void sort_values(double *v, size_t n)
 	}
 }
 
-double quantile_of(double q, double *v, size_t n)
+double quantile_of_sorted(double q, const double *v, size_t n)
 {
 	if (!n || isnan(q))
 		return NAN;
@@ -53,11 +53,17 @@ double quantile_of(double q, double *v, size_t n)
 		return -INFINITY;
 	if (q > 1)
 		return INFINITY;
-	sort_values(v, n);
 	double rank = q * ((double)n - 1);
 	double lower = fmax(0, floor(rank)), upper = fmin((double)n - 1, lower + 1);
 	double weight = rank - floor(rank);
 	return v[(size_t)lower] * (1 - weight) + v[(size_t)upper] * weight;
+}
+
+double quantile_of(double q, double *v, size_t n)
+{
+	if (q >= 0 && q <= 1)
+		sort_values(v, n);
+	return quantile_of_sorted(q, v, n);
 }
 
 struct group {
@@ -190,24 +196,26 @@ static const struct labels *group_key(struct eval *ev, const struct expr *e, con
 	return ev_project(ev, (uintptr_t)&e->aggregate, l, &e->aggregate.by, !e->aggregate.without);
 }
 
-/* The same for sample I of N, which at the step before mostly was of the same series. */
-static const struct labels *group_key_at(struct eval *ev, const struct expr *e, const struct labels *l, size_t i, size_t n)
+/* The number of L's group, the same at every step. */
+static uint32_t group_number(struct eval *ev, const struct expr *e, const struct labels *l)
 {
-	struct node *node = &ev->nodes[e->id];
-	if (!e->aggregate.without && !e->aggregate.by.n)
-		return ev->pool.empty;
-	if (node->n_grouped < n && ev->step > 0) {
-		node->grouped = arena_calloc(&ev->arena, n, sizeof(*node->grouped));
-		node->keys = arena_calloc(&ev->arena, n, sizeof(*node->keys));
-		node->n_grouped = n;
+	struct node *n = &ev->nodes[e->id];
+	uint32_t id;
+	if (hints_find(&n->groups, l, &id))
+		return id;
+	bool is_new;
+	const struct labels *key = group_key(ev, e, l);
+	if (!n->group_map.cap)
+		ptrmap_init(&n->group_map, &ev->arena, 8);
+	uint32_t *slot = ptrmap_slot(&n->group_map, key, &is_new);
+	if (is_new) {
+		arena_grow(&ev->arena, n->group_labels, n->n_groups, n->cap_groups);
+		*slot = (uint32_t)n->n_groups;
+		n->group_labels[n->n_groups++] = key;
 	}
-	if (i >= node->n_grouped)
-		return group_key(ev, e, l);
-	if (node->grouped[i] != l) {
-		node->grouped[i] = l;
-		node->keys[i] = group_key(ev, e, l);
-	}
-	return node->keys[i];
+	id = *slot;
+	hints_set(&n->groups, &ev->arena, l, id);
+	return id;
 }
 
 static void add_member(struct eval *ev, struct group *g, size_t i)
@@ -216,19 +224,38 @@ static void add_member(struct eval *ev, struct group *g, size_t i)
 	g->members[g->n_members++] = i;
 }
 
+/* The group of L in a list of those of this step, which are in the order of their numbers: GS->v has room for all that are known. */
+static struct group *group_now(struct eval *ev, const struct expr *e, struct groups *gs, const struct labels *l)
+{
+	const struct node *n = &ev->nodes[e->id];
+	uint32_t id = group_number(ev, e, l);
+	if (id >= gs->cap) {
+		struct group *v = gs->v;
+		gs->cap = n->cap_groups;
+		gs->v = arena_alloc(ev->tmp, gs->cap * sizeof(*gs->v));
+		if (gs->n)
+			memcpy(gs->v, v, gs->n * sizeof(*v));
+	}
+	for (; gs->n <= id; gs->n++)
+		gs->v[gs->n] = (struct group){0};
+	struct group *g = &gs->v[id];
+	g->l = n->group_labels[id]; /* NULL until now: no member at this step */
+	return g;
+}
+
 static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double q)
 {
 	enum token_type op = e->aggregate.op;
 	struct vec in = eval_vector(ev, e->aggregate.expr), out = {0};
 	struct groups gs = {0};
-	ptrmap_init(&gs.map, ev->tmp, in.n + 1);
+	hints_rewind(&ev->nodes[e->id].groups);
 	for (size_t i = 0; i < in.n && !ev->err; i++) {
 		const struct vsample *s = &in.s[i];
 		if (s->h && is_float_only(op)) {
 			ev_info(ev, e->aggregate.expr, "ignored histogram in %s aggregation", token_word(op));
 			continue;
 		}
-		struct group *g = group_of(ev, &gs, group_key_at(ev, e, s->l, i, in.n));
+		struct group *g = group_now(ev, e, &gs, s->l);
 		g->drop = g->drop || s->drop;
 		if (op == TOKEN_COUNT || op == TOKEN_GROUP)
 			g->n++;
@@ -239,10 +266,13 @@ static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double 
 		if (op == TOKEN_QUANTILE)
 			add_member(ev, g, i);
 	}
+	vec_reserve(ev, &out, gs.n);
 	double *scratch = arena_alloc(ev->tmp, (in.n + 1) * sizeof(*scratch));
 	for (size_t i = 0; i < gs.n; i++) {
 		struct group *g = &gs.v[i];
 		struct vsample r = {.l = g->l, .drop = g->drop, .t = ev->t};
+		if (!g->l)
+			continue;
 		if (g->hist.n && g->has_float) {
 			ev_warn(ev, e->aggregate.expr,
 				"encountered a mix of histograms and floats for aggregation");

@@ -10,6 +10,11 @@
 
 static struct output_series *output_find(struct output *o, const struct labels *l, bool drop)
 {
+	for (size_t i = o->at; i < o->n && i < o->at + 4; i++)
+		if (o->v[i]->l == l && o->v[i]->drop == drop) {
+			o->at = i + 1;
+			return o->v[i];
+		}
 	if (o->n * 2 >= o->table_cap) {
 		o->table_cap = o->table_cap ? o->table_cap * 2 : 64;
 		o->table = arena_calloc(o->a, o->table_cap, sizeof(*o->table));
@@ -21,15 +26,19 @@ static struct output_series *output_find(struct output *o, const struct labels *
 	}
 	struct output_series **slot = &o->table[l->hash & (o->table_cap - 1)];
 	for (struct output_series *s = *slot; s; s = s->next)
-		if (s->l == l && s->drop == drop)
+		if (s->l == l && s->drop == drop) {
+			o->at = s->index + 1;
 			return s;
+		}
 	struct output_series *s = arena_calloc(o->a, 1, sizeof(*s));
 	s->l = l;
 	s->drop = drop;
 	s->next = *slot;
 	*slot = s;
 	arena_grow(o->a, o->v, o->n, o->cap);
+	s->index = o->n;
 	o->v[o->n++] = s;
+	o->at = o->n;
 	return s;
 }
 
@@ -50,7 +59,9 @@ void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bo
 
 void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool final)
 {
+	ev->run = e;
 	for (ev->t = ev->start; ev->t <= ev->end && ev_alive(ev); ev->t += ev->step) {
+		o->at = 0;
 		if (e->type == PROMQL_SCALAR) {
 			ev_output_add(ev, o, ev->pool.empty, false,
 				      (struct sample){.t = ev->t, .v = eval_scalar(ev, e)});
@@ -69,7 +80,7 @@ void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool 
 	}
 }
 
-static int64_t fixed_time(const struct eval *ev, const struct timing *t, int64_t now)
+int64_t ev_fixed_time(const struct eval *ev, const struct timing *t, int64_t now)
 {
 	switch (t->at) {
 	case AT_TIME:
@@ -114,28 +125,91 @@ static void find_resets(struct eval *ev, struct range_series *r)
 	r->s = s;
 }
 
-static void load_selector(struct eval *ev, const struct expr *sel, struct node *n, bool ranged)
+static bool same_matchers(const struct expr *a, const struct expr *b)
 {
-	int64_t lo = fixed_time(ev, &sel->vector.timing, ev->start) - n->offset;
-	int64_t hi = fixed_time(ev, &sel->vector.timing, ev->end) - n->offset;
-	lo -= ranged ? n->range : ev->opt.lookback_ms;
-	if (ranged && sel->vector.extended != EXTENDED_NONE)
-		lo -= ev->opt.lookback_ms;
+	if (a->vector.n != b->vector.n)
+		return false;
+	for (size_t i = 0; i < a->vector.n; i++) {
+		const struct matcher *x = &a->vector.matchers[i], *y = &b->vector.matchers[i];
+		if (x->type != y->type || !sv_eq(x->name, y->name) || !sv_eq(x->value, y->value))
+			return false;
+	}
+	return true;
+}
+
+/* The times SEL reads: samples with *LO < t <= *HI. False if they cannot be told. */
+static bool selector_bounds(struct eval *ev, const struct expr *sel, const struct duration *range, int64_t *lo, int64_t *hi)
+{
+	int64_t query_range = ev->query_end - ev->query_start, offset, ms = ev->opt.lookback_ms;
+	if (!duration_resolve(&sel->vector.timing.offset, ev->query_step, query_range, &offset) ||
+	    (range && !duration_resolve(range, ev->query_step, query_range, &ms)))
+		return false;
+	*lo = ev_fixed_time(ev, &sel->vector.timing, ev->start) - offset - ms;
+	*hi = ev_fixed_time(ev, &sel->vector.timing, ev->end) - offset;
+	if (range && sel->vector.extended != EXTENDED_NONE)
+		*lo -= ev->opt.lookback_ms;
 	if (sel->vector.extended == EXTENDED_SMOOTHED)
-		hi += ev->opt.lookback_ms;
+		*hi += ev->opt.lookback_ms;
+	return true;
+}
+
+/* Widens *LO and *HI by what equal selectors in E read, where that overlaps: one selection is then enough for all. Subqueries are
+ * another run, with other times. */
+static void widen(struct eval *ev, const struct expr *e, const struct duration *range, const struct expr *sel, int64_t *lo, int64_t *hi)
+{
+	int64_t a, b;
+	if (e->kind == EXPR_VECTOR && e != sel && same_matchers(e, sel) && selector_bounds(ev, e, range, &a, &b) && a < *hi && b > *lo) {
+		*lo = a < *lo ? a : *lo;
+		*hi = b > *hi ? b : *hi;
+	}
+	for (size_t i = 0; e->kind != EXPR_SUBQUERY && expr_child(e, i); i++)
+		widen(ev, expr_child(e, i), e->kind == EXPR_MATRIX ? &e->matrix.range : NULL, sel, lo, hi);
+}
+
+/* The series that SEL reads, selected here or already for an equal selector; NULL on failure. */
+static const struct series_set *select_series(struct eval *ev, const struct expr *sel, struct node *n, int64_t lo, int64_t hi)
+{
+	for (size_t i = 0; i < ev->n_shared; i++) {
+		const struct shared_set *s = &ev->shared[i];
+		if (s->lo <= lo && s->hi >= hi && same_matchers(s->selector, sel))
+			return s->set;
+	}
+	int64_t wide_lo = lo, wide_hi = hi;
+	if (ev->run)
+		widen(ev, ev->run, NULL, sel, &wide_lo, &wide_hi);
 	/* Left-open: a sample exactly LO ago is outside. */
-	int rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set,
-				 &ev->error);
+	int rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, wide_lo + 1, wide_hi, &n->set, &ev->error);
+	if (rc == -E2BIG && (wide_lo < lo || wide_hi > hi)) {
+		free(ev->error);
+		ev->error = NULL;
+		wide_lo = lo;
+		wide_hi = hi;
+		rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set, &ev->error);
+	}
 	if (rc) {
 		ev->err = rc;
 		if (!ev->error)
 			ev->error = xstrdup("reading samples failed");
-		return;
+		return NULL;
 	}
 	n->has_set = true;
-	n->series = arena_calloc(&ev->arena, n->set.n + 1, sizeof(*n->series));
-	for (size_t i = 0; i < n->set.n; i++) {
-		const struct series *s = &n->set.series[i];
+	arena_grow(&ev->arena, ev->shared, ev->n_shared, ev->cap_shared);
+	ev->shared[ev->n_shared++] = (struct shared_set){sel, wide_lo, wide_hi, &n->set};
+	return &n->set;
+}
+
+static void load_selector(struct eval *ev, const struct expr *sel, struct node *n, const struct duration *range)
+{
+	int64_t lo, hi;
+	bool ranged = range;
+	if (!selector_bounds(ev, sel, range, &lo, &hi))
+		return; /* cannot be: resolved before */
+	const struct series_set *set = select_series(ev, sel, n, lo, hi);
+	if (!set)
+		return;
+	n->series = arena_calloc(&ev->arena, set->n + 1, sizeof(*n->series));
+	for (size_t i = 0; i < set->n; i++) {
+		const struct series *s = &set->series[i];
 		struct range_series *r = &n->series[n->n];
 		size_t stale = 0;
 		for (size_t k = 0; k < s->n; k++) {
@@ -176,8 +250,8 @@ static int64_t first_step_after(int64_t t, int64_t step)
 
 static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 {
-	int64_t lo = fixed_time(ev, &e->subquery.timing, ev->start) - n->offset - n->range;
-	int64_t hi = fixed_time(ev, &e->subquery.timing, ev->end) - n->offset;
+	int64_t lo = ev_fixed_time(ev, &e->subquery.timing, ev->start) - n->offset - n->range;
+	int64_t hi = ev_fixed_time(ev, &e->subquery.timing, ev->end) - n->offset;
 	struct eval saved = *ev;
 	struct arena tmp = {0};
 	struct output o = {.a = &ev->arena};
@@ -198,6 +272,7 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	ev->t = saved.t;
 	ev->tmp = saved.tmp;
 	ev->in_subquery = saved.in_subquery;
+	ev->run = saved.run;
 	ev->samples = before;
 	n->series = arena_calloc(&ev->arena, o.n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < o.n && !ev->err; i++) {
@@ -236,115 +311,6 @@ struct node *ev_load(struct eval *ev, const struct expr *e)
 	if (!resolve(ev, &sel->vector.timing.offset, &n->offset, false) ||
 	    (e->kind == EXPR_MATRIX && !resolve(ev, &e->matrix.range, &n->range, true)))
 		return n;
-	load_selector(ev, sel, n, e->kind == EXPR_MATRIX);
+	load_selector(ev, sel, n, e->kind == EXPR_MATRIX ? &e->matrix.range : NULL);
 	return n;
-}
-
-/* How many samples have t <= T. *HINT is what it was at the step before: steps go forward, a few samples at a time. */
-static size_t count_until(const struct range_series *s, int64_t t, uint32_t *hint)
-{
-	size_t lo = 0, hi = s->n, at = *hint;
-	if (at <= hi && (!at || s->s[at - 1].t <= t)) {
-		for (size_t limit = at + 8 < hi ? at + 8 : hi; at < limit && s->s[at].t <= t;)
-			at++;
-		if (at == hi || s->s[at].t > t) {
-			*hint = (uint32_t)at;
-			return at;
-		}
-		lo = at;
-	}
-	if (hi && s->s[hi - 1].t <= t)
-		lo = hi;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (s->s[mid].t <= t)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	*hint = (uint32_t)lo;
-	return lo;
-}
-
-bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w)
-{
-	const struct timing *t =
-	    e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
-	*w = (struct window){.l = s->l, .arg = e, .range = n->range, .named = &s->named};
-	w->to = fixed_time(ev, t, ev->t) - n->offset;
-	w->from = w->to - n->range;
-	int64_t lo = w->from, hi = w->to;
-	if (e->kind == EXPR_MATRIX) {
-		w->extended = e->matrix.vector->vector.extended;
-		if (w->extended != EXTENDED_NONE)
-			lo -= ev->opt.lookback_ms;
-		if (w->extended == EXTENDED_SMOOTHED)
-			hi += ev->opt.lookback_ms;
-	}
-	size_t first = count_until(s, lo, &s->first), last = count_until(s, hi, &s->last);
-	if (first >= last)
-		return false;
-	w->s = s->s + first;
-	w->n = last - first;
-	w->st = s->st ? s->st + first : NULL;
-	for (size_t i = 0; s->histograms && i < w->n; i++)
-		w->n_histograms += w->s[i].h != NULL;
-	return true;
-}
-
-/* A smoothed instant selector: the straight line between the samples around T; after the last one, its value.
- */
-static bool smoothed_at(struct eval *ev, const struct expr *e, struct range_series *s, int64_t t,
-			struct vsample *out)
-{
-	size_t k = count_until(s, t, &s->last);
-	if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms)
-		return false;
-	const struct sample *a = &s->s[k - 1], *b = a + 1;
-	out->v = a->v;
-	out->h = a->h;
-	out->t = a->t;
-	if (a->t == t || k == s->n || b->t > t + ev->opt.lookback_ms)
-		return true;
-	if (!a->h != !b->h) {
-		struct sv name = ev_name(s->l);
-		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name \"%.*s\"",
-			SV_ARG(name));
-		return false;
-	}
-	if (a->h) {
-		out->h = histogram_between(ev, a, b, t, false, false);
-		return out->h;
-	}
-	out->v = a->v + (b->v - a->v) * ((double)(t - a->t) / (double)(b->t - a->t));
-	return true;
-}
-
-struct vec eval_selector(struct eval *ev, const struct expr *e)
-{
-	struct vec v = {0};
-	const struct node *n = ev_load(ev, e);
-	int64_t t = fixed_time(ev, &e->vector.timing, ev->t) - n->offset;
-	for (size_t i = 0; i < n->n && !ev->err; i++) {
-		struct range_series *s = &n->series[i];
-		struct vsample out = {.l = s->l};
-		if (e->vector.extended == EXTENDED_SMOOTHED) {
-			if (smoothed_at(ev, e, s, t, &out))
-				vec_add(ev, &v, out);
-			continue;
-		}
-		size_t k = count_until(s, t, &s->last);
-		if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms ||
-		    (!s->s[k - 1].h && sample_is_stale(&s->s[k - 1].v)))
-			continue;
-		const struct sample *p = &s->s[k - 1];
-		out.v = p->v;
-		out.h = p->h;
-		out.t = p->t;
-		out.st = s->st ? s->st[k - 1] : 0;
-		vec_add(ev, &v, out);
-	}
-	if (ev_charge(ev, (int64_t)v.n))
-		ev_charge(ev, -(int64_t)v.n);
-	return v;
 }

@@ -87,9 +87,20 @@ void vec_add(struct eval *ev, struct vec *v, struct vsample s)
 	v->s[v->n++] = s;
 }
 
+void vec_reserve(struct eval *ev, struct vec *v, size_t n)
+{
+	*v = (struct vec){.s = arena_alloc(ev->tmp, n * sizeof(*v->s)), .cap = n};
+}
+
 const struct labels *ev_intern(struct eval *ev, struct labels *l)
 {
 	return pool_intern(&ev->pool, l);
+}
+
+static bool goes_with_name(struct sv label)
+{
+	return label.n > 4 && label.p[0] == '_' &&
+	       (sv_eqs(label, LABEL_NAME) || sv_eqs(label, "__type__") || sv_eqs(label, "__unit__"));
 }
 
 const struct labels *ev_without_name(struct eval *ev, const struct labels *l)
@@ -98,13 +109,12 @@ const struct labels *ev_without_name(struct eval *ev, const struct labels *l)
 	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
 	if (r)
 		return r;
-	struct labels_builder b;
-	labels_builder_init(&b, l);
-	labels_builder_del(&b, SV(LABEL_NAME));
-	labels_builder_del(&b, SV("__type__"));
-	labels_builder_del(&b, SV("__unit__"));
-	r = ev_intern(ev, labels_builder_build(&b));
-	labels_builder_free(&b);
+	struct label few[32], *v = l->n <= 32 ? few : arena_alloc(ev->tmp, l->n * sizeof(*v));
+	size_t n = 0;
+	for (uint32_t i = 0; i < l->n; i++)
+		if (!goes_with_name(l->l[i].name))
+			v[n++] = l->l[i];
+	r = n < l->n ? pool_intern_pairs(&ev->pool, v, n) : l;
 	pool_remember(&ev->pool, op, l, NULL, r);
 	return r;
 }
@@ -126,9 +136,21 @@ struct vsample ev_derived(struct eval *ev, const struct vsample *s, double v)
 	return r;
 }
 
-void ev_check_unique(struct eval *ev, const struct vec *v)
+/* In the steps of a range the same labels mostly come again. */
+static bool known_unique(struct node *n, const struct vec *v)
 {
-	if (v->n < 2 || ev->err)
+	if (n->n_unique < v->n)
+		return false;
+	for (size_t i = 0; i < v->n; i++)
+		if (n->unique[i] != v->s[i].l)
+			return false;
+	return true;
+}
+
+void ev_check_unique(struct eval *ev, const struct expr *e, const struct vec *v)
+{
+	struct node *n = &ev->nodes[e->id];
+	if (v->n < 2 || ev->err || known_unique(n, v))
 		return;
 	struct ptrmap seen;
 	bool is_new;
@@ -140,6 +162,15 @@ void ev_check_unique(struct eval *ev, const struct vec *v)
 			return;
 		}
 	}
+	if (ev->step <= 0 || ev->start >= ev->end)
+		return;
+	if (n->cap_unique < v->n) {
+		n->cap_unique = v->n;
+		n->unique = arena_alloc(&ev->arena, v->n * sizeof(*n->unique));
+	}
+	n->n_unique = v->n;
+	for (size_t i = 0; i < v->n; i++)
+		n->unique[i] = v->s[i].l;
 }
 
 const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l,
@@ -148,7 +179,7 @@ const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labe
 	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
 	if (r)
 		return r;
-	struct label *v = arena_alloc(ev->tmp, (l->n + 1) * sizeof(*v));
+	struct label few[32], *v = l->n <= 32 ? few : arena_alloc(ev->tmp, l->n * sizeof(*v));
 	size_t n = 0;
 	for (uint32_t i = 0; i < l->n; i++) {
 		bool listed = false;
@@ -157,7 +188,7 @@ const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labe
 		if (keep ? listed : !listed && !sv_eqs(l->l[i].name, LABEL_NAME))
 			v[n++] = l->l[i];
 	}
-	r = ev_intern(ev, labels_new(v, n));
+	r = pool_intern_pairs(&ev->pool, v, n);
 	pool_remember(&ev->pool, op, l, NULL, r);
 	return r;
 }

@@ -79,7 +79,7 @@ VECTOR_FN(fn_label_replace)
 			   (sv_eqs(dst, LABEL_NAME) && regex_match(re, labels_get(v.s[i].l, src)) == 1);
 		vec_add(ev, &out, set ? relabelled(v.s[i], r, dst) : v.s[i]);
 	}
-	ev_check_unique(ev, &out);
+	ev_check_unique(ev, call, &out);
 	return out;
 }
 
@@ -113,6 +113,6 @@ VECTOR_FN(fn_label_join)
 		}
 		vec_add(ev, &out, relabelled(v.s[i], r, dst));
 	}
-	ev_check_unique(ev, &out);
+	ev_check_unique(ev, call, &out);
 	return out;
 }

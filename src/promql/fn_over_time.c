@@ -206,8 +206,8 @@ static double *copy_values(struct eval *ev, const struct window *w, size_t *n)
 RANGE_FN(fn_quantile_over_time)
 {
 	size_t n;
-	double q = eval_scalar(ev, call->call.args[0]), *v = copy_values(ev, w, &n);
-	if (!n)
+	double q = w->scalars[0], *v = w->n_histograms ? copy_values(ev, w, &n) : NULL;
+	if (v && !n)
 		return false;
 	if (isnan(q) || q < 0 || q > 1) {
 		struct buf t = BUF_INIT;
@@ -216,7 +216,7 @@ RANGE_FN(fn_quantile_over_time)
 			buf_str(&t));
 		buf_free(&t);
 	}
-	out->v = quantile_of(q, v, n);
+	out->v = v ? quantile_of(q, v, n) : quantile_of_sorted(q, window_sorted(ev, w), w->n);
 	return true;
 }
 

@@ -14,9 +14,9 @@ static bool ends_with(struct sv s, const char *suffix)
 
 static void check_counter_name(struct eval *ev, const struct window *w)
 {
-	if (w->n == w->n_histograms || *w->named)
+	if (w->n == w->n_histograms || w->series->named)
 		return;
-	*w->named = true;
+	w->series->named = true;
 	struct sv name = ev_name(w->l);
 	if (!name.n || ends_with(name, "_total") || ends_with(name, "_sum") ||
 	    ends_with(name, "_count") || ends_with(name, "_bucket"))
@@ -162,11 +162,11 @@ static bool extrapolated(struct eval *ev, const struct window *given, struct vsa
 		return false;
 	const struct sample *s = w.s;
 	double r = s[w.n - 1].v - s->v + (begins ? s->v : 0);
-	if (counter && !w.st) {
+	if (counter && !w.st && !ev_is_rising(&w)) {
 		for (size_t i = 1; i < w.n; i++)
 			if (s[i].v < s[i - 1].v)
 				r += s[i - 1].v;
-	} else if (counter) {
+	} else if (counter && w.st) {
 		for (size_t i = 1; i < w.n; i++)
 			if (s[i].v < s[i - 1].v || window_restarted(ev, &w, i))
 				r += s[i - 1].v;
@@ -311,7 +311,7 @@ RANGE_FN(fn_deriv)
 RANGE_FN(fn_predict_linear)
 {
 	size_t n;
-	double slope, intercept, ahead = eval_scalar(ev, call->call.args[1]);
+	double slope, intercept, ahead = w->scalars[1];
 	const struct sample *s = window_floats(ev, w, &n);
 	if (n < 2)
 		return false;
@@ -322,7 +322,7 @@ RANGE_FN(fn_predict_linear)
 
 RANGE_FN(fn_double_exponential_smoothing)
 {
-	double sf = eval_scalar(ev, call->call.args[1]), tf = eval_scalar(ev, call->call.args[2]);
+	double sf = w->scalars[1], tf = w->scalars[2];
 	if (!(sf > 0 && sf < 1)) {
 		ev_fail(ev, -EINVAL, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", sf);
 		return false;

@@ -136,51 +136,13 @@ static struct vec call_math(struct eval *ev, const struct expr *e)
 	return out;
 }
 
-static struct vec call_range(struct eval *ev, const struct expr *e)
-{
-	const struct function *f = e->call.fn;
-	const struct expr *arg = NULL;
-	struct vec out = {0};
-	for (size_t i = 0; i < e->call.n && !arg; i++)
-		if (e->call.args[i]->type == PROMQL_MATRIX)
-			arg = expr_unwrap(e->call.args[i]);
-	const struct node *n = ev_load(ev, arg);
-	/* Series of one name stay different without it. */
-	bool distinct = arg->kind == EXPR_MATRIX && arg->matrix.vector->vector.name.n;
-	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
-		struct window w;
-		if (!ev_window(ev, arg, n, &n->series[i], &w))
-			continue;
-		if (!ev_charge(ev, (int64_t)w.n))
-			break;
-		struct vsample s = {.l = w.l, .t = ev->t};
-		if (f->fn.range(ev, e, &w, &s)) {
-			bool drop = false;
-			struct range_series *r = &n->series[i];
-			if (!f->keeps_name && r->bare) {
-				s.l = r->bare;
-				distinct = distinct && r->l->n == r->bare->n + 1;
-			} else if (!f->keeps_name) {
-				s.l = ev_drop_name(ev, w.l, &drop);
-				r->bare = drop ? NULL : s.l;
-				distinct = distinct && r->l->n == s.l->n + 1;
-			}
-			s.drop = drop || n->series[i].drop;
-			vec_add(ev, &out, s);
-		}
-		ev_charge(ev, -(int64_t)w.n);
-	}
-	out.distinct = distinct;
-	return out;
-}
-
 struct vec eval_call(struct eval *ev, const struct expr *e)
 {
 	switch (e->call.fn->kind) {
 	case FUNCTION_MATH:
 		return call_math(ev, e);
 	case FUNCTION_RANGE:
-		return call_range(ev, e);
+		return eval_range_function(ev, e);
 	case FUNCTION_VECTOR:
 		return e->call.fn->fn.vector(ev, e);
 	case FUNCTION_SCALAR:

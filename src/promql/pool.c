@@ -29,17 +29,46 @@ static size_t find(const struct pool *p, const struct labels *l)
 	return i;
 }
 
+static void make_room(struct pool *p)
+{
+	if (p->n * 2 < p->cap)
+		return;
+	struct pool old = *p;
+	p->cap = old.cap ? old.cap * 2 : 64;
+	p->sets = xcalloc(p->cap, sizeof(*p->sets));
+	for (size_t k = 0; k < old.cap; k++)
+		if (old.sets[k]) { /* no two are equal */
+			size_t i = old.sets[k]->hash & (p->cap - 1);
+			while (p->sets[i])
+				i = (i + 1) & (p->cap - 1);
+			p->sets[i] = old.sets[k];
+		}
+	free(old.sets);
+}
+
+static bool holds_pairs(const struct labels *l, const struct label *pairs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!sv_eq(l->l[i].name, pairs[i].name) || !sv_eq(l->l[i].value, pairs[i].value))
+			return false;
+	return true;
+}
+
+const struct labels *pool_intern_pairs(struct pool *p, const struct label *pairs, size_t n)
+{
+	make_room(p);
+	uint64_t hash = labels_hash_pairs(pairs, n);
+	size_t i = hash & (p->cap - 1);
+	for (; p->sets[i]; i = (i + 1) & (p->cap - 1))
+		if (p->sets[i]->hash == hash && p->sets[i]->n == n && holds_pairs(p->sets[i], pairs, n))
+			return p->sets[i];
+	p->n++;
+	return p->sets[i] = labels_new_sorted(pairs, n);
+}
+
 const struct labels *pool_intern(struct pool *p, struct labels *owned)
 {
-	if (p->n * 2 >= p->cap) {
-		struct pool old = *p;
-		p->cap = old.cap ? old.cap * 2 : 64;
-		p->sets = xcalloc(p->cap, sizeof(*p->sets));
-		for (size_t i = 0; i < old.cap; i++)
-			if (old.sets[i])
-				p->sets[find(p, old.sets[i])] = old.sets[i];
-		free(old.sets);
-	}
+	make_room(p);
 	size_t i = find(p, owned);
 	if (p->sets[i]) {
 		labels_unref(owned);
@@ -92,11 +121,11 @@ void pool_remember(struct pool *p, uintptr_t op, const struct labels *a, const s
 
 void ptrmap_init(struct ptrmap *m, struct arena *a, size_t n)
 {
-	m->cap = 8;
+	*m = (struct ptrmap){.cap = 8, .arena = a};
 	while (m->cap < n * 2)
 		m->cap *= 2;
 	m->keys = arena_calloc(a, m->cap, sizeof(*m->keys));
-	m->values = arena_calloc(a, m->cap, sizeof(*m->values));
+	m->values = arena_alloc(a, m->cap * sizeof(*m->values));
 }
 
 static size_t find_ptr(const struct ptrmap *m, const void *key)
@@ -109,8 +138,20 @@ static size_t find_ptr(const struct ptrmap *m, const void *key)
 
 uint32_t *ptrmap_slot(struct ptrmap *m, const void *key, bool *is_new)
 {
+	if (m->n * 2 >= m->cap) {
+		struct ptrmap old = *m;
+		ptrmap_init(m, old.arena, old.cap);
+		m->n = old.n;
+		for (size_t k = 0; k < old.cap; k++)
+			if (old.keys[k]) {
+				size_t i = find_ptr(m, old.keys[k]);
+				m->keys[i] = old.keys[k];
+				m->values[i] = old.values[k];
+			}
+	}
 	size_t i = find_ptr(m, key);
 	*is_new = !m->keys[i];
+	m->n += *is_new;
 	m->keys[i] = key;
 	return &m->values[i];
 }
@@ -119,4 +160,21 @@ uint32_t *ptrmap_find(const struct ptrmap *m, const void *key)
 {
 	size_t i = find_ptr(m, key);
 	return m->keys[i] ? &m->values[i] : NULL;
+}
+
+void hints_set(struct hints *h, struct arena *a, const struct labels *l, uint32_t id)
+{
+	if (h->at >= h->n) {
+		if (h->n == h->cap) {
+			size_t before = h->cap;
+			arena_grow(a, h->l, h->n, h->cap);
+			uint32_t *ids = arena_alloc(a, h->cap * sizeof(*ids));
+			if (before)
+				memcpy(ids, h->ids, before * sizeof(*ids));
+			h->ids = ids;
+		}
+		h->n++;
+	}
+	h->l[h->at] = l;
+	h->ids[h->at++] = id;
 }

@@ -113,7 +113,8 @@ static void value_from_vector(struct eval *ev, const struct expr *e, struct prom
 	for (size_t i = 0; i < r.n; i++)
 		if (r.s[i].drop)
 			r.s[i].l = ev_without_name(ev, r.s[i].l);
-	ev_check_unique(ev, &r);
+	ev->nodes[e->id].n_unique = 0; /* without the names that were to go they may not be */
+	ev_check_unique(ev, e, &r);
 	if (ev->err)
 		return;
 	struct promql_series *out = value_series(v, r.n);

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/sample.h"
+
 #define CHUNK_SAMPLES 120
 
 struct stored;
@@ -78,5 +80,7 @@ void chunk_iter_end(struct chunk_iter *it);
 struct histogram *chunk_iter_histogram(const struct chunk_iter *it, size_t *size);
 /* Moves to the next sample (it->t, it->v, every bit as it was appended); false past the last. */
 bool chunk_iter_next(struct chunk_iter *it);
+/* The samples of a chunk of floats with MINT <= t <= MAXT, every bit as it was appended: OUT has room for all of C->n. How many there are. */
+size_t chunk_decode(const struct chunk *c, int64_t mint, int64_t maxt, struct sample *out);
 
 #endif

@@ -38,6 +38,15 @@ static int each_match(struct store *s, const struct matcher *matchers, size_t n,
 	return 0;
 }
 
+/* What a set points to lies in blocks, the last one first in set.priv. */
+struct block {
+	struct block *before;
+	size_t size, used;
+	_Alignas(16) char bytes[];
+};
+
+#define BLOCK_SIZE (256u << 10)
+
 struct selection {
 	struct series_set *out;
 	size_t cap;
@@ -45,48 +54,78 @@ struct selection {
 	uint64_t samples, max;
 };
 
-/* Histograms of a set are blocks in a chain, behind a pointer to the one before; the last is set.priv. */
+/* At most N bytes; what is not needed of them is not taken: block->used is moved by whoever fills them. */
+static void *block_room(struct selection *sel, size_t n)
+{
+	struct block *b = sel->out->priv;
+	if (!b || b->size - b->used < n) {
+		size_t size = n > BLOCK_SIZE ? n : BLOCK_SIZE;
+		struct block *fresh = xmalloc(sizeof(*fresh) + size);
+		*fresh = (struct block){.before = b, .size = size};
+		sel->out->priv = b = fresh;
+	}
+	return b->bytes + b->used;
+}
+
+static void block_take(struct selection *sel, size_t n)
+{
+	struct block *b = sel->out->priv;
+	b->used += (n + 15) & ~(size_t)15;
+	if (b->used > b->size)
+		b->used = b->size;
+}
+
 static const struct histogram *own(struct selection *sel, const struct chunk_iter *it)
 {
 	size_t size;
 	_cleanup_free_ struct histogram *h = chunk_iter_histogram(it, &size);
-	void **block = xmalloc(sizeof(void *) + size);
-	struct histogram *moved = (struct histogram *)(block + 1);
+	struct histogram *moved = block_room(sel, size);
+	block_take(sel, size);
 	memcpy(moved, h, size);
 	moved->custom = (double *)(moved + 1);
 	moved->pos = (struct histogram_bucket *)(moved->custom + moved->n_custom);
 	moved->neg = moved->pos + moved->n_pos;
-	block[0] = sel->out->priv;
-	sel->out->priv = block;
 	/* In the room of a sample: a large histogram costs as much as many floats. */
 	sel->samples += size / sizeof(struct sample);
 	return moved;
+}
+
+static size_t select_histograms(struct selection *sel, const struct chunk *c, struct sample *v)
+{
+	struct chunk_iter it;
+	size_t n = 0;
+	chunk_iter_init(&it, c);
+	while (sel->samples <= sel->max && chunk_iter_next(&it) && it.t <= sel->maxt)
+		if (it.t >= sel->mint)
+			v[n++] = (struct sample){.t = it.t, .h = own(sel, &it)};
+	chunk_iter_end(&it);
+	return n;
 }
 
 static int select_series(void *arg, struct stored *p)
 {
 	struct selection *sel = arg;
 	size_t room = 0, n = 0;
+	bool histograms = false;
 	for (const struct chunk *c = p->oldest; c; c = c->newer)
-		if (c->t_last >= sel->mint && c->t_first <= sel->maxt)
+		if (c->t_last >= sel->mint && c->t_first <= sel->maxt) {
 			room += c->n;
+			histograms = histograms || c->layout;
+		}
 	if (!room)
 		return 0;
-	struct sample *v = xreallocarray(NULL, room, sizeof(*v));
+	struct sample *v = block_room(sel, room * sizeof(*v));
+	if (histograms) /* whose own room comes behind that of all samples */
+		block_take(sel, room * sizeof(*v));
 	for (const struct chunk *c = p->oldest; c; c = c->newer) {
 		if (c->t_last < sel->mint || c->t_first > sel->maxt)
 			continue;
-		struct chunk_iter it;
-		chunk_iter_init(&it, c);
-		while (sel->samples <= sel->max && chunk_iter_next(&it) && it.t <= sel->maxt)
-			if (it.t >= sel->mint)
-				v[n++] = c->layout ? (struct sample){.t = it.t, .h = own(sel, &it)} : (struct sample){.t = it.t, .v = it.v};
-		chunk_iter_end(&it);
+		n += c->layout ? select_histograms(sel, c, v + n) : chunk_decode(c, sel->mint, sel->maxt, v + n);
 	}
-	if (!n) {
-		free(v);
+	if (!n)
 		return 0;
-	}
+	if (!histograms)
+		block_take(sel, n * sizeof(*v));
 	array_grow(sel->out->series, sel->out->n, sel->cap);
 	sel->out->series[sel->out->n++] = (struct series){.labels = labels_ref(p->labels), .samples = v, .n = n};
 	sel->samples += n;
@@ -95,14 +134,12 @@ static int select_series(void *arg, struct stored *p)
 
 static void release(struct series_set *set)
 {
-	for (size_t i = 0; i < set->n; i++) {
+	for (size_t i = 0; i < set->n; i++)
 		labels_unref(set->series[i].labels);
-		free(set->series[i].samples);
-	}
 	free(set->series);
-	for (void **block = set->priv, **before; block; block = before) {
-		before = block[0];
-		free(block);
+	for (struct block *b = set->priv, *before; b; b = before) {
+		before = b->before;
+		free(b);
 	}
 	*set = (struct series_set){0};
 }

@@ -6,6 +6,9 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "model/labels.h"
 #include "model/text.h"
@@ -40,6 +43,39 @@ static void test_float_text(void **state)
 	expect_float(3, 'e', "3e+00");
 	expect_float(5e-324, 'g', "5e-324");
 	expect_float(1.7976931348623157e308, 'g', "1.7976931348623157e+308");
+	/* Powers of two, where the double below is nearer than the one above. */
+	expect_float(0x1p122, 'g', "5.316911983139664e+36");
+	expect_float(0x1p-44, 'g', "5.684341886080802e-14");
+	expect_float(0x1p-1022, 'g', "2.2250738585072014e-308");
+	expect_float(9007199254740993.0, 'g', "9.007199254740992e+15");
+}
+
+/* Against the C library: no decimal with fewer digits reads back, and none with as many is nearer. */
+static void test_shortest_digits(void **state)
+{
+	uint64_t x = 88172645463325252u;
+	for (int i = 0; i < 200000; i++) {
+		double v;
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		uint64_t bits = x & ~(1ull << 63);
+		if (i & 1)
+			v = (double)(x % 1000000000) / (double)(1 + (x >> 40));
+		else
+			memcpy(&v, &bits, sizeof(v));
+		memcpy(&bits, &v, sizeof(bits));
+		if (!isfinite(v) || v == 0 || !(bits << 12)) /* a power of two may have a shorter one that is not the nearest */
+			continue;
+		char want[40], got[40];
+		_cleanup_buf_ struct buf b = BUF_INIT;
+		int digits = 1;
+		do
+			snprintf(want, sizeof(want), "%.*e", digits - 1, v);
+		while (strtod(want, NULL) != v && digits++ < 17);
+		text_float(v, 'e', &b);
+		snprintf(got, sizeof(got), "%s", buf_str(&b));
+		if (strcmp(got, want) != 0)
+			fail_msg("%a: %s, not %s", v, got, want);
+	}
 }
 
 static void test_parse_float(void **state)
@@ -101,7 +137,7 @@ static void test_labels(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_text), cmocka_unit_test(test_parse_float),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_text), cmocka_unit_test(test_shortest_digits), cmocka_unit_test(test_parse_float),
 					   cmocka_unit_test(test_durations), cmocka_unit_test(test_labels)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,18 @@ static void round_trip(const int64_t *t, const double *v, uint32_t n, double max
 	}
 	assert_false(chunk_iter_next(&it));
 	assert_false(chunk_iter_next(&it));
+	/* All at once, and parts that begin and end within. */
+	struct sample *got = xcalloc(n, sizeof(*got));
+	for (int part = 0; part < 3; part++) {
+		uint32_t from = part ? (uint32_t)(rnd() % n) : 0, to = part ? from + (uint32_t)(rnd() % (n - from)) : n - 1;
+		assert_int_equal(chunk_decode(c, t[from], t[to], got), to - from + 1);
+		for (uint32_t i = from; i <= to; i++)
+			if (got[i - from].t != t[i] || memcmp(&got[i - from].v, &v[i], sizeof(double)) != 0 || got[i - from].h)
+				fail_msg("decoded %u: %lld %.17g, not %lld %.17g", i, (long long)got[i - from].t, got[i - from].v, (long long)t[i], v[i]);
+	}
+	if (t[n - 1] < INT64_MAX)
+		assert_int_equal(chunk_decode(c, t[n - 1] + 1, INT64_MAX, got), 0);
+	free(got);
 	free(c);
 }
 
