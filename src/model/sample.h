@@ -39,8 +39,9 @@ static inline bool sample_is_stale(const double *v)
 
 struct series {
 	struct labels *labels; /* a reference */
-	struct sample *samples; /* ascending t */
-	size_t n;
+	struct sample *samples; /* ascending t; NULL if they are packed */
+	size_t n;		/* of packed ones the most there may be */
+	const void *packed;	/* for the source's unpack; NULL unless select_packed gave it */
 	int64_t *st; /* when each sample's counter began, ms, 0 if that is not known; NULL if it is known of none */
 };
 
@@ -71,6 +72,11 @@ bool matchers_match(const struct matcher *m, size_t n, const struct labels *ls);
 struct sample_source {
 	int (*select)(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out,
 		      char **error);
+	/* The same, but series may come packed, as the source keeps them: a tenth of the memory. NULL: the source has no such form. */
+	int (*select_packed)(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out,
+			     char **error);
+	/* Writes the samples of a packed series with mint <= t <= maxt to OUT, which has room for s->n; how many there are. All are floats. */
+	size_t (*unpack)(const struct series *s, int64_t mint, int64_t maxt, struct sample *out);
 	void *self;
 };
 

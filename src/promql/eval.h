@@ -34,6 +34,7 @@ struct range_series {
 	const struct sample *s; /* ascending; without stale markers if the selector has a range */
 	const int64_t *st;	/* as in struct series, or NULL */
 	size_t n;
+	const struct series *packed; /* not NULL: S is what ev_open read of it last */
 	bool drop, histograms;
 	uint32_t first, last; /* where the step before found its samples */
 	uint32_t rising_from, rising_to; /* no value between these two is below the one before it, see ev_is_rising */
@@ -77,6 +78,9 @@ struct window {
 
 struct node {
 	bool loaded, has_set, has_cached;
+	bool packed, ranged; /* some of its series are packed; stale markers are left out */
+	struct sample *opened; /* of the packed series that was opened last */
+	size_t cap_opened;
 	int64_t offset, range, step; /* ms, resolved for this query */
 	struct series_set set;
 	struct range_series *series;
@@ -193,6 +197,10 @@ const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labe
 
 /* Selects, once, what selector or subquery E reads in this evaluation. */
 struct node *ev_load(struct eval *ev, const struct expr *e);
+/* The same, but series may stay packed: each is to be opened before its samples are looked at. */
+struct node *ev_load_packed(struct eval *ev, const struct expr *e);
+/* Reads the samples of S with LO < t <= HI, until another series of N is opened. Nothing to do if S is not packed. */
+void ev_open(struct eval *ev, struct node *n, struct range_series *s, int64_t lo, int64_t hi);
 /* The time that an @ fixes, else NOW. */
 int64_t ev_fixed_time(const struct eval *ev, const struct timing *t, int64_t now);
 /* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is

@@ -178,13 +178,15 @@ static const struct series_set *select_series(struct eval *ev, const struct expr
 	if (ev->run)
 		widen(ev, ev->run, NULL, sel, &wide_lo, &wide_hi);
 	/* Left-open: a sample exactly LO ago is outside. */
-	int rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, wide_lo + 1, wide_hi, &n->set, &ev->error);
+	int (*select)(void *, const struct matcher *, size_t, int64_t, int64_t, struct series_set *, char **) =
+	    ev->src->select_packed ? ev->src->select_packed : ev->src->select;
+	int rc = select(ev->src->self, sel->vector.matchers, sel->vector.n, wide_lo + 1, wide_hi, &n->set, &ev->error);
 	if (rc == -E2BIG && (wide_lo < lo || wide_hi > hi)) {
 		free(ev->error);
 		ev->error = NULL;
 		wide_lo = lo;
 		wide_hi = hi;
-		rc = ev->src->select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set, &ev->error);
+		rc = select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set, &ev->error);
 	}
 	if (rc) {
 		ev->err = rc;
@@ -207,20 +209,25 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 	const struct series_set *set = select_series(ev, sel, n, lo, hi);
 	if (!set)
 		return;
+	n->ranged = ranged || sel->vector.extended != EXTENDED_NONE;
 	n->series = arena_calloc(&ev->arena, set->n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < set->n; i++) {
 		const struct series *s = &set->series[i];
 		struct range_series *r = &n->series[n->n];
+		*r = (struct range_series){.l = ev_intern(ev, labels_ref(s->labels)), .s = s->samples, .n = s->n};
+		if (s->packed) {
+			r->packed = s;
+			n->packed = true;
+			n->n++;
+			continue;
+		}
 		size_t stale = 0;
 		for (size_t k = 0; k < s->n; k++) {
 			stale += !s->samples[k].h && sample_is_stale(&s->samples[k].v);
 			r->histograms = r->histograms || s->samples[k].h;
 		}
-		r->l = ev_intern(ev, labels_ref(s->labels));
-		r->s = s->samples;
 		r->st = ev->opt.start_timestamps ? s->st : NULL;
-		r->n = s->n;
-		if (stale && (ranged || sel->vector.extended != EXTENDED_NONE)) {
+		if (stale && n->ranged) {
 			struct sample *kept = arena_alloc(&ev->arena, (s->n - stale + 1) * sizeof(*kept));
 			int64_t *st = arena_alloc(&ev->arena, (s->n - stale + 1) * sizeof(*st));
 			r->n = 0;
@@ -234,11 +241,54 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 		}
 		if (r->histograms && sel->vector.stats)
 			find_resets(ev, r);
-		if (r->n)
-			n->n++;
-		else
-			*r = (struct range_series){0};
+		n->n += r->n > 0;
 	}
+}
+
+/* Packed samples with LO < t <= HI, to OUT. */
+static size_t unpack(const struct eval *ev, const struct node *n, const struct range_series *r, int64_t lo, int64_t hi, struct sample *out)
+{
+	size_t all = ev->src->unpack(r->packed, lo + 1, hi, out), kept = 0;
+	if (!n->ranged)
+		return all;
+	while (kept < all && !sample_is_stale(&out[kept].v))
+		kept++;
+	for (size_t k = kept; k < all; k++)
+		if (!sample_is_stale(&out[k].v))
+			out[kept++] = out[k];
+	return kept;
+}
+
+void ev_open(struct eval *ev, struct node *n, struct range_series *s, int64_t lo, int64_t hi)
+{
+	if (!s->packed)
+		return;
+	if (n->cap_opened < s->packed->n) {
+		n->cap_opened = s->packed->n + s->packed->n / 2;
+		n->opened = arena_alloc(&ev->arena, n->cap_opened * sizeof(*n->opened));
+	}
+	s->s = n->opened;
+	s->n = unpack(ev, n, s, lo, hi, n->opened);
+	s->first = s->last = s->rising_from = s->rising_to = 0;
+}
+
+struct node *ev_load(struct eval *ev, const struct expr *e)
+{
+	struct node *n = ev_load_packed(ev, e);
+	if (!n->packed || ev->err)
+		return n;
+	n->packed = false;
+	for (size_t i = 0; i < n->n; i++) {
+		struct range_series *r = &n->series[i];
+		if (!r->packed)
+			continue;
+		struct sample *s = arena_alloc(&ev->arena, r->packed->n * sizeof(*s));
+		r->n = unpack(ev, n, r, INT64_MIN, INT64_MAX, s);
+		r->s = s;
+		r->packed = NULL;
+		r->first = r->last = r->rising_from = r->rising_to = 0;
+	}
+	return n;
 }
 
 /* First multiple of STEP after T, with C's truncating division as in Prometheus. */
@@ -292,7 +342,7 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	}
 }
 
-struct node *ev_load(struct eval *ev, const struct expr *e)
+struct node *ev_load_packed(struct eval *ev, const struct expr *e)
 {
 	struct node *n = &ev->nodes[e->id];
 	if (n->loaded || ev->err)

@@ -8,7 +8,7 @@
 #include "promql/eval.h"
 #include "promql/histogram_ops.h"
 
-#define BLOCK_VALUES 262144 /* of a block, about: 2 MB, what the caches of a core hold */
+#define BLOCK_VALUES 1048576 /* of a block, about: 8 MB */
 #define BLOCK_STEPS_MIN 16
 #define BLOCK_STEPS_MAX 256
 
@@ -141,8 +141,10 @@ static void fill_selector(struct eval *ev, const struct expr *e, struct node *n)
 {
 	struct block *b = &n->block;
 	double nothing = sample_stale_marker();
+	int64_t hi = b->first + (int64_t)(b->steps - 1) * ev->step - n->offset, lo = b->first - n->offset - ev->opt.lookback_ms;
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
 		struct range_series *s = &n->series[i];
+		ev_open(ev, n, s, lo, hi);
 		for (size_t k = 0; k < b->steps; k++) {
 			const struct sample *p = s->histograms ? NULL : newest_at(ev, s, b->first + (int64_t)k * ev->step - n->offset);
 			memcpy(&b->v[k * n->n + i], p ? &p->v : &nothing, sizeof(double));
@@ -153,11 +155,13 @@ static void fill_selector(struct eval *ev, const struct expr *e, struct node *n)
 struct vec eval_selector(struct eval *ev, const struct expr *e)
 {
 	struct vec v = {0};
-	struct node *n = ev_load(ev, e);
+	bool stepping = ev->step > 0 && !e->invariant, plain = e->vector.extended == EXTENDED_NONE;
+	/* Packed where each series is to be opened once. */
+	struct node *n = plain && !(stepping && e->vector.timed) ? ev_load_packed(ev, e) : ev_load(ev, e);
 	int64_t t = ev_fixed_time(ev, &e->vector.timing, ev->t) - n->offset;
 	const double *column = NULL;
 	bool fill;
-	if (!ev->err && e->vector.extended == EXTENDED_NONE && !e->vector.timed && find_block(ev, e, n, n->n, &fill)) {
+	if (!ev->err && plain && !e->vector.timed && find_block(ev, e, n, n->n, &fill)) {
 		if (fill)
 			fill_selector(ev, e, n);
 		column = block_column(ev, &n->block, n->n);
@@ -176,6 +180,7 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 				vec_add(ev, &v, out);
 			continue;
 		}
+		ev_open(ev, n, s, t - ev->opt.lookback_ms, t);
 		const struct sample *p = newest_at(ev, s, t);
 		if (!p)
 			continue;
@@ -202,6 +207,23 @@ static void find_result(struct eval *ev, const struct function *f, struct range_
 		s->result = ev_drop_name(ev, s->l, &drop);
 		s->result_drop = s->drop || drop;
 	}
+}
+
+/* What the windows of N = E at the steps from FIRST to LAST reach. */
+static void window_bounds(const struct eval *ev, const struct expr *e, const struct node *n, int64_t first, int64_t last, int64_t *lo, int64_t *hi)
+{
+	if (e->kind != EXPR_MATRIX) { /* never packed */
+		*lo = INT64_MIN;
+		*hi = INT64_MAX;
+		return;
+	}
+	const struct expr *sel = e->matrix.vector;
+	*lo = ev_fixed_time(ev, &sel->vector.timing, first) - n->offset - n->range;
+	*hi = ev_fixed_time(ev, &sel->vector.timing, last) - n->offset;
+	if (sel->vector.extended != EXTENDED_NONE)
+		*lo -= ev->opt.lookback_ms;
+	if (sel->vector.extended == EXTENDED_SMOOTHED)
+		*hi += ev->opt.lookback_ms;
 }
 
 /* The function of call E over series S at the current step; false: no sample. */
@@ -231,12 +253,16 @@ static void fill_range_function(struct eval *ev, const struct expr *e, const str
 	int64_t now = ev->t;
 	double nothing = sample_stale_marker();
 	double *scalars = arena_calloc(ev->tmp, b->steps * e->call.n, sizeof(*scalars));
+	int64_t lo, hi;
+	window_bounds(ev, arg, n, b->first, b->first + (int64_t)(b->steps - 1) * ev->step, &lo, &hi);
 	for (size_t k = 0; k < b->steps; k++) {
 		ev->t = b->first + (int64_t)k * ev->step;
 		eval_scalars(ev, e, scalars + k * e->call.n);
 	}
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
 		struct range_series *s = &n->series[i];
+		ev_open(ev, n, s, lo, hi);
+		ev->nodes[e->id].sorted.series = NULL;
 		for (size_t k = 0; k < b->steps; k++) {
 			struct vsample r = {0};
 			ev->t = b->first + (int64_t)k * ev->step;
@@ -256,12 +282,14 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 	for (size_t i = 0; i < e->call.n && !arg; i++)
 		if (e->call.args[i]->type == PROMQL_MATRIX)
 			arg = expr_unwrap(e->call.args[i]);
-	struct node *n = ev_load(ev, arg), *own = &ev->nodes[e->id];
+	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
 	const double *column = NULL;
 	double scalars[ARRAY_SIZE(f->args)];
 	bool fill, scalars_known = false;
+	int64_t lo, hi;
 	if (ev->err)
 		return out;
+	window_bounds(ev, arg, n, ev->t, ev->t, &lo, &hi);
 	if (find_block(ev, e, own, n->n, &fill)) {
 		if (fill)
 			fill_range_function(ev, e, arg, n);
@@ -281,6 +309,8 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 			if (!scalars_known)
 				eval_scalars(ev, e, scalars);
 			scalars_known = true;
+			ev_open(ev, n, s, lo, hi);
+			own->sorted.series = NULL;
 			if (!call_one(ev, e, arg, n, s, scalars, &r))
 				continue;
 		}

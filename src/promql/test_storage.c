@@ -293,5 +293,5 @@ static int select_series(void *self, const struct matcher *m, size_t n, int64_t 
 
 struct sample_source test_storage_source(struct test_storage *s)
 {
-	return (struct sample_source){select_series, s};
+	return (struct sample_source){.select = select_series, .self = s};
 }

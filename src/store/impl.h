@@ -72,6 +72,9 @@ struct stored *stored_get(struct store *s, const struct labels *labels);
 void store_expire(struct store *s, int64_t t);
 
 int store_select(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error);
+/* The members of a sample_source with these names. */
+int store_select_packed(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error);
+size_t store_unpack(const struct series *s, int64_t mint, int64_t maxt, struct sample *out);
 
 bool filter_wants_name(const struct store_filter *f, struct sv name);
 bool filter_wants(const struct store_filter *f, const struct labels *labels);

@@ -132,6 +132,52 @@ static int select_series(void *arg, struct stored *p)
 	return sel->samples > sel->max ? -E2BIG : 0;
 }
 
+/* How many samples of C are in the range, about: exact if they come at a steady pace. */
+static uint64_t count_about(const struct selection *sel, const struct chunk *c)
+{
+	int64_t from = sel->mint > c->t_first ? sel->mint : c->t_first, to = sel->maxt < c->t_last ? sel->maxt : c->t_last;
+	double whole = (double)c->t_last - (double)c->t_first;
+	return whole > 0 ? 1 + (uint64_t)((double)(c->n - 1) * (((double)to - (double)from) / whole)) : c->n;
+}
+
+static int select_packed(void *arg, struct stored *p)
+{
+	struct selection *sel = arg;
+	struct chunk *first = NULL, **next = &first;
+	size_t room = 0;
+	for (const struct chunk *c = p->oldest; c; c = c->newer)
+		if (c->layout)
+			return select_series(arg, p);
+	for (const struct chunk *c = p->oldest; c; c = c->newer) {
+		if (c->t_last < sel->mint || c->t_first > sel->maxt)
+			continue;
+		uint32_t used = (c->bits + 7) / 8;
+		struct chunk *copy = block_room(sel, sizeof(*copy) + used);
+		memcpy(copy, c, sizeof(*copy) + used);
+		block_take(sel, sizeof(*copy) + used);
+		copy->cap = used;
+		copy->newer = NULL;
+		*next = copy;
+		next = &copy->newer;
+		room += c->n;
+		sel->samples += count_about(sel, c);
+	}
+	if (!first)
+		return 0;
+	array_grow(sel->out->series, sel->out->n, sel->cap);
+	sel->out->series[sel->out->n++] = (struct series){.labels = labels_ref(p->labels), .packed = first, .n = room};
+	return sel->samples > sel->max ? -E2BIG : 0;
+}
+
+size_t store_unpack(const struct series *series, int64_t mint, int64_t maxt, struct sample *out)
+{
+	size_t n = 0;
+	for (const struct chunk *c = series->packed; c; c = c->newer)
+		if (c->t_last >= mint && c->t_first <= maxt)
+			n += chunk_decode(c, mint, maxt, out + n);
+	return n;
+}
+
 static void release(struct series_set *set)
 {
 	for (size_t i = 0; i < set->n; i++)
@@ -144,13 +190,13 @@ static void release(struct series_set *set)
 	*set = (struct series_set){0};
 }
 
-int store_select(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error)
+static int select_with(struct store *s, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out,
+		       char **error, int (*fn)(void *arg, struct stored *p))
 {
-	struct store *s = self;
 	struct series_set set = {.release = release};
 	struct selection sel = {.out = &set, .mint = mint, .maxt = maxt, .max = s->opt.max_select};
 	pthread_rwlock_rdlock(&s->lock);
-	int r = each_match(s, matchers, n, mint, maxt, select_series, &sel);
+	int r = each_match(s, matchers, n, mint, maxt, fn, &sel);
 	pthread_rwlock_unlock(&s->lock);
 	if (r) {
 		release(&set);
@@ -159,6 +205,17 @@ int store_select(void *self, const struct matcher *matchers, size_t n, int64_t m
 	}
 	*out = set;
 	return 0;
+}
+
+int store_select(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out, char **error)
+{
+	return select_with(self, matchers, n, mint, maxt, out, error, select_series);
+}
+
+int store_select_packed(void *self, const struct matcher *matchers, size_t n, int64_t mint, int64_t maxt, struct series_set *out,
+			char **error)
+{
+	return select_with(self, matchers, n, mint, maxt, out, error, select_packed);
 }
 
 struct label_selection {

@@ -26,7 +26,7 @@ struct store *store_new(const struct store_options *opt)
 	s->n_buckets = s->n_name_buckets = 64;
 	s->buckets = xcalloc(s->n_buckets, sizeof(struct stored *));
 	s->names = xcalloc(s->n_name_buckets, sizeof(struct name_list *));
-	s->source = (struct sample_source){.select = store_select, .self = s};
+	s->source = (struct sample_source){.select = store_select, .select_packed = store_select_packed, .unpack = store_unpack, .self = s};
 	s->newest_t = s->swept_t = INT64_MIN;
 	return s;
 }
