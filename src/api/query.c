@@ -21,7 +21,7 @@ static int bucket_boundaries(const struct histogram *h, const struct histogram_r
 	return r->zero || (lower && upper) ? 3 : lower ? 1 : upper ? 0 : 2;
 }
 
-static void add_histogram(const struct promql_point *p, struct buf *out)
+static void add_histogram(const struct sample *p, struct buf *out)
 {
 	json_t *pair = json_array(), *o = json_object(), *buckets = json_array();
 	json_object_set_new(o, "count", reply_value(p->h->count));

@@ -49,7 +49,7 @@ struct block {
 	double *v;	     /* series N at step K of the block: v[K * n_series + N]; the stale marker: nothing */
 	int64_t first;	     /* the time of the block's first step */
 	size_t steps, room;  /* how many there are; how many fit */
-	const double *scalars; /* of the function's scalar arguments: one for each argument and step */
+	bool twins; /* two series may give the same labels: not to be evaluated row by row */
 };
 
 /* The last window of a series with its values in order. */
@@ -130,6 +130,7 @@ struct eval {
 	uint64_t samples;
 	uint64_t deadline_ns;
 	unsigned ticks;
+	uint64_t work; /* samples gone through since the clock was looked at */
 };
 
 /* The value of a result series' points as they come. */
@@ -153,6 +154,12 @@ struct output {
 
 /* Appends S to the series of (L, DROP); fails if that has a sample at the same time already. */
 void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bool drop, struct sample s);
+/* Appends V[0], V[STRIDE], ... of the N steps from ev->t on, but for stale markers, to the series of (L, DROP), which no other row of these
+ * steps may have. */
+void ev_output_row(struct eval *ev, struct output *o, const struct labels *l, bool drop, const double *v, size_t stride, size_t n);
+/* If E is a selector or range function that gives floats under different labels: evaluates it for a block of steps from ev->t on into O, and
+ * moves ev->t to the last of them. */
+bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool final);
 /* Evaluates E at every step of ev->start..end into O. FINAL: names marked for removal are removed. */
 void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool final);
 
@@ -167,6 +174,15 @@ void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...)
 struct sv ev_name(const struct labels *l);
 /* Counts N more samples held at once, to be given back with a negative N; false if that is too many. */
 bool ev_charge(struct eval *ev, int64_t n);
+bool ev_worked(struct eval *ev, size_t n);
+/* N samples are about to be worked with: false if they would be too many at once, or as ev_alive. */
+static inline bool ev_work(struct eval *ev, size_t n)
+{
+	ev->work += n;
+	if (__builtin_expect(ev->samples + n > ev->opt.max_samples || ev->work > 1u << 20 || ev->err, false))
+		return ev_worked(ev, n);
+	return true;
+}
 /* False if the query has run out of time or has failed. */
 bool ev_alive(struct eval *ev);
 

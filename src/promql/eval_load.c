@@ -42,6 +42,23 @@ static struct output_series *output_find(struct output *o, const struct labels *
 	return s;
 }
 
+/* Room for N more points, of which more follow until the run's end. */
+static void output_grow(struct eval *ev, struct output *o, struct output_series *out, size_t n)
+{
+	if (out->n + n <= out->cap)
+		return;
+	uint64_t left = ev->step > 0 && ev->t <= ev->end ? (uint64_t)(ev->end - ev->t) / (uint64_t)ev->step + 1 : 1;
+	/* Who is there at the first step mostly is at all. */
+	uint64_t more = !out->cap && o->n < 10000 ? 128 : out->cap ? out->cap : 8;
+	more = left < more ? left : more;
+	more = more < n ? n : more;
+	struct sample *s = arena_alloc(o->a, (out->n + more) * sizeof(*s));
+	if (out->n)
+		memcpy(s, out->s, out->n * sizeof(*s));
+	out->s = s;
+	out->cap = out->n + more;
+}
+
 void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bool drop, struct sample s)
 {
 	struct output_series *out = output_find(o, l, drop);
@@ -53,8 +70,22 @@ void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bo
 		return;
 	if (s.h)
 		s.h = histogram_copy_arena(s.h, o->a);
-	arena_grow(o->a, out->s, out->n, out->cap);
+	output_grow(ev, o, out, 1);
 	out->s[out->n++] = s;
+}
+
+void ev_output_row(struct eval *ev, struct output *o, const struct labels *l, bool drop, const double *v, size_t stride, size_t n)
+{
+	size_t k = 0, values = 0;
+	for (size_t i = 0; i < n; i++)
+		values += !sample_is_stale(&v[i * stride]);
+	if (!values || !ev_charge(ev, (int64_t)values))
+		return;
+	struct output_series *out = output_find(o, l, drop);
+	output_grow(ev, o, out, values);
+	for (int64_t t = ev->t; k < n; k++, t += ev->step)
+		if (!sample_is_stale(&v[k * stride]))
+			out->s[out->n++] = (struct sample){.t = t, .v = v[k * stride]};
 }
 
 void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool final)
@@ -65,6 +96,9 @@ void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool 
 		if (e->type == PROMQL_SCALAR) {
 			ev_output_add(ev, o, ev->pool.empty, false,
 				      (struct sample){.t = ev->t, .v = eval_scalar(ev, e)});
+		} else if (ev_run_block(ev, e, o, final)) {
+			arena_reset(ev->tmp);
+			continue; /* ev->t is the block's last step */
 		} else {
 			struct vec v = eval_vector(ev, e);
 			for (size_t i = 0; i < v.n && !ev->err; i++) {

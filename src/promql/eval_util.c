@@ -74,10 +74,26 @@ bool ev_charge(struct eval *ev, int64_t n)
 	return true;
 }
 
+static bool in_time(struct eval *ev)
+{
+	if (!ev->err && clock_mono_ns() > ev->deadline_ns)
+		ev_fail(ev, -ETIME, "query timed out in expression evaluation");
+	return !ev->err;
+}
+
 bool ev_alive(struct eval *ev)
 {
-	if (!ev->err && ++ev->ticks % 256 == 0 && clock_mono_ns() > ev->deadline_ns)
-		ev_fail(ev, -ETIME, "query timed out in expression evaluation");
+	return !ev->err && (++ev->ticks % 256 || in_time(ev));
+}
+
+bool ev_worked(struct eval *ev, size_t n)
+{
+	if (ev->work > 1u << 20) {
+		ev->work = 0;
+		in_time(ev);
+	}
+	if (!ev->err && ev_charge(ev, (int64_t)n))
+		ev_charge(ev, -(int64_t)n);
 	return !ev->err;
 }
 

@@ -38,21 +38,31 @@ static inline size_t count_until(const struct range_series *s, int64_t t, uint32
 	return lo;
 }
 
-bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w)
+static const struct timing *timing_of(const struct expr *e)
 {
-	const struct timing *t =
-	    e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
-	*w = (struct window){.l = s->l, .arg = e, .range = n->range, .series = s};
-	w->to = ev_fixed_time(ev, t, ev->t) - n->offset;
-	w->from = w->to - n->range;
-	int64_t lo = w->from, hi = w->to;
-	if (e->kind == EXPR_MATRIX) {
-		w->extended = e->matrix.vector->vector.extended;
-		if (w->extended != EXTENDED_NONE)
-			lo -= ev->opt.lookback_ms;
-		if (w->extended == EXTENDED_SMOOTHED)
-			hi += ev->opt.lookback_ms;
-	}
+	return e->kind == EXPR_SUBQUERY ? &e->subquery.timing : &e->matrix.vector->vector.timing;
+}
+
+/* What all windows of S have in common. */
+static struct window window_begin(const struct expr *e, const struct node *n, struct range_series *s)
+{
+	return (struct window){.l = s->l,
+			       .arg = e,
+			       .range = n->range,
+			       .series = s,
+			       .extended = e->kind == EXPR_MATRIX ? e->matrix.vector->vector.extended : EXTENDED_NONE};
+}
+
+/* Moves W, begun for S, to the one that ends at TO; false if it is empty. */
+static inline bool window_move(const struct eval *ev, struct range_series *s, int64_t to, struct window *w)
+{
+	w->to = to;
+	w->from = to - w->range;
+	int64_t lo = w->from, hi = to;
+	if (w->extended != EXTENDED_NONE)
+		lo -= ev->opt.lookback_ms;
+	if (w->extended == EXTENDED_SMOOTHED)
+		hi += ev->opt.lookback_ms;
 	size_t first = count_until(s, lo, &s->first), last = count_until(s, hi, &s->last);
 	if (first >= last)
 		return false;
@@ -60,9 +70,16 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, stru
 	w->first = first;
 	w->n = last - first;
 	w->st = s->st ? s->st + first : NULL;
+	w->n_histograms = 0;
 	for (size_t i = 0; s->histograms && i < w->n; i++)
 		w->n_histograms += w->s[i].h != NULL;
 	return true;
+}
+
+bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w)
+{
+	*w = window_begin(e, n, s);
+	return window_move(ev, s, ev_fixed_time(ev, timing_of(e), ev->t) - n->offset, w);
 }
 
 /* A smoothed instant selector: the straight line between the samples around T; after the last one, its value.
@@ -231,13 +248,11 @@ static bool call_one(struct eval *ev, const struct expr *e, const struct expr *a
 		     const double *scalars, struct vsample *out)
 {
 	struct window w;
-	if (!ev_window(ev, arg, n, s, &w) || !ev_charge(ev, (int64_t)w.n))
+	if (!ev_window(ev, arg, n, s, &w) || !ev_work(ev, w.n))
 		return false;
 	w.scalars = scalars;
 	w.sorted = &ev->nodes[e->id].sorted;
-	bool any = e->call.fn->fn.range(ev, e, &w, out);
-	ev_charge(ev, -(int64_t)w.n);
-	return any;
+	return e->call.fn->fn.range(ev, e, &w, out);
 }
 
 static void eval_scalars(struct eval *ev, const struct expr *e, double *out)
@@ -250,6 +265,7 @@ static void eval_scalars(struct eval *ev, const struct expr *e, double *out)
 static void fill_range_function(struct eval *ev, const struct expr *e, const struct expr *arg, struct node *n)
 {
 	struct block *b = &ev->nodes[e->id].block;
+	const struct timing *timing = timing_of(arg);
 	int64_t now = ev->t;
 	double nothing = sample_stale_marker();
 	double *scalars = arena_calloc(ev->tmp, b->steps * e->call.n, sizeof(*scalars));
@@ -261,12 +277,18 @@ static void fill_range_function(struct eval *ev, const struct expr *e, const str
 	}
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
 		struct range_series *s = &n->series[i];
+		struct window w = window_begin(arg, n, s);
+		if (s->histograms)
+			continue;
 		ev_open(ev, n, s, lo, hi);
-		ev->nodes[e->id].sorted.series = NULL;
-		for (size_t k = 0; k < b->steps; k++) {
+		w.sorted = &ev->nodes[e->id].sorted;
+		w.sorted->series = NULL;
+		w.scalars = scalars;
+		ev->t = b->first;
+		for (size_t k = 0; k < b->steps; k++, ev->t += ev->step, w.scalars += e->call.n) {
 			struct vsample r = {0};
-			ev->t = b->first + (int64_t)k * ev->step;
-			if (s->histograms || !call_one(ev, e, arg, n, s, scalars + k * e->call.n, &r))
+			if (!window_move(ev, s, ev_fixed_time(ev, timing, ev->t) - n->offset, &w) || !ev_work(ev, w.n) ||
+			    !e->call.fn->fn.range(ev, e, &w, &r))
 				memcpy(&r.v, &nothing, sizeof(r.v));
 			memcpy(&b->v[k * n->n + i], &r.v, sizeof(double));
 		}
@@ -274,14 +296,19 @@ static void fill_range_function(struct eval *ev, const struct expr *e, const str
 	ev->t = now;
 }
 
+static const struct expr *matrix_argument(const struct expr *call)
+{
+	for (size_t i = 0; i < call->call.n; i++)
+		if (call->call.args[i]->type == PROMQL_MATRIX)
+			return expr_unwrap(call->call.args[i]);
+	return NULL;
+}
+
 struct vec eval_range_function(struct eval *ev, const struct expr *e)
 {
 	const struct function *f = e->call.fn;
-	const struct expr *arg = NULL;
+	const struct expr *arg = matrix_argument(e);
 	struct vec out = {0};
-	for (size_t i = 0; i < e->call.n && !arg; i++)
-		if (e->call.args[i]->type == PROMQL_MATRIX)
-			arg = expr_unwrap(e->call.args[i]);
 	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
 	const double *column = NULL;
 	double scalars[ARRAY_SIZE(f->args)];
@@ -323,6 +350,52 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 	}
 	out.distinct = distinct;
 	return out;
+}
+
+static bool is_range_function(const struct expr *e)
+{
+	return e->kind == EXPR_CALL && e->call.fn->kind == FUNCTION_RANGE;
+}
+
+bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool final)
+{
+	e = expr_unwrap(e);
+	bool call = is_range_function(e), fill;
+	if (!call && (e->kind != EXPR_VECTOR || e->vector.timed || e->vector.extended != EXTENDED_NONE))
+		return false;
+	const struct expr *arg = call ? matrix_argument(e) : e;
+	if (e->invariant || ev->step <= 0 || (call && (arg->kind != EXPR_MATRIX || !arg->matrix.vector->vector.name.n)))
+		return false;
+	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
+	if (ev->err)
+		return true;
+	for (size_t i = 0; i < n->n; i++) {
+		struct range_series *s = &n->series[i];
+		if (s->histograms)
+			return false;
+		if (!call || s->result)
+			continue;
+		/* Series of one name stay different without it, unless more goes with it. */
+		find_result(ev, e->call.fn, s);
+		if (s->result_drop && final) {
+			s->result = ev_without_name(ev, s->result);
+			s->result_drop = false;
+		}
+		if (!e->call.fn->keeps_name && !s->result_drop && s->result->n + 1 != s->l->n)
+			own->block.twins = true;
+	}
+	if (own->block.twins || !find_block(ev, e, own, n->n, &fill))
+		return false;
+	struct block *b = &own->block;
+	if (call)
+		fill_range_function(ev, e, arg, n);
+	else
+		fill_selector(ev, e, n);
+	for (size_t i = 0; i < n->n && ev_alive(ev); i++)
+		ev_output_row(ev, o, call ? n->series[i].result : n->series[i].l, call && n->series[i].result_drop, b->v + i, n->n, b->steps);
+	ev->t += (int64_t)(b->steps - 1) * ev->step;
+	b->steps = 0;
+	return true;
 }
 
 bool ev_is_rising(const struct window *w)

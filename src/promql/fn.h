@@ -97,5 +97,7 @@ VECTOR_FN(fn_info);
 /* The float samples of W, histograms left out, in the step's arena; W's own if it has no histograms. Where
  * both occur an info annotation says that histograms were ignored. */
 const struct sample *window_floats(struct eval *ev, const struct window *w, size_t *n);
+/* Has W floats and histograms, of which its function takes one kind only? Then a warning says so. */
+bool window_is_mixed(struct eval *ev, const struct window *w);
 
 #endif

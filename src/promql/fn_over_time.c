@@ -25,8 +25,7 @@ const struct sample *window_floats(struct eval *ev, const struct window *w, size
 	return s;
 }
 
-/* Sum and average take floats or histograms, but not both. */
-static bool is_mixed(struct eval *ev, const struct window *w)
+bool window_is_mixed(struct eval *ev, const struct window *w)
 {
 	if (!w->n_histograms || w->n_histograms == w->n)
 		return false;
@@ -47,7 +46,7 @@ static bool histogram_over_time(struct eval *ev, const struct window *w, struct 
 
 RANGE_FN(fn_avg_over_time)
 {
-	if (is_mixed(ev, w))
+	if (window_is_mixed(ev, w))
 		return false;
 	if (w->n_histograms)
 		return histogram_over_time(ev, w, out, true);
@@ -78,7 +77,7 @@ RANGE_FN(fn_avg_over_time)
 
 RANGE_FN(fn_sum_over_time)
 {
-	if (is_mixed(ev, w))
+	if (window_is_mixed(ev, w))
 		return false;
 	if (w->n_histograms)
 		return histogram_over_time(ev, w, out, false);

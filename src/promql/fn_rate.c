@@ -14,7 +14,7 @@ static bool ends_with(struct sv s, const char *suffix)
 
 static void check_counter_name(struct eval *ev, const struct window *w)
 {
-	if (w->n == w->n_histograms || w->series->named)
+	if (w->series->named || w->n == w->n_histograms)
 		return;
 	w->series->named = true;
 	struct sv name = ev_name(w->l);
@@ -138,40 +138,39 @@ double rate_factor(const struct window *w, double increase, double first, bool c
 	return per_second ? factor / ((double)w->range / 1000) : factor;
 }
 
-static bool extrapolated(struct eval *ev, const struct window *given, struct vsample *out, bool counter,
-			 bool per_second)
+static bool extrapolated(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
 {
-	struct window w = *given;
-	if (w.extended != EXTENDED_NONE && !cut_extended(&w))
-		return false;
-	if (counter)
-		check_counter_name(ev, &w);
-	if (w.n_histograms && w.n_histograms < w.n) {
-		struct sv name = ev_name(w.l);
-		ev_warn(ev, w.arg, "encountered a mix of histograms and floats for metric name \"%.*s\"",
-			SV_ARG(name));
-		return false;
+	struct window cut;
+	if (w->extended != EXTENDED_NONE) {
+		cut = *w;
+		if (!cut_extended(&cut))
+			return false;
+		w = &cut;
 	}
-	if (w.extended != EXTENDED_NONE)
-		return w.n_histograms ? histogram_extended_rate(ev, &w, out, counter, per_second)
-				      : extended_rate(&w, out, counter, per_second);
-	if (w.n_histograms)
-		return histogram_rate(ev, &w, out, counter, per_second);
-	bool begins = counter && window_starts_counter(&w);
-	if (w.n < 2 && !begins)
+	if (counter)
+		check_counter_name(ev, w);
+	if (window_is_mixed(ev, w))
 		return false;
-	const struct sample *s = w.s;
-	double r = s[w.n - 1].v - s->v + (begins ? s->v : 0);
-	if (counter && !w.st && !ev_is_rising(&w)) {
-		for (size_t i = 1; i < w.n; i++)
+	if (w->extended != EXTENDED_NONE)
+		return w->n_histograms ? histogram_extended_rate(ev, w, out, counter, per_second)
+				       : extended_rate(w, out, counter, per_second);
+	if (w->n_histograms)
+		return histogram_rate(ev, w, out, counter, per_second);
+	bool begins = counter && window_starts_counter(w);
+	if (w->n < 2 && !begins)
+		return false;
+	const struct sample *s = w->s;
+	double r = s[w->n - 1].v - s->v + (begins ? s->v : 0);
+	if (counter && w->st) {
+		for (size_t i = 1; i < w->n; i++)
+			if (s[i].v < s[i - 1].v || window_restarted(ev, w, i))
+				r += s[i - 1].v;
+	} else if (counter && !ev_is_rising(w)) {
+		for (size_t i = 1; i < w->n; i++)
 			if (s[i].v < s[i - 1].v)
 				r += s[i - 1].v;
-	} else if (counter && w.st) {
-		for (size_t i = 1; i < w.n; i++)
-			if (s[i].v < s[i - 1].v || window_restarted(ev, &w, i))
-				r += s[i - 1].v;
 	}
-	out->v = r * rate_factor(&w, r, s->v, counter, per_second);
+	out->v = r * rate_factor(w, r, s->v, counter, per_second);
 	return true;
 }
 

@@ -48,15 +48,9 @@ struct promql_options {
 	bool start_timestamps; /* feature flag: counters are known to have been reset by when they began */
 };
 
-struct promql_point {
-	int64_t t;
-	double v;
-	const struct histogram *h; /* NULL: a float; owned by the value */
-};
-
 struct promql_series {
 	struct labels *labels; /* a reference */
-	struct promql_point *points;
+	struct sample *points; /* histograms are owned by the value */
 	size_t n; /* instant vector: exactly 1 */
 };
 

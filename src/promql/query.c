@@ -71,22 +71,13 @@ static struct promql_series *value_series(struct promql_value *v, size_t n)
 	return v->series;
 }
 
-static struct promql_point *value_points(struct promql_value *v, const struct sample *s, size_t n)
-{
-	struct promql_point *p = arena_alloc(v->arena, n * sizeof(*p));
-	for (size_t i = 0; i < n; i++)
-		p[i] = (struct promql_point){
-		    .t = s[i].t, .v = s[i].v, .h = s[i].h ? histogram_copy_arena(s[i].h, v->arena) : NULL};
-	return p;
-}
-
+/* O lives in the value's arena. */
 static void value_from_output(struct promql_value *v, const struct output *o)
 {
 	struct promql_series *out = value_series(v, o->n);
 	v->type = PROMQL_MATRIX;
 	for (size_t i = 0; i < o->n; i++)
-		out[i] = (struct promql_series){labels_ref(o->v[i]->l),
-						value_points(v, o->v[i]->s, o->v[i]->n), o->v[i]->n};
+		out[i] = (struct promql_series){labels_ref(o->v[i]->l), o->v[i]->s, o->v[i]->n};
 	qsort(out, o->n, sizeof(*out), by_labels);
 }
 
@@ -94,7 +85,7 @@ static void value_from_output(struct promql_value *v, const struct output *o)
 static void value_from_windows(struct eval *ev, const struct expr *e, struct promql_value *v)
 {
 	const struct node *n = ev_load(ev, e);
-	struct output o = {.a = &ev->arena};
+	struct output o = {.a = v->arena};
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
 		struct window w;
 		if (!ev_window(ev, e, n, &n->series[i], &w))
@@ -118,9 +109,11 @@ static void value_from_vector(struct eval *ev, const struct expr *e, struct prom
 	if (ev->err)
 		return;
 	struct promql_series *out = value_series(v, r.n);
+	struct sample *points = arena_alloc(v->arena, r.n * sizeof(*points));
 	for (size_t i = 0; i < r.n; i++) {
-		struct sample s = {.t = ev->t, .v = r.s[i].v, .h = r.s[i].h};
-		out[i] = (struct promql_series){labels_ref(r.s[i].l), value_points(v, &s, 1), 1};
+		const struct histogram *h = r.s[i].h ? histogram_copy_arena(r.s[i].h, v->arena) : NULL;
+		points[i] = (struct sample){.t = ev->t, .v = r.s[i].v, .h = h};
+		out[i] = (struct promql_series){labels_ref(r.s[i].l), &points[i], 1};
 	}
 }
 
@@ -188,7 +181,7 @@ int promql_eval_range(const struct promql_options *opt, const struct promql_expr
 	struct output o = {0};
 	eval_init(&ev, opt, expr, src, start, end, step);
 	ev.tmp = &tmp;
-	o.a = &ev.arena;
+	o.a = v.arena;
 	if (e->type != PROMQL_SCALAR && e->type != PROMQL_VECTOR)
 		ev_fail(&ev, -EINVAL,
 			"invalid expression type \"%s\" for range query, must be Scalar or instant Vector",

@@ -46,7 +46,7 @@ static bool almost_histograms(const struct histogram *want, const struct histogr
 	       almost_buckets(want->neg, want->n_neg, got->neg, got->n_neg);
 }
 
-static bool compare_point(struct buf *why, const struct test_value *want, const struct promql_point *got,
+static bool compare_point(struct buf *why, const struct test_value *want, const struct sample *got,
 			  const struct labels *l)
 {
 	bool same = want->h && got->h ? almost_histograms(want->h, got->h)
@@ -150,7 +150,7 @@ static bool compare_vector(struct buf *why, const struct test_case *c, const str
 
 bool test_compare(struct buf *why, const struct test_case *c, const struct promql_value *v)
 {
-	struct promql_point p = {.v = v->scalar};
+	struct sample p = {.v = v->scalar};
 	struct test_value want = {.v = c->value};
 	switch (v->type) {
 	case PROMQL_STRING:

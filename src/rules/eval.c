@@ -192,7 +192,7 @@ static int eval_query(struct rule_manager *m, struct rule_group *g, struct rule 
 		return rc;
 	struct promql_value v = *result;
 	/* A scalar is one sample without labels. */
-	struct promql_point point = {.t = v.t, .v = v.scalar};
+	struct sample point = {.t = v.t, .v = v.scalar};
 	struct promql_series series = {.points = &point, .n = 1};
 	struct promql_value vector = v;
 	if (v.type == PROMQL_SCALAR) {
