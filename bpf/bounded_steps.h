@@ -198,12 +198,14 @@ __noinline int bounded_held_end(struct __sk_buff *skb, __u32 i)
 		return 0;
 	held_end(i, &s);
 	s.c->rx_kept.held = 0;
-	return 0;
+	return 1;
 }
 
 /* Once round the kept pieces. A piece of 4 KB has no more steps than bytes. */
 __noinline int bounded_held(struct __sk_buff *skb)
 {
+	int taken = 0;
+
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < HELD_PIECES; i++) {
 		int what = bounded_held_begin(skb, i);
@@ -212,9 +214,9 @@ __noinline int bounded_held(struct __sk_buff *skb)
 		if (what == HELD_DUE)
 			bounded(HELD_BYTES / BOUNDED_STEPS, bounded_requests(skb));
 		if (what > HELD_LAST)
-			bounded_held_end(skb, i);
+			taken = bounded_held_end(skb, i);
 	}
-	return 0;
+	return !taken;
 }
 
 /* 1 if the lock was had. */

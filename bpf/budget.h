@@ -90,6 +90,14 @@ static __always_inline int answered_early(const struct connection *c)
 	return c->early != c->early_passed;
 }
 
+/* A request that began where bytes were missed. */
+static __always_inline void request_holed(struct connection *c)
+{
+	c->torn = 0;
+	count(RT_SEEN, 1);
+	count(RT_LOST_GAP, 1);
+}
+
 /* Is nothing of this connection in flight, so that its next byte begins a request? */
 static __always_inline int connection_idle(const struct connection *c)
 {
@@ -122,7 +130,7 @@ static __always_inline int in_request_line(const struct connection *c)
 /* Nothing will be counted of it any more. */
 static __always_inline int connection_is_over(const struct connection *c)
 {
-	return c->rx_pos == c->tx_pos && (c->kind == CONNECTION_DEAD || c->rx.state == HTTP1_DEAD);
+	return c->rx_pos == c->tx_pos && (c->kind == CONNECTION_DEAD || (c->rx.state == HTTP1_DEAD && c->framing == FRAMING_HELD));
 }
 
 static __always_inline __u32 reclaim_class(const struct connection *c)
@@ -135,6 +143,8 @@ static __always_inline __u32 reclaim_class(const struct connection *c)
 		return RT_RECLAIM_IDLE;
 	if (c->rx_pos != c->tx_pos || c->tx.state != HTTP1_S_START || c->n_held || (c->flags & RESPONSE_KEPT))
 		return RT_RECLAIM_MESSAGE;
+	if (c->framing == FRAMING_LOST)
+		return RT_RECLAIM_IDLE;
 	return in_request_line(c) ? RT_RECLAIM_LINE : RT_RECLAIM_MESSAGE;
 }
 
@@ -170,7 +180,7 @@ static __always_inline void reclaim_now(struct connection *c, struct sock *sk, _
 		__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (tries)
 			*tries = 0;
-	} else if (class == RT_RECLAIM_IDLE) {
+	} else if (class == RT_RECLAIM_IDLE && c->framing == FRAMING_HELD) {
 		baton_leave(c, sk);
 	}
 	c->kind = CONNECTION_DEAD;

@@ -32,6 +32,13 @@ enum connection_flags {
 	MALFORMED_ANSWERED = 32, /* there was a response to the bytes that are no request */
 };
 
+/* Of the request bytes. Once lost, the next segment that starts like a request while nothing waits for a response is where it goes on. */
+enum connection_framing {
+	FRAMING_HELD,
+	FRAMING_LOST,
+	FRAMING_FOUND, /* until the line is complete: it may turn out to be no request */
+};
+
 enum connection_reclaimed {
 	RECLAIM_MARKED = 1, /* in the midst of a message: deleted in the next pass */
 	RECLAIM_DONE = 2,   /* deleted; whoever still has a pointer to it must not use it */
@@ -99,14 +106,16 @@ struct connection {
 	__u32 rx_lock;
 	__u8 kind;
 	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
-	__u8 rx_lost;	    /* framing lost: the connection is forgotten, and met again in its middle */
+	__u8 framing;	    /* FRAMING_ */
 	__u8 n_held;
 	__u8 rx_stream; /* of the request whose line is coming in */
 	__u8 rx_malformed; /* it ended with bytes that are no request */
 	__u8 middle;	   /* first seen in its middle: the rest of another response may come before the first one */
 	__u8 early_passed; /* `early` when a request line was complete last */
 	__u8 reclaimed;	   /* RECLAIM_: its state is being taken back (budget.h) */
-	__u8 pad4[3];
+	__u8 holed;	   /* framing was lost once: a response that nobody waits for is that of a request in the hole */
+	volatile __u8 torn; /* a request line was begun and its rest is in the hole; cleared by the response to it */
+	__u8 pad4[1];
 	__u32 counted;	   /* in the usage of the budget */
 	__u64 hold_id; /* tells its pieces from those of others */
 	char rx_path[RT_ENDPOINT_MAX];

@@ -77,6 +77,8 @@ static __always_inline void finish_all(void *ctx, enum finish_by by, struct conn
 		count(RT_SEEN, 1);
 		count(RT_LOST_INCOMPLETE, 1);
 	}
+	if (c->torn && c->kind < CONNECTION_STREAM)
+		request_holed(c);
 	c->kind = CONNECTION_DEAD;
 }
 

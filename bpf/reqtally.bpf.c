@@ -29,23 +29,6 @@ static __always_inline int is_client(struct __sk_buff *skb)
 	return !sk || (is_client_port(sk->src_port) && sk->state != BPF_TCP_LISTEN);
 }
 
-/* The first eight bytes of a payload begin with a method of RFC 9110 and a blank (CONNECT: the seven letters and the blank). */
-static __always_inline int starts_like_request(struct __sk_buff *skb, struct packet *k)
-{
-	__u8 b[8] = {};
-	__u64 w = 0;
-
-	if (k->length < 8 || bpf_skb_load_bytes(skb, k->offset, b, 8))
-		return 0;
-#pragma clang loop unroll(full)
-	for (int i = 0; i < 8; i++) {
-		if (b[i] == ' ')
-			return http1_method(w, i) != RT_METHOD_OTHER;
-		w = w << 8 | b[i];
-	}
-	return 0;
-}
-
 static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, __u32 next, __u8 kind)
 {
 	http1_begin(&c->rx, 0);
@@ -53,6 +36,7 @@ static __always_inline void connection_init(struct connection *c, struct bpf_soc
 	c->rx_next = next;
 	c->kind = kind;
 	c->middle = kind == CONNECTION_MIDDLE;
+	c->framing = kind == CONNECTION_MIDDLE ? FRAMING_FOUND : FRAMING_HELD;
 	c->port = sk->src_port;
 	c->sk_cgroup = bpf_sk_cgroup_id(sk);
 	c->first.pos = -1;
@@ -65,6 +49,10 @@ static __always_inline int starts_new(__u8 first)
 {
 	return (__u8)((first | 0x20) - 'a') < 26 || first == '\r' || first == '\n';
 }
+
+/* So many segments of a connection met in its middle are looked at for the beginning of a request, or as many again after each that looks
+ * like a response of ours. */
+#define TRIES 65536
 
 /* Payload for a socket that nothing is known of. Makes a connection of it, or returns null. */
 static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
@@ -96,12 +84,12 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 			ignore(sk, first == TLS_HANDSHAKE ? RT_VERDICT_TLS : RT_VERDICT_OTHER);
 			return 0;
 		}
-	} else if (!starts_like_request(skb, k)) {
+	} else if (likeness(skb, k->offset, k->length) == LIKE_NOTHING) {
 		/* In the middle of something. Its next request may come, but not for ever. */
 		if (!tries) {
 			tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 			if (tries)
-				*tries = 4096;
+				*tries = TRIES;
 			listener_count(bpf_sk_cgroup_id(sk), sk->src_port, RT_VERDICT_MIDDLE, 0);
 		} else if (!--*tries) {
 			count(RT_NOT_HTTP, 1);
@@ -254,9 +242,9 @@ int ingress(struct __sk_buff *skb)
 				c->rx_lock = 0;
 				return PASS;
 			}
-			if (kind == CONNECTION_NEW && !c->rx_lost)
+			if (kind == CONNECTION_NEW && !c->holed)
 				ignore(sk, is_http2(c) ? RT_VERDICT_HTTP2 : RT_VERDICT_OTHER);
-			if (kind < CONNECTION_HTTP || c->rx_lost) {
+			if (kind < CONNECTION_HTTP) {
 				connection_forget(sk);
 				return PASS;
 			}
@@ -286,10 +274,15 @@ int egress(struct __sk_buff *skb)
 	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c) {
 		/* Whoever speaks before it has heard anything is no HTTP server: a client, or a protocol with a greeting. */
-		if (k.length && !bpf_sk_storage_get(&ignored, sk, 0, 0)) {
+		if (!k.length)
+			return PASS;
+		__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, 0);
+		if (!tries) {
 			struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 			if (tp && !tp->bytes_received)
 				ignore(sk, RT_VERDICT_SERVER_FIRST);
+		} else if (*tries && starts_like_response(skb, k.offset, k.offset + k.length)) {
+			*tries = TRIES;
 		}
 		return PASS;
 	}

@@ -16,7 +16,8 @@ struct scan {
 	__u64 now;
 	__u32 off, end; /* in the packet */
 	__u32 next;	/* sequence number at off */
-	__u32 held_slot; /* where `held` is */
+	__u16 held_slot; /* where `held` is */
+	__u16 n_held;    /* when the round began */
 	struct held *held; /* the bytes are here and not in the packet */
 	struct held_pieces *pieces; /* null: not looked for yet */
 };
@@ -62,6 +63,60 @@ static __always_inline int size_fits(__u32 *n, __u32 max)
 	v &= max - 1;
 	*n = v + 1;
 	return 1;
+}
+
+/* A function of its own, so that the key is not on the stack of the caller, where it is short. */
+static __noinline struct scratch *scratch_get(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&scratches, &zero);
+}
+
+#define METHOD_LETTERS 24
+
+enum likeness {
+	LIKE_NOTHING,
+	LIKE_REQUEST, /* a method of RFC 9110 and a blank */
+	LIKE_OTHER,   /* capital letters and hyphens, a blank and a path or "http" */
+	LIKE_METHOD,  /* capital letters only, up to the end */
+};
+
+/* Does a block begin as a request does? Behind its bytes there are zeros. */
+static __noinline int block_likeness(const struct scratch *x)
+{
+	__u64 w = 0;
+#pragma clang loop unroll(full)
+	for (int i = 0; i < METHOD_LETTERS; i++) {
+		__u8 c = x->block[i], next = x->block[i + 1];
+		if (c == ' ') {
+			if (i && i < 8 && http1_method(w, i) != RT_METHOD_OTHER)
+				return LIKE_REQUEST;
+			return i && (next == '/' || next == 'h') ? LIKE_OTHER : LIKE_NOTHING;
+		}
+		if ((__u8)(c - 'A') >= 26 && c != '-')
+			return i && !c ? LIKE_METHOD : LIKE_NOTHING;
+		w = w << 8 | c;
+	}
+	return LIKE_NOTHING;
+}
+
+/* N bytes of payload are at OFF. */
+static __noinline int likeness(struct __sk_buff *skb, __u32 off, __u32 n)
+{
+	struct scratch *x = scratch_get();
+
+	if (n > METHOD_LETTERS + 8)
+		n = METHOD_LETTERS + 8;
+	if (!x || !size_fits(&n, METHOD_LETTERS + 8))
+		return LIKE_NOTHING;
+	__builtin_memset(x->block, 0, METHOD_LETTERS + 8);
+	return bpf_skb_load_bytes(skb, off, x->block, n) ? LIKE_NOTHING : block_likeness(x);
+}
+
+static __always_inline int starts_like_request(struct __sk_buff *skb, struct packet *k)
+{
+	__u32 like = likeness(skb, k->offset, k->length);
+	return like == LIKE_REQUEST || like == LIKE_OTHER;
 }
 
 /* A socket to be left alone for good, and why. */
@@ -271,6 +326,7 @@ static __noinline int request_push(struct scan *s)
 	__u32 pos = c->rx_pos;
 
 	p->flags &= ~HTTP1_LINE_DONE;
+	c->framing = FRAMING_HELD;
 	if (answered_early(c)) {
 		c->early_passed = c->early;
 		return 0;
@@ -315,6 +371,10 @@ static __always_inline void request_bad(struct connection *c, struct bpf_sock *s
 {
 	if (before > HTTP1_Q_LF)
 		return; /* its line was fine: it is in the ring, and the server will say 400 */
+	if (c->framing != FRAMING_HELD && c->kind == CONNECTION_HTTP) { /* it only looked like one */
+		c->framing = FRAMING_LOST;
+		return;
+	}
 	if (answered_early(c))
 		return;
 	if (c->tx_pos != c->rx_pos && c->first.pos == c->rx_pos - 1 && c->first.method == RT_METHOD_CONNECT)
@@ -434,13 +494,6 @@ static __noinline int request_block(struct scan *s, struct scratch *x, __u32 lef
 	return 1;
 }
 
-/* A function of its own, so that the key is not on the stack of the caller, where it is short. */
-static __noinline struct scratch *scratch_get(void)
-{
-	__u32 zero = 0;
-	return bpf_map_lookup_elem(&scratches, &zero);
-}
-
 /* One block of head, or one stretch of body. 0 to go on, 1 at the end of the packet. */
 static long request_step(__u32 i, struct scan *s)
 {
@@ -481,23 +534,73 @@ static long request_step(__u32 i, struct scan *s)
 	return s->off >= s->end;
 }
 
-/* Bytes were missed: what waits can no longer be told apart. */
+/* Bytes were missed. What waits was complete before them, and its responses come first: nothing of that is lost. Requests that began in the
+ * hole are: each is counted when its response comes (response_end()). */
 static __noinline int request_gap(struct scan *s)
 {
 	struct connection *c = s->c;
-	__u32 waiting = 0;
 
-	if (s->sk && c->rx_pos != c->tx_pos)
-		waiting = REQUESTS_WAITING(s->skb, c, s->sk);
-	if (s->sk && c->kind == CONNECTION_HTTP && c->rx.state <= HTTP1_Q_LF && looks_like_http(&c->rx)) {
-		count(RT_SEEN, 1);
-		count(RT_LOST_GAP, 1);
+	if (c->kind == CONNECTION_NEW) { /* nothing is known of it */
+		c->kind = CONNECTION_DEAD;
+	} else if (in_request_line(c) && looks_like_http(&c->rx) && !answered_early(c)) {
+		c->torn = 1;
 	}
-	if (waiting)
-		count(RT_LOST_GAP, waiting);
-	c->kind = CONNECTION_DEAD;
-	c->rx_lost = 1;
+	c->early_passed = c->early;
+	c->rx.state = HTTP1_DEAD;
+	c->framing = FRAMING_LOST;
+	c->holed = 1;
 	return 0;
+}
+
+/* Framing is lost, or found on trial: does it go on with this segment? WHOLE: nothing of it was passed. */
+static __noinline int request_find(struct scan *s, __u32 whole)
+{
+	struct connection *c = s->c;
+	struct scratch *x = scratch_get();
+	__u32 n = s->end - s->off;
+	int like;
+
+	if (!x || !whole)
+		return 0;
+	if (c->framing == FRAMING_LOST) {
+		/* While a response is due this may be the rest of a body, whatever it looks like. */
+		if (c->tx_pos != c->rx_pos || (c->tx.state != HTTP1_S_START && c->tx.state != HTTP1_DEAD))
+			return 0;
+	} else if (c->rx.state != HTTP1_Q_METHOD) {
+		return 0;
+	}
+	if (s->held) {
+		if (n > METHOD_LETTERS + 8)
+			n = METHOD_LETTERS + 8;
+		__builtin_memset(x->block, 0, METHOD_LETTERS + 8);
+		if (!size_fits(&n, METHOD_LETTERS + 8) || bpf_probe_read_kernel(x->block, n, &s->held->bytes[s->off & (HELD_BYTES - 1)]))
+			return 0;
+		like = block_likeness(x);
+	} else {
+		like = likeness(s->skb, s->off, n);
+	}
+	/* A few letters that were taken for a method may have been the end of a body. */
+	if (like == LIKE_NOTHING || (c->framing == FRAMING_FOUND && like != LIKE_REQUEST))
+		return 0;
+	http1_begin(&c->rx, 0);
+	c->framing = FRAMING_FOUND;
+	return 0;
+}
+
+/* What is due next was passed: the kernel has it, and will not get it again. Goes on behind what the kernel has. */
+static __noinline int request_passed(struct scan *s)
+{
+	struct connection *c = s->c;
+	struct bpf_tcp_sock *tp = s->sk ? bpf_tcp_sock(s->sk) : 0;
+
+	if (!tp)
+		return 0;
+	__u32 have = tp->rcv_nxt;
+	if ((__s32)(have - c->rx_next) <= 0)
+		return 0;
+	request_gap(s);
+	c->rx_next = have;
+	return 1;
 }
 
 /* A packet of 64 KB in chunks of one byte takes 22,000 steps. */
@@ -629,8 +732,11 @@ static __always_inline int held_begin(__u32 i, struct scan *s)
 	s->end = p->length;
 	s->next = c->rx_next;
 	c->rx_next = p->seq + p->length;
-	if (s->held)
+	if (s->held) {
+		if (c->framing != FRAMING_HELD)
+			request_find(s, !at);
 		return HELD_DUE;
+	}
 	request_gap(s);
 	return HELD_PASSED;
 }
@@ -653,6 +759,11 @@ static __noinline int held_end(__u32 i, struct scan *s)
 
 static long held_step(__u32 i, struct scan *s)
 {
+	if (!(i & (HELD_PIECES - 1))) { /* a round, as long as they take something */
+		if (i && s->n_held == s->c->n_held)
+			return 1;
+		s->n_held = s->c->n_held;
+	}
 	int what = held_begin(i, s);
 
 	if (what == HELD_DUE)
@@ -662,19 +773,37 @@ static long held_step(__u32 i, struct scan *s)
 	return what == HELD_LAST;
 }
 
-/* Pieces stand in any order, so it goes round as long as pieces are likely to be due; the rest is taken with the next packet. */
+/* Pieces stand in any order, so it goes round until none is due. */
 static __always_inline void held_take(struct scan *s)
 {
 	if (!s->pieces && s->sk)
 		s->pieces = bpf_sk_storage_get(&reorders, s->sk, 0, 0);
 #ifdef RT_BOUNDED
 	scan_keep(s, &s->c->rx_kept);
-	bounded(8, bounded_held(s->skb));
+	bounded(HELD_PIECES, bounded_held(s->skb));
 	scan_go_on(s, &s->c->rx_kept);
 #else
-	bpf_loop(HELD_PIECES * 8, held_step, s, 0);
+	bpf_loop(HELD_PIECES * HELD_PIECES, held_step, s, 0);
 #endif
 	s->held = 0;
+}
+
+/* A hole of N bytes in a body or chunk of known length hides nothing. */
+static __always_inline int request_hole(struct connection *c, __u32 n)
+{
+	struct http1 *p = &c->rx;
+	__u32 pos = c->rx_pos - 1;
+
+	if ((p->state != HTTP1_B_LENGTH && p->state != HTTP1_C_DATA) || n > p->length)
+		return 0;
+	p->length -= n;
+	if (c->first.pos == pos)
+		c->first.body_bytes += n;
+	if (!p->length && p->state == HTTP1_C_DATA)
+		p->state = HTTP1_C_DATA_END;
+	else if (!p->length)
+		http1_begin(p, 0);
+	return 1;
 }
 
 /* A packet's payload. Segments may come twice, overlap, or come out of order. */
@@ -690,9 +819,15 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 #endif
 	__s32 ahead = (__s32)(k->seq - c->rx_next);
 
-	if (ahead > 0 && c->n_held) {
-		held_take(s); /* what the last rounds left */
-		ahead = (__s32)(k->seq - c->rx_next);
+	if (ahead > 0 && !request_hole(c, ahead)) {
+		if (request_passed(s))
+			ahead = (__s32)(k->seq - c->rx_next);
+		if (ahead > 0) {
+			/* If there is no room it is passed, which shows when the kernel has what is due. */
+			if (request_hold(s, k))
+				count(RT_REORDERED, 1);
+			goto take;
+		}
 	}
 	s->off = k->offset;
 	s->end = k->offset + k->length;
@@ -702,32 +837,16 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 			return; /* seen already */
 		s->off += -ahead;
 		s->next = c->rx_next;
-	} else if (ahead > 0) {
-		struct http1 *p = &c->rx;
-		if ((p->state == HTTP1_B_LENGTH || p->state == HTTP1_C_DATA) && (__u64)ahead <= p->length) {
-			/* A hole in a body or chunk of known length hides nothing. */
-			__u32 pos = c->rx_pos - 1;
-			p->length -= ahead;
-			if (c->first.pos == pos)
-				c->first.body_bytes += ahead;
-			if (!p->length && p->state == HTTP1_C_DATA)
-				p->state = HTTP1_C_DATA_END;
-			else if (!p->length)
-				http1_begin(p, 0);
-		} else if (request_hold(s, k)) {
-			count(RT_REORDERED, 1);
-			return;
-		} else {
-			request_gap(s);
-			return;
-		}
 	}
+	if (c->framing != FRAMING_HELD)
+		request_find(s, ahead >= 0);
 	requests_run(s);
 	c->rx_next = k->seq + k->length;
 	if (s->off < s->end && c->kind < CONNECTION_STREAM && c->rx.state != HTTP1_DEAD) {
 		request_gap(s); /* the rest was not looked at */
 		return;
 	}
+take:
 	if (c->n_held)
 		held_take(s);
 }

@@ -86,6 +86,15 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 		return;
 	}
 	__u8 state = c->rx.state;
+	int begun = state > HTTP1_Q_START && state <= HTTP1_Q_LF;
+	if (c->holed && !begun) {
+		/* Its request is in the hole, unless the server is tired of waiting for one. */
+		if (o.code == 408 && !c->torn)
+			count(RT_UNSOLICITED, 1);
+		else
+			request_holed(c);
+		return;
+	}
 	if (state == HTTP1_DEAD) {
 		if (c->rx_malformed && !(c->flags & MALFORMED_ANSWERED)) {
 			c->flags |= MALFORMED_ANSWERED; /* it is counted */
@@ -96,7 +105,7 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 		count(RT_LOST_MALFORMED, 1);
 		return;
 	}
-	if (answered_early(c) || state == HTTP1_Q_START || state > HTTP1_Q_LF || !looks_like_http(&c->rx)) {
+	if (answered_early(c) || !begun || !looks_like_http(&c->rx)) {
 		count(RT_UNSOLICITED, 1);
 		return;
 	}

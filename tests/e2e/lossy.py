@@ -27,12 +27,12 @@ def control(request, name, value):
 		fcntl.ioctl(s, request, struct.pack("16s16s", name, value))
 
 
-def open_link():
+def open_link(mtu):
 	tun = os.open("/dev/net/tun", os.O_RDWR)
 	fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH", b"lossy", 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
 	control(0x8916, b"lossy", struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton("10.9.0.1")))  # SIOCSIFADDR
 	control(0x891c, b"lossy", struct.pack("HH4s", socket.AF_INET, 0, socket.inet_aton("255.255.255.0")))  # SIOCSIFNETMASK
-	control(0x8922, b"lossy", struct.pack("i", MTU))  # SIOCSIFMTU
+	control(0x8922, b"lossy", struct.pack("i", mtu))  # SIOCSIFMTU
 	control(0x8914, b"lossy", struct.pack("H", 0x41))  # SIOCSIFFLAGS: up, running
 	control(0x8914, b"lo", struct.pack("H", 0x49))
 	return tun
@@ -75,7 +75,7 @@ def requests(port, tally, seed, largest):
 
 def main(program, folder, largest):
 	figures = {"forwarded": 0, "dropped": 0, "repeated": 0, "swapped": 0}
-	tun, tally, port = open_link(), Tally(), free_port()
+	tun, tally, port = open_link(MTU), Tally(), free_port()
 	server = Process([program, "-log", os.path.join(folder, "lossy.log"), "10.9.0.1:%d" % port], folder,
 			"lossy-server")
 	try:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The daemon itself: connections older than it, its own web server, formats, reload, budgets, namespaces, stop."""
+import collections
 import gzip
+import itertools
 import json
 import os
 import subprocess
@@ -46,6 +48,57 @@ def test_older_connection(context):
 				raw.transfer(client, server, GET)
 				raw.transfer(server, client, OK)
 			reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 3})
+			reqtally.check_ledger(rt)
+	finally:
+		for s in (client, server, listener):
+			s.close()
+
+
+def test_older_connection_in_pieces(context):
+	"""The first request on it comes in two segments, cut anywhere, or byte by byte, and with any method; then another one."""
+	context.stop_shared()
+	listener = raw.Listener("127.0.0.1")
+	heads = [(GET, "GET")] * 12 + [(raw.request(m, "/a"), "_OTHER") for m in ("PURGE", "PROPFIND", "M-SEARCH", "MKCALENDAR")]
+	pairs = [listener.pair() for _ in range(2 * len(heads))]
+	expected = collections.Counter({("rawserver", "GET", "/a", "200"): len(pairs)})
+	try:
+		for client, server in pairs:
+			raw.transfer(client, server, GET)
+			raw.transfer(server, client, OK)
+		with reqtally.Reqtally(context.folder) as rt:
+			before = rt.scrape()
+			for i, (client, server) in enumerate(pairs):
+				head, method = heads[i // 2]
+				expected["rawserver", method, "/a", "200"] += 1
+				cut = i // 2 + 1
+				pieces = [head[:cut], head[cut:]] if i & 1 else [head[j:j + 1] for j in range(len(head))]
+				for piece in [head] if method == "_OTHER" else pieces:
+					raw.transfer(client, server, piece)
+				raw.transfer(server, client, OK)
+				raw.transfer(client, server, GET)
+				raw.transfer(server, client, OK)
+			reqtally.wait_counts(rt, before, listener.port, expected)
+			reqtally.check_ledger(rt)
+	finally:
+		for s in itertools.chain([listener], *pairs):
+			s.close()
+
+
+def test_older_connection_tail(context):
+	"""The rest of a body that reqtally did not see begin is a few letters: they are not part of the next request's method."""
+	context.stop_shared()
+	listener = raw.Listener("127.0.0.1")
+	client, server = listener.pair()
+	try:
+		raw.transfer(client, server, raw.request("POST", "/up", None, "Content-Length: 9") + b"ABC")
+		with reqtally.Reqtally(context.folder) as rt:
+			before = rt.scrape()
+			raw.transfer(client, server, b"DEFGHI")
+			raw.transfer(server, client, OK)
+			for _ in range(2):
+				raw.transfer(client, server, GET)
+				raw.transfer(server, client, OK)
+			reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 2})
 			reqtally.check_ledger(rt)
 	finally:
 		for s in (client, server, listener):

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Run in a network namespace of its own: `segments.py CASE`. A TCP client made by hand on a TUN device, that sends any segment in any
+order, against a scripted server. Prints a JSON object: port, counts, lost."""
+import collections
+import itertools
+import json
+import os
+import random
+import socket
+import struct
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import raw  # noqa: E402
+from lossy import open_link  # noqa: E402
+
+MTU = 1500
+HOST, PEER = "10.9.0.1", "10.9.0.2"
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+OK = raw.response(200, b"hello")
+NOT_MODIFIED = raw.response(304, length=False)
+
+
+def checksum(data):
+	if len(data) & 1:
+		data += b"\0"
+	s = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+	while s >> 16:
+		s = (s & 0xffff) + (s >> 16)
+	return ~s & 0xffff
+
+
+class Client:
+	"""One connection. Offsets count the bytes of the stream to the server."""
+
+	def __init__(self, tun, port, remote):
+		self.tun, self.port, self.local = tun, port, remote
+		self.start, self.next, self.received = random.getrandbits(32), 0, b""
+		self.established, self.arrived = False, threading.Condition()
+		self.closed = False
+
+	def packet(self, seq, ack, flags, data=b""):
+		source, target = socket.inet_aton(PEER), socket.inet_aton(HOST)
+		options = b"\x03\x03\x07\x01" if flags & SYN else b""  # window scale
+		tcp = struct.pack("!HHIIBBHHH", self.local, self.port, seq & 0xffffffff, ack & 0xffffffff, 5 + len(options) // 4 << 4, flags,
+				  65535, 0, 0) + options
+		sum_ = checksum(source + target + struct.pack("!BBH", 0, 6, len(tcp) + len(data)) + tcp + data)
+		tcp = tcp[:16] + struct.pack("!H", sum_) + tcp[18:]
+		ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + len(data), 0, 0x4000, 64, 6, 0, source, target)
+		ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+		os.write(self.tun, ip + tcp + data)
+
+	def take(self, seq, flags, data):
+		"""A packet from the server."""
+		with self.arrived:
+			if flags & SYN:
+				self.next, self.established = seq + 1 & 0xffffffff, True
+			elif flags & RST:
+				self.closed = True
+			elif seq == self.next and (data or flags & FIN):
+				self.received += data
+				self.next = self.next + len(data) + bool(flags & FIN) & 0xffffffff
+				self.closed |= bool(flags & FIN)
+			self.arrived.notify_all()
+		if data or flags & (SYN | FIN):
+			self.packet(self.start + 1 + self.acked, self.next, ACK)
+
+	acked = 0  # what pure ACKs carry as their sequence number: behind all that was sent in order
+
+	def wait(self, what, timeout=10):
+		with self.arrived:
+			if not self.arrived.wait_for(what, timeout):
+				raise SystemExit("the server did not answer: %d bytes" % len(self.received))
+
+	def connect(self):
+		self.packet(self.start, 0, SYN)
+		self.wait(lambda: self.established)
+
+	def send(self, offset, data, flags=PSH):
+		self.packet(self.start + 1 + offset, self.next, flags | ACK, data)
+		self.acked = max(self.acked, offset + len(data) + bool(flags & FIN))
+
+	def pieces(self, offset, data, size, order=None):
+		"""DATA in segments of SIZE bytes, in ORDER (a function of their list) of sending."""
+		all_ = [(offset + i, data[i:i + size]) for i in range(0, len(data), size)]
+		for at, piece in (order(all_) if order else all_):
+			self.send(at, piece)
+			time.sleep(0.0002)
+		self.unanswered = all_
+
+	unanswered = ()
+
+	def answered(self, n):
+		"""Waits for N bytes in all; what the server did not take is sent again, as TCP does."""
+		with self.arrived:
+			done = self.arrived.wait_for(lambda: len(self.received) >= n, 1)
+		if not done:
+			for at, piece in self.unanswered:
+				self.send(at, piece)
+				time.sleep(0.0002)
+		self.unanswered = ()
+		self.wait(lambda: len(self.received) >= n)
+
+
+class Link:
+	def __init__(self):
+		self.tun, self.clients, self.ports = open_link(MTU), {}, itertools.count(20000)
+		self.listener = raw.Listener(HOST)
+		self.listener.sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
+		threading.Thread(target=self.read, daemon=True).start()
+
+	def read(self):
+		while True:
+			p = os.read(self.tun, 65536)
+			if p[0] >> 4 != 4 or p[9] != 6:
+				continue
+			tcp = p[(p[0] & 15) * 4:]
+			port, seq, flags = struct.unpack("!H", tcp[2:4])[0], struct.unpack("!I", tcp[4:8])[0], tcp[13]
+			if port in self.clients:
+				self.clients[port].take(seq, flags, tcp[(tcp[12] >> 4) * 4:])
+
+	def connect(self, answers):
+		"""A connection. The server reads so many bytes and sends an answer, for each of ANSWERS, then closes with the client."""
+		c = Client(self.tun, self.listener.port, next(self.ports))
+		self.clients[c.local] = c
+		c.connect()
+		server = self.listener.sock.accept()[0]
+		server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+		def serve():
+			for n, answer in answers:
+				raw.read_exactly(server, n)
+				server.sendall(answer)
+			server.recv(1)
+			server.close()
+		c.server = threading.Thread(target=serve, daemon=True)
+		c.server.start()
+		return c
+
+	def close(self, c, offset):
+		c.send(offset, b"", FIN)
+		c.server.join(5)
+		del self.clients[c.local]
+
+
+COUNTS = collections.Counter()
+
+
+def get(target):
+	return raw.request("GET", target)
+
+
+def counted(method, endpoint, code, n=1):
+	COUNTS[method, endpoint, code] += n
+
+
+def chunked(body, size):
+	out = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + size]), body[i:i + size]) for i in range(0, len(body), size))
+	return raw.request("POST", "/up", None, "Transfer-Encoding: chunked") + out + b"0\r\n\r\n"
+
+
+def by_length(body, _):
+	return raw.request("POST", "/up", None, "Content-Length: %d" % len(body)) + body
+
+
+def exchange(link, messages, send):
+	"""One connection: each message is sent by SEND(client, offset, bytes), answered, and only then followed by the next."""
+	answers = [(len(m), OK) for m in messages]
+	c = link.connect(answers)
+	offset, got = 0, 0
+	for m in messages:
+		send(c, offset, m)
+		offset, got = offset + len(m), got + len(OK)
+		c.answered(got)
+	link.close(c, offset)
+
+
+def every_order(link):
+	"""A head in four segments, in each of their orders, three requests a connection."""
+	for order in itertools.permutations(range(4)):
+		m = get("/orders")
+		exchange(link, [m] * 3, lambda c, at, m: c.pieces(at, m, len(m) // 4 + 1, lambda all_: [all_[i] for i in order]))
+		counted("GET", "/orders", "200", 3)
+
+
+def overlaps(link):
+	"""Segments cut anew when they are sent again, each time elsewhere, and everything twice."""
+	rng = random.Random(3)
+	for _ in range(20):
+		m = get("/overlaps?x=" + "y" * 50)
+
+		def send(c, at, m):
+			cuts = []
+			for _ in range(8):
+				a, b = sorted((rng.randrange(len(m)), rng.randrange(len(m) + 1)))
+				cuts.append((a, max(b, a + 1)))
+			for a, b in cuts + [(0, len(m))] + cuts:
+				c.send(at + a, m[a:b])
+		exchange(link, [m] * 4, send)
+		counted("GET", "/overlaps", "200", 4)
+
+
+def first_is_last(link, make):
+	"""The first segment of an upload is lost, and comes again only when hundreds of others have come."""
+	for size in (100, 20000, 300000):
+		m = make(random.Random(size).randbytes(size), 5000)
+		exchange(link, [m, get("/after"), m, get("/after")],
+			 lambda c, at, m: c.pieces(at, m, 700, lambda all_: all_[1:] + all_[:1]))
+		counted("POST", "/up", "200", 2)
+		counted("GET", "/after", "200", 2)
+
+
+def first_is_last_chunked(link):
+	first_is_last(link, chunked)
+
+
+def first_is_last_by_length(link):
+	first_is_last(link, by_length)
+
+
+def hole_in_chunks(link):
+	"""Every 250th segment of a chunked upload comes last: what is kept behind it is not enough. Bodies that look like requests are
+	none."""
+	inside = b"GET /inside HTTP/1.1\r\nHost: x\r\n\r\n"
+	for fill in (inside, b"x" * 34):
+		m = chunked(fill * (300000 // len(fill)), 4000)
+		exchange(link, [get("/before"), m, get("/after"), m, get("/after")],
+			 lambda c, at, m: c.pieces(at, m, 34 * 20, lambda all_: [p for i, p in enumerate(all_) if i % 250 != 3] +
+						   [p for i, p in enumerate(all_) if i % 250 == 3]))
+		counted("GET", "/before", "200")
+		counted("POST", "/up", "200", 2)
+		counted("GET", "/after", "200", 2)
+
+
+def shuffled(link):
+	"""All segments of all messages in a random order, some of them twice."""
+	rng = random.Random(11)
+	for make in (chunked, by_length):
+		for _ in range(6):
+			m = make(rng.randbytes(30000), 3000)
+			exchange(link, [get("/before"), m, get("/after")],
+				 lambda c, at, m: c.pieces(at, m, 600, lambda all_: rng.sample(all_ + all_[::3], len(all_ + all_[::3]))))
+			counted("GET", "/before", "200")
+			counted("POST", "/up", "200")
+			counted("GET", "/after", "200")
+
+
+def pipelined(link):
+	"""Pipelined requests whose first segment comes last; within the depth all are counted."""
+	m = b"".join(get("/pipe/%s" % c) for c in "abcdefghijklmnop")
+	for size in (40, 41, 200, 700):
+		c = link.connect([(len(m), OK * 16), (len(get("/after")), OK)])
+		c.pieces(0, m, size, lambda all_: all_[1:] + all_[:1])
+		c.answered(16 * len(OK))
+		c.send(len(m), get("/after"))
+		c.answered(17 * len(OK))
+		link.close(c, len(m) + len(get("/after")))
+		for x in "abcdefghijklmnop":
+			counted("GET", "/pipe/%s" % x, "200")
+		counted("GET", "/after", "200")
+
+
+def hole_in_pipeline(link):
+	"""So many requests behind a hole that they cannot be kept: what is not counted has a name, and what follows is exact."""
+	m = get("/pipe") * 3000
+	c = link.connect([(len(m), OK * 3000), (len(get("/after")), OK), (len(get("/after")), OK)])
+	c.pieces(0, m, 600, lambda all_: all_[1:] + all_[:1])
+	c.answered(3000 * len(OK))
+	for i in range(2):
+		c.send(len(m) + i * len(get("/after")), get("/after"))
+		c.answered((3001 + i) * len(OK))
+	link.close(c, len(m) + 2 * len(get("/after")))
+	counted("GET", "/pipe", "200", 3000)
+	counted("GET", "/after", "200", 2)
+
+
+def probes(link):
+	"""Keep-alive probes: a byte that was acknowledged already, whatever is in it; and a segment far outside of the window."""
+	m = get("/probes")
+	c = link.connect([(len(m), OK)] * 3)
+	for i in range(3):
+		c.send(i * len(m), m)
+		c.answered((i + 1) * len(OK))
+		c.send((i + 1) * len(m) - 1, b"\0")
+		c.send((i + 1) * len(m) - 1, b"")
+		time.sleep(0.02)
+	link.close(c, 3 * len(m))
+	counted("GET", "/probes", "200", 3)
+
+
+def early_fin(link):
+	"""The segment with FIN comes before the request that it ends."""
+	for _ in range(3):
+		m = get("/fin")
+		c = link.connect([(len(m), OK)])
+		c.send(len(m) - 10, m[-10:], FIN)
+		c.send(0, m[:-10])
+		c.answered(len(OK))
+		c.server.join(5)
+		counted("GET", "/fin", "200")
+
+
+CASES = {f.__name__: f for f in (every_order, overlaps, first_is_last_chunked, first_is_last_by_length, hole_in_chunks, shuffled, pipelined,
+				 hole_in_pipeline, probes, early_fin)}
+
+
+def main(case):
+	link = Link()
+	CASES[case](link)
+	print(json.dumps({"port": link.listener.port, "counts": [[list(k), n] for k, n in sorted(COUNTS.items())]}))
+
+
+if __name__ == "__main__":
+	main(*sys.argv[1:])
