@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# One non-recursive Makefile. `make help` lists the targets; V=1 shows the commands; SAN=1 builds with ASan and UBSan.
+# One non-recursive Makefile. `make help` lists the targets; V=1 shows the commands; SAN=1 builds with ASan and UBSan,
+# SAN=thread with TSan.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
@@ -14,8 +15,9 @@ V ?= 0
 Q := $(if $(filter 0,$(V)),@)
 say = $(if $(filter 0,$(V)),@printf '  %-8s %s\n' $(1) $(2))
 
-BUILD := build/$(if $(SAN),san,out)
-OPT := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined,-O2)
+SANITIZE := $(if $(filter thread,$(SAN)),-fsanitize=thread,$(if $(SAN),-fsanitize=address$(comma)undefined))
+BUILD := build/$(if $(filter thread,$(SAN)),tsan,$(if $(SAN),san,out))
+OPT := $(if $(SAN),-O1 $(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined,-O2)
 
 # Who may include whom (DESIGN 5). check-layers reads this table, and a unit test of a layer is linked with these only.
 LAYERS := base model loader collector discovery exposition store promql rules notifier net config scrape api cli
@@ -44,7 +46,7 @@ LIBS_cli := -lpthread
 CPPFLAGS := -Isrc -Iinclude -I$(BUILD) -D_GNU_SOURCE -DREQTALLY_VERSION='"$(VERSION)"'
 CFLAGS := -std=gnu17 -g $(OPT) -Wall -Wextra -Wno-unused-parameter -Wmissing-prototypes -Wstrict-prototypes -ffp-contract=off \
 	-fstack-protector-strong $(if $(WERROR),-Werror)
-LDFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined)
+LDFLAGS := $(SANITIZE)
 
 -include mk/*.mk
 
@@ -92,7 +94,7 @@ $(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$(t))))
 
 .PHONY: unit unit-bins
 unit-bins: $(UNIT_BINS)
-unit: $(UNIT_BINS) ## build and run the unit tests (SAN=1: under ASan and UBSan)
+unit: $(UNIT_BINS) ## build and run the unit tests (SAN=1: under ASan and UBSan, SAN=thread: TSan)
 	@tests/unit/run $(UNIT_BINS)
 
 .PHONY: clean

@@ -15,10 +15,11 @@
 
 #define API_MAX_ROUTES 72
 
-/* What the handlers need. It is only read, and must outlive the web server, at its place. */
+/* What the handlers need. But for subquery_step_ms nothing changes once the server runs, and it must outlive the web server, at its place. */
 struct api {
 	struct store *store;
 	struct promql_options promql; /* for queries; max_samples 0: API_MAX_SAMPLES */
+	int64_t subquery_step_ms;     /* atomic, since a reload changes it; 0: that of promql */
 	struct rule_manager *rules;  /* NULL: none */
 	struct scraper *scraper;     /* NULL: none */
 	const char *external_url;    /* for globalUrl; NULL: that is scrapeUrl */

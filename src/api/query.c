@@ -129,6 +129,9 @@ static bool prepare(const struct api *api, const struct web_request *req, struct
 		    uint64_t *limit, struct promql_expr **expr)
 {
 	*opt = api->promql;
+	int64_t step = __atomic_load_n(&api->subquery_step_ms, __ATOMIC_RELAXED);
+	if (step)
+		opt->subquery_step_ms = step;
 	if (!opt->max_samples)
 		opt->max_samples = API_MAX_SAMPLES;
 	int64_t timeout, lookback, most = opt->timeout_ms ? opt->timeout_ms : 120000;

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/regex_syntax.h"
+#include "base/utf8.h"
 
 #define MATCH_LIMIT 1000000u
 #define HEAP_LIMIT_KIB (8u << 10)
@@ -81,7 +82,7 @@ static char *make_valid(struct sv text, size_t *n)
 	struct buf b = BUF_INIT;
 	for (size_t i = 0; i < text.n;) {
 		unsigned cp;
-		size_t k = regex_utf8_len(text.p + i, text.n - i, &cp);
+		size_t k = utf8_decode(text.p + i, text.n - i, &cp);
 		if (k)
 			buf_add(&b, text.p + i, k);
 		else
@@ -217,7 +218,7 @@ static int replace_all(const struct regex *re, struct sv text, struct sv templat
 		if (e0 > from)
 			from = e0;
 		else if (from < text.n)
-			from += regex_utf8_len(text.p + from, text.n - from, &cp);
+			from += utf8_decode(text.p + from, text.n - from, &cp);
 		else
 			break;
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 struct reader {
 	struct sv whole;
@@ -22,29 +23,6 @@ static int fail(struct reader *r, const char *what, size_t from, size_t to)
 {
 	*r->error = xasprintf("error parsing regexp: %s: `%.*s`", what, (int)(to - from), r->whole.p + from);
 	return -EINVAL;
-}
-
-size_t regex_utf8_len(const char *s, size_t n, unsigned *cp)
-{
-	const unsigned char *p = (const unsigned char *)s;
-	if (p[0] < 0x80) {
-		*cp = p[0];
-		return 1;
-	}
-	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
-		return 0;
-	unsigned c = p[0] & (0x7fu >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) ||
-	    (len == 4 && (c < 0x10000 || c > 0x10ffff)))
-		return 0;
-	*cp = c;
-	return len;
 }
 
 static bool more(const struct reader *r)
@@ -61,7 +39,7 @@ static char at(const struct reader *r, size_t offset)
 static unsigned next_rune(struct reader *r)
 {
 	unsigned cp = 0;
-	r->i += regex_utf8_len(r->whole.p + r->i, r->whole.n - r->i, &cp);
+	r->i += utf8_decode(r->whole.p + r->i, r->whole.n - r->i, &cp);
 	return cp;
 }
 
@@ -543,7 +521,7 @@ int regex_translate(struct sv pattern, struct regex_syntax *s, char **error)
 		return -EINVAL;
 	}
 	for (size_t i = 0, k; i < pattern.n; i += k)
-		if (!(k = regex_utf8_len(pattern.p + i, pattern.n - i, &cp)) || !cp) {
+		if (!(k = utf8_decode(pattern.p + i, pattern.n - i, &cp)) || !cp) {
 			*error = k ? xstrdup("error parsing regexp: expression contains a NUL byte")
 				   : xasprintf("error parsing regexp: invalid UTF-8: `%.*s`", (int)r.whole.n, r.whole.p);
 			return -EINVAL;

@@ -21,7 +21,5 @@ struct regex_syntax {
  * or -EINVAL and *ERROR in Go's wording. Free with regex_syntax_free in both cases. */
 int regex_translate(struct sv pattern, struct regex_syntax *s, char **error);
 void regex_syntax_free(struct regex_syntax *s);
-/* Length of the valid UTF-8 sequence at P (N > 0 bytes left), 0 if it is invalid. */
-size_t regex_utf8_len(const char *p, size_t n, unsigned *cp);
 
 #endif

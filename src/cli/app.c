@@ -179,6 +179,7 @@ static int bind_web(struct app *a, char **error)
 				  .n_addresses = a->opt.n_addresses,
 				  .routes = routes,
 				  .n_routes = n,
+				  .max_answer = budget_answer(a->memory_limit),
 				  .security = a->web_config ? web_config_security(a->web_config) : NULL};
 	return web_new(&opt, &a->web, error);
 }
@@ -231,7 +232,8 @@ static int start(struct app *a, char **error)
 	a->memory_limit = memory_limit();
 	uint64_t window = a->first->window.size, bodies = SCRAPE_BODIES_MAX;
 	budget_samples(a->memory_limit, &window, &bodies);
-	a->store = store_new(&(struct store_options){.budget = window});
+	a->opt.promql.max_samples = budget_query_samples(a->memory_limit, API_MAX_SAMPLES);
+	a->store = store_new(&(struct store_options){.budget = window, .max_select = a->opt.promql.max_samples});
 	a->api = (struct api){.store = a->store,
 			      .promql = a->opt.promql,
 			      .version = REQTALLY_VERSION,
@@ -334,9 +336,15 @@ static bool take_signal(struct app *a)
 	return false;
 }
 
+static int64_t mono_ms(void)
+{
+	return (int64_t)(clock_mono_ns() / 1000000);
+}
+
 int app_run(struct app *a)
 {
-	int64_t scrape_due = clock_unix_ms(), web_due = scrape_due, tend_due = scrape_due;
+	/* Scrapes and rules go by the clock on the wall; what only has to come again does not depend on it. */
+	int64_t scrape_due = clock_unix_ms(), web_due = mono_ms(), tend_due = web_due;
 	struct pollfd fds[] = {{.fd = a->signal_fd, .events = POLLIN}, {.fd = a->wake_fd, .events = POLLIN}};
 	uint64_t woken;
 
@@ -347,27 +355,28 @@ int app_run(struct app *a)
 			memory_give_back();
 			scrape_due = now - now % interval + interval;
 		}
-		if (now >= web_due) {
+		int64_t mono = mono_ms();
+		if (mono >= web_due) {
 			refresh_web_config(a);
-			web_due = now + 1000;
+			web_due = mono + 1000;
 		}
-		if (now >= tend_due) {
+		if (mono >= tend_due) {
 			pthread_mutex_lock(&a->collect_lock);
 			int next = loader_tend(a->loader);
 			pthread_mutex_unlock(&a->collect_lock);
-			tend_due = next < 0 ? INT64_MAX : now + next;
+			tend_due = next < 0 ? INT64_MAX : mono + next;
 		}
 		int64_t due = rule_manager_run(a->rules, clock_unix_ms());
 		alert_state_keep(&a->alert_state, a->rules, false);
 		if (scrape_due < due)
 			due = scrape_due;
-		if (a->web_config && web_due < due)
-			due = web_due;
-		if (tend_due < due)
-			due = tend_due;
-		now = clock_unix_ms();
-		int64_t wait = due > now ? due - now : 0;
-		if (poll(fds, 2, wait > 60000 ? 60000 : (int)wait) <= 0)
+		int64_t wait = due - clock_unix_ms();
+		mono = mono_ms();
+		if (a->web_config && web_due - mono < wait)
+			wait = web_due - mono;
+		if (tend_due - mono < wait)
+			wait = tend_due - mono;
+		if (poll(fds, 2, wait > 60000 ? 60000 : wait > 0 ? (int)wait : 0) <= 0)
 			continue;
 		if (fds[1].revents && read(a->wake_fd, &woken, sizeof(woken)) < 0)
 			continue;

@@ -12,6 +12,12 @@
 /* Its state, and its share of pipelines. */
 #define CONNECTION_BYTES 1536
 #define LEAST 64
+/* What one evaluation may hold, in samples with all that belongs to them, and what an answer may be. Three evaluations may be under way:
+ * two of queries, one of rules. */
+#define QUERY_SHARE 16
+#define SAMPLE_BYTES 25
+#define ANSWER_SHARE 32
+#define ANSWER_MAX ((size_t)32 << 20)
 
 static uint32_t at_most(uint32_t configured, uint64_t room)
 {
@@ -30,6 +36,18 @@ void budget_samples(uint64_t limit, uint64_t *window, uint64_t *bodies)
 		*window = limit / 4 > least ? limit / 4 : least;
 	if (*bodies > limit / 16)
 		*bodies = limit / 16 > least ? limit / 16 : least;
+}
+
+uint64_t budget_query_samples(uint64_t limit, uint64_t most)
+{
+	uint64_t n = limit / QUERY_SHARE / SAMPLE_BYTES;
+
+	return n < most ? n : most;
+}
+
+size_t budget_answer(uint64_t limit)
+{
+	return limit / ANSWER_SHARE < ANSWER_MAX ? (size_t)(limit / ANSWER_SHARE) : ANSWER_MAX;
 }
 
 bool budget_fit(struct budgets *b, uint64_t limit)

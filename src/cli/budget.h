@@ -4,6 +4,7 @@
 #define RT_CLI_BUDGET_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct budgets {
@@ -16,5 +17,10 @@ bool budget_fit(struct budgets *b, uint64_t limit);
 
 /* What the window of samples and the bodies of scrapes may take under LIMIT: at most WINDOW (configured), and a part of the limit. */
 void budget_samples(uint64_t limit, uint64_t *window, uint64_t *bodies);
+
+/* Samples that one evaluation may hold under LIMIT, at most MOST. */
+uint64_t budget_query_samples(uint64_t limit, uint64_t most);
+/* Bytes that one answer of the API may have under LIMIT. */
+size_t budget_answer(uint64_t limit);
 
 #endif

@@ -21,6 +21,7 @@
 
 /* Without a configuration file nobody has set an interval: often enough that `for: 2m` means two minutes. */
 #define DEFAULT_INTERVAL_MS 15000
+#define RULE_MAX_SAMPLES 50000000 /* as Prometheus, where memory is not limited */
 /* Longer than any range a rule reads, so that a late evaluation still finds its samples. */
 #define RETENTION_MARGIN_MS (5 * 60 * 1000)
 
@@ -57,6 +58,7 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 	return (struct rule_manager_options){
 		.source = *store_source(a->store),
 		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
+			   .max_samples = budget_query_samples(a->memory_limit, RULE_MAX_SAMPLES),
 			   .experimental_functions = a->opt.promql.experimental_functions,
 			   .delayed_name_removal = a->opt.promql.delayed_name_removal,
 			   .start_timestamps = a->opt.promql.start_timestamps},
@@ -150,7 +152,7 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 	notifier_reload(a->notifier, cfg->alerting);
 	scraper_apply(a->scraper, cfg->scraping);
 	__atomic_store_n(&a->scrape_ms, cfg->path ? cfg->global.scrape_interval : DEFAULT_INTERVAL_MS, __ATOMIC_RELAXED);
-	a->api.promql.subquery_step_ms = opt.promql.subquery_step_ms;
+	__atomic_store_n(&a->api.subquery_step_ms, opt.promql.subquery_step_ms, __ATOMIC_RELAXED);
 	a->config = cfg;
 	__atomic_store_n(&a->reload_ok, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&a->reload_ms, clock_unix_ms(), __ATOMIC_RELAXED);
@@ -167,10 +169,11 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 
 int app_reload(struct app *a, char **error)
 {
-	struct config *cfg = NULL, *old = a->config;
+	struct config *cfg = NULL;
 	int err = 0;
 
 	pthread_mutex_lock(&a->reload_lock);
+	struct config *old = a->config; /* another reload may have put it there while this one waited */
 	if (a->opt.config_file)
 		err = config_load(a->opt.config_file, &cfg, error);
 	else

@@ -46,6 +46,7 @@ static struct web_options with_defaults(const struct web_options *opt)
 	o.idle_seconds = o.idle_seconds ? o.idle_seconds : 30;
 	o.workers = o.workers ? o.workers : 4;
 	o.max_body = o.max_body ? o.max_body : (size_t)1 << 20;
+	o.max_answer = o.max_answer ? o.max_answer : (size_t)32 << 20;
 	/* The caller's arrays are not kept. */
 	o.addresses = NULL;
 	o.routes = NULL;

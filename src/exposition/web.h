@@ -75,6 +75,8 @@ struct web_options {
 	unsigned idle_seconds;
 	unsigned workers;		 /* default 4 */
 	size_t max_body;		 /* of a request; default 1 MiB */
+	/* Of an answer that is made before it is sent; default 32 MiB. All those that slow clients have not read yet: twice that. */
+	size_t max_answer;
 	const struct web_security *security; /* NULL: none */
 };
 

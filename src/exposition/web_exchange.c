@@ -17,9 +17,6 @@
  *   -> web_on_request again: the answer is handed to libmicrohttpd -> web_on_completed: freed.
  * The queue needs no bound of its own: a connection has at most one exchange, and connections are limited. */
 
-/* Bodies that are made before they are sent (a scrape is not): of one answer, and of all that slow clients have not read yet. */
-#define BODY_MAX ((size_t)32 << 20)
-#define HELD_MAX ((size_t)64 << 20)
 #define SMALL_BODY ((size_t)64 << 10) /* goes in any case: connections are few */
 #define DEFAULT_TYPE "text/plain; charset=utf-8"
 
@@ -132,7 +129,7 @@ static bool hold(struct exchange *x)
 	if (x->res.body.cap <= SMALL_BODY)
 		return true;
 	pthread_mutex_lock(&w->lock);
-	bool fits = w->held + x->res.body.cap <= HELD_MAX;
+	bool fits = w->held + x->res.body.cap <= 2 * w->opt.max_answer;
 	if (fits) {
 		x->held = x->res.body.cap;
 		w->held += x->held;
@@ -168,9 +165,9 @@ static void answer(struct exchange *x)
 	bool too_long = res->body.failed;
 	if (too_long || !hold(x)) {
 		buf_free(&res->body);
-		res->body = BUF_LIMIT(BODY_MAX);
+		res->body = BUF_LIMIT(w->opt.max_answer);
 		if (too_long)
-			web_response_text(res, 500, "response larger than %zu bytes", BODY_MAX);
+			web_response_text(res, 500, "response larger than %zu bytes", w->opt.max_answer);
 		else
 			web_response_text(res, 503, "too many large responses are being read");
 	}
@@ -300,7 +297,7 @@ static struct exchange *exchange_new(struct service *sv, struct MHD_Connection *
 	x->req.body = BUF_LIMIT(w->opt.max_body);
 	x->allow = BUF_LIMIT(256);
 	x->route = web_route_find(w->routes, w->n_routes, method, url, &x->status, &x->allow);
-	x->res.body = BUF_LIMIT(BODY_MAX);
+	x->res.body = BUF_LIMIT(w->opt.max_answer);
 	const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
 	static const char form[] = "application/x-www-form-urlencoded";
 	x->form = strcmp(method, "POST") == 0 && type && strncasecmp(type, form, sizeof(form) - 1) == 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "model/text_impl.h"
 
 static bool is_alpha(char c)
@@ -39,33 +40,11 @@ bool text_is_legacy_label_name(struct sv s)
 	return is_name(s, false);
 }
 
-/* Length of the valid UTF-8 sequence at P, 0 if there is none (RFC 3629: no overlong forms, no surrogates). */
-static size_t utf8_len(const unsigned char *p, size_t n, uint32_t *cp)
-{
-	if (p[0] < 0x80) {
-		*cp = p[0];
-		return 1;
-	}
-	size_t len = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	if (p[0] < 0xc2 || p[0] > 0xf4 || n < len)
-		return 0;
-	uint32_t c = p[0] & (0x7f >> len);
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) || (len == 4 && (c < 0x10000 || c > 0x10ffff)))
-		return 0;
-	*cp = c;
-	return len;
-}
-
 bool text_is_utf8(struct sv s)
 {
 	uint32_t cp;
 	for (size_t i = 0; i < s.n;) {
-		size_t k = utf8_len((const unsigned char *)s.p + i, s.n - i, &cp);
+		size_t k = utf8_decode(s.p + i, s.n - i, &cp);
 		if (!k)
 			return false;
 		i += k;
@@ -80,7 +59,7 @@ void text_go_quote(struct sv s, struct buf *out)
 	for (size_t i = 0; i < s.n;) {
 		uint32_t cp;
 		unsigned char c = (unsigned char)s.p[i];
-		size_t k = utf8_len((const unsigned char *)s.p + i, s.n - i, &cp);
+		size_t k = utf8_decode(s.p + i, s.n - i, &cp);
 		if (!k) {
 			buf_addf(out, "\\x%02x", c);
 			i++;

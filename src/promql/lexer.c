@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 static const struct {
 	const char *word;
@@ -139,18 +140,14 @@ static void __attribute__((format(printf, 3, 4))) fail(struct lexer *l, size_t a
 /* The character at P as Go's %q shows it, whole if it is UTF-8. */
 static const char *quoted_char(const struct lexer *l, size_t at, char out[16])
 {
-	size_t n = 1;
-	unsigned char c = at < l->in.n ? (unsigned char)l->in.p[at] : 0;
-	if (at >= l->in.n) {
+	uint32_t c = UTF8_REPLACEMENT;
+	size_t n = at < l->in.n ? utf8_decode(l->in.p + at, l->in.n - at, &c) : 0;
+	if (!n) {
 		snprintf(out, 16, "'\xef\xbf\xbd'");
 		return out;
 	}
-	if (c >= 0xc2)
-		n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-	if (at + n > l->in.n)
-		n = 1;
 	if (c == '\'' || c == '\\')
-		snprintf(out, 16, "'\\%c'", c);
+		snprintf(out, 16, "'\\%c'", (char)c);
 	else if (c < 0x20 || c == 0x7f)
 		snprintf(out, 16, "'\\x%02x'", c);
 	else

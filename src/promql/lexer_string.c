@@ -4,19 +4,7 @@
 
 #include <stdio.h>
 
-static size_t put_utf8(char *out, uint32_t c)
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-	static const unsigned char lead[5] = {0, 0, 0xc0, 0xe0, 0xf0};
-	for (size_t k = n - 1; k > 0; k--, c >>= 6)
-		out[k] = (char)(0x80 | (c & 0x3f));
-	out[0] = (char)(lead[n] | c);
-	return n;
-}
+#include "base/utf8.h"
 
 static int digit_of(char c)
 {
@@ -31,15 +19,8 @@ static int digit_of(char c)
 static const char *bad_escape(struct arena *a, const char *before, struct sv s, const char *after)
 {
 	char tmp[120];
-	unsigned char c = (unsigned char)s.p[0];
-	size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 1;
-	uint32_t rune = n == 1 ? c : c & (0xffu >> (n + 1));
-	if (n > s.n || (n == 1 && c >= 0x80)) {
-		n = 0;
-		rune = 0xfffd;
-	}
-	for (size_t k = 1; k < n; k++)
-		rune = rune << 6 | ((unsigned char)s.p[k] & 0x3f);
+	uint32_t rune = UTF8_REPLACEMENT;
+	size_t n = utf8_decode(s.p, s.n, &rune);
 	if (rune < 0x20 || rune == 0x7f)
 		snprintf(tmp, sizeof(tmp), "%sU+%04X%s", before, rune, after);
 	else
@@ -89,7 +70,7 @@ size_t lexer_unescape(struct sv s, char quote, struct arena *a, char *out, size_
 			*error = "escape sequence is an invalid Unicode code point";
 			return 0;
 		}
-		*n += put_utf8(out + *n, v);
+		*n += utf8_encode(v, out + *n);
 	} else {
 		if (v > 255) {
 			*error = "escape sequence is an invalid Unicode code point";

@@ -77,7 +77,6 @@ struct tmpl_token *tmpl_lex(struct tmpl_arena *a, struct sv text, size_t *n);
 bool tmpl_unquote(struct tmpl_arena *a, struct sv quoted, struct sv *out);
 const char *tmpl_unquote_char(struct sv quoted, uint32_t *cp);
 uint32_t tmpl_utf8_next(struct sv s, size_t *i); /* rune at *i, which moves on; U+FFFD for a broken byte */
-size_t tmpl_utf8_put(uint32_t cp, char out[4]);
 
 /* Tree */
 enum node_type {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "model/histogram.h"
 #include "model/text.h"
 
@@ -42,7 +43,7 @@ void tmpl_format_bad_verb(const struct tmpl_spec *f, uint32_t verb, struct value
 {
 	char u[4];
 	buf_adds(out, "%!");
-	buf_add(out, u, tmpl_utf8_put(verb, u));
+	buf_add(out, u, utf8_encode(verb, u));
 	buf_addc(out, '(');
 	if (v.kind == V_NIL || v.kind == V_MISSING) {
 		buf_adds(out, "<nil>");
@@ -90,7 +91,7 @@ static void format_unicode(const struct tmpl_spec *f, uint64_t u, struct buf *ou
 	char utf8[4];
 	buf_addf(&b, "U+%0*llX", f->has_prec && f->prec > 4 ? f->prec : 4, (unsigned long long)u);
 	if (f->sharp && u <= 0x10ffff) {
-		struct sv c = sv_make(utf8, tmpl_utf8_put((uint32_t)u, utf8));
+		struct sv c = sv_make(utf8, utf8_encode((uint32_t)u, utf8));
 		_cleanup_buf_ struct buf q = BUF_INIT;
 		text_go_quote(c, &q);
 		if (q.n == c.n + 2 || u == '"' || u == '\\') /* printable */
@@ -122,14 +123,14 @@ static void format_int(const struct tmpl_spec *f, uint32_t verb, bool neg, uint6
 		base = 16;
 		break;
 	case 'c':
-		tmpl_format_pad(f, sv_make(utf8, tmpl_utf8_put(u <= 0x10ffff && !neg ? (uint32_t)u : 0xfffd, utf8)), out);
+		tmpl_format_pad(f, sv_make(utf8, utf8_encode(u <= 0x10ffff && !neg ? (uint32_t)u : 0xfffd, utf8)), out);
 		return;
 	case 'q': {
 		_cleanup_buf_ struct buf b = BUF_INIT, quoted = BUF_INIT;
 		uint32_t cp = u <= 0x10ffff && !neg ? (uint32_t)u : 0xfffd;
 		struct tmpl_spec g = *f;
 		g.sharp = false;
-		quote(&g, sv_make(utf8, tmpl_utf8_put(cp, utf8)), &quoted);
+		quote(&g, sv_make(utf8, utf8_encode(cp, utf8)), &quoted);
 		if (cp == '\'' || cp == '"')
 			buf_adds(&b, cp == '"' ? "'\"'" : "'\\''");
 		else
@@ -382,7 +383,7 @@ static void format_time_struct(const struct tmpl_spec *f, uint32_t verb, int64_t
 		format_int(f, verb, false, 0, none, out);
 	} else {
 		char u[4];
-		buf_addf(out, "%%!%.*s(%s=", (int)tmpl_utf8_put(verb, u), u, type);
+		buf_addf(out, "%%!%.*s(%s=", (int)utf8_encode(verb, u), u, type);
 		tmpl_format_pad(f, SV("<nil>"), out);
 		buf_addc(out, ')');
 	}

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "model/text.h"
 
 struct lexer {
@@ -82,7 +83,7 @@ static void fail_char(struct lexer *l, const char *what)
 	size_t i = l->pos;
 	char u[5] = "";
 	uint32_t cp = tmpl_utf8_next(l->in, &i);
-	tmpl_utf8_put(cp, u);
+	utf8_encode(cp, u);
 	if (cp >= 0x20 && cp != 0x7f)
 		fail(l, "%s U+%04X '%s'", what, cp, u);
 	else

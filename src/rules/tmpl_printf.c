@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 
 /* Go refuses widths and precisions beyond this. */
 #define SIZE_LIMIT 1000000
@@ -154,7 +155,7 @@ static void format_directive(struct printf_state *s, struct buf *out)
 	}
 	uint32_t verb = tmpl_utf8_next(s->f, &s->i);
 	char u[4];
-	size_t un = tmpl_utf8_put(verb, u);
+	size_t un = utf8_encode(verb, u);
 	if (verb == '%') {
 		buf_addc(out, '%');
 	} else if (s->bad_index) {

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/regex.h"
+#include "base/utf8.h"
 #include "model/text.h"
 #include "rules/url.h"
 
@@ -195,7 +196,7 @@ static struct value change_case(struct tmpl_exec *ex, struct sv s, enum letter_c
 			c = c >= 'A' && c <= 'Z' ? c + 32 : c < 0x80 || !l ? c : (uint32_t)towlower_l(c, l);
 		else if (change)
 			c = c >= 'a' && c <= 'z' ? c - 32 : c < 0x80 || !l ? c : capital(c, to == CASE_TITLE, l);
-		buf_add(&b, u, tmpl_utf8_put(c, u));
+		buf_add(&b, u, utf8_encode(c, u));
 	}
 	return from_buf(ex, &b);
 }

@@ -2,41 +2,14 @@
 /* UTF-8, and the values of quoted strings and characters. */
 #include "rules/tmpl.h"
 
-size_t tmpl_utf8_put(uint32_t cp, char out[4])
-{
-	if (cp < 0x80) {
-		out[0] = (char)cp;
-		return 1;
-	}
-	size_t n = cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
-	static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-	for (size_t i = n - 1; i > 0; i--, cp >>= 6)
-		out[i] = (char)(0x80 | (cp & 0x3f));
-	out[0] = (char)(lead[n] | cp);
-	return n;
-}
+#include "base/utf8.h"
 
 uint32_t tmpl_utf8_next(struct sv s, size_t *i)
 {
-	const unsigned char *p = (const unsigned char *)s.p + *i;
-	size_t left = s.n - *i;
-	if (p[0] < 0x80) {
-		(*i)++;
-		return p[0];
-	}
-	size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	uint32_t cp = p[0] & (0x7fu >> n);
-	bool ok = p[0] >= 0xc2 && p[0] <= 0xf4 && left >= n;
-	for (size_t k = 1; ok && k < n; k++) {
-		ok = (p[k] & 0xc0) == 0x80;
-		cp = cp << 6 | (p[k] & 0x3f);
-	}
-	if (ok && n == 3)
-		ok = cp >= 0x800 && !(cp >= 0xd800 && cp < 0xe000);
-	if (ok && n == 4)
-		ok = cp >= 0x10000 && cp <= 0x10ffff;
-	*i += ok ? n : 1;
-	return ok ? cp : 0xfffd;
+	uint32_t cp;
+	size_t n = utf8_decode(s.p + *i, s.n - *i, &cp);
+	*i += n ? n : 1;
+	return n ? cp : UTF8_REPLACEMENT;
 }
 
 static int hex_digit(int c)
@@ -116,7 +89,7 @@ bool tmpl_unquote(struct tmpl_arena *a, struct sv q, struct sv *out)
 		if (byte)
 			w[n++] = (char)cp;
 		else
-			n += tmpl_utf8_put(cp, w + n);
+			n += utf8_encode(cp, w + n);
 	}
 	*out = sv_make(w, n);
 	return true;

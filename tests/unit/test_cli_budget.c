@@ -50,6 +50,17 @@ static void test_never_more_and_never_none(void **state)
 	assert_int_equal(small.series, 100);
 }
 
+static void test_queries(void **state)
+{
+	assert_int_equal(budget_query_samples(UINT64_MAX, 4000000), 4000000);
+	assert_int_equal(budget_query_samples((uint64_t)8 << 30, 4000000), 4000000);
+	/* Two of them and an answer each leave most of the memory to the figures. */
+	uint64_t n = budget_query_samples(64 << 20, 4000000);
+	assert_true(n > 144000 && 2 * (n * 25 + budget_answer(64 << 20)) < 13 << 20);
+	assert_int_equal(budget_answer(UINT64_MAX), 32 << 20);
+	assert_int_equal(budget_answer(64 << 20), 2 << 20);
+}
+
 static void test_samples(void **state)
 {
 	uint64_t window = 64 << 20, bodies = 64 << 20;
@@ -67,6 +78,7 @@ static void test_samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_no_limit), cmocka_unit_test(test_samples), cmocka_unit_test(test_64_mib), cmocka_unit_test(test_never_more_and_never_none)};
+	    cmocka_unit_test(test_no_limit), cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_queries), cmocka_unit_test(test_64_mib), cmocka_unit_test(test_never_more_and_never_none)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
