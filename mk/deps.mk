@@ -5,14 +5,14 @@ DEPS := gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libmicroh
 	libjansson-dev libpcre2-dev libcap-ng-dev nettle-dev libgnutls28-dev libcrypt-dev bpftool pkg-config ca-certificates
 # The servers whose figures are compared with ours, the real Prometheus and Alertmanager, and the clients. `node` may come
 # from another repository, whose package would collide with Debian's nodejs, so it is installed only if there is none.
-DEPS_TEST := libcmocka-dev nginx-light apache2-bin haproxy gunicorn golang-go golang-github-prometheus-client-golang-dev \
+DEPS_TEST := libcmocka-dev libclang-rt-dev nginx-light apache2-bin haproxy gunicorn golang-go golang-github-prometheus-client-golang-dev \
 	prometheus prometheus-alertmanager prometheus-node-exporter python3 python3-aiosmtpd curl wrk redis-server redis-tools \
 	iproute2 libcap2-bin util-linux procps openssl qemu-system-x86_64=qemu-system-x86 busybox=busybox-static binutils node=nodejs
 # More servers for the end-to-end tests, each of them skipped by its name where it is missing; and what small test programs of ours
 # are built with.
 DEPS_SERVERS := lighttpd caddy h2o varnish tomcat10 default-jre-headless uvicorn puma php-cli uwsgi uwsgi-plugin-python3 \
 	docker-registry memcached openssh-server nghttp2-server g++ libasio-dev liburing-dev
-DEPS_DEPLOY := buildah runc kubectl=kubernetes-client systemd
+DEPS_DEPLOY := buildah runc groff-base kubectl=kubernetes-client systemd
 DEPS_LINT := clang-format clang-tidy cppcheck python3
 
 .PHONY: deps deps-test deps-deploy deps-lint

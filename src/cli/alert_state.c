@@ -41,9 +41,10 @@ void alert_state_keep(struct alert_state_keeper *k, struct rule_manager *m, bool
 		k->failed = true;
 		free(error);
 	} else {
-		if (s.left_out)
+		if (s.left_out && !k->full)
 			log_warn("%zu alerts found no room in %s; after a restart they will start anew", s.left_out, k->path);
 		k->failed = false;
+		k->full = s.left_out > 0;
 		k->version = version;
 	}
 	k->saved_ns = now;

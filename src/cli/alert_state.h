@@ -13,7 +13,7 @@ struct alert_state_keeper {
 	const char *path; /* NULL: nothing is kept */
 	uint64_t version; /* what the file holds */
 	uint64_t saved_ns;
-	bool failed; /* the last write: said once */
+	bool failed, full; /* the last write: said once */
 };
 
 /* Reads PATH (NULL or empty: nothing is kept) and gives M what it holds. A failure is logged, and the alerts start anew. */

@@ -232,18 +232,18 @@ static double usage_of(struct collector *c, uint32_t what)
 
 static void add_bpf(struct collector *c, struct snapshot *s, const struct rows *rows)
 {
-	struct loader_program p[8];
+	struct loader_program p[LOADER_PROGRAMS_MAX];
 	size_t n = loader_programs(c->l, p, ARRAY_SIZE(p));
 	struct family *f = snapshot_family(s, "reqtally_bpf_program_run_seconds_total", FAMILY_COUNTER, "seconds",
 					   "Time spent in each program; counted by the kernel while kernel.bpf_stats_enabled is 1.");
-	for (size_t i = 0; i < n && i < ARRAY_SIZE(p); i++)
+	for (size_t i = 0; i < n; i++)
 		family_add_value(f, labels_from("program", p[i].name, NULL), (double)p[i].run_ns / 1e9);
 	f = snapshot_family(s, "reqtally_bpf_program_runs_total", FAMILY_COUNTER, NULL,
 			    "Runs of each program; counted by the kernel while kernel.bpf_stats_enabled is 1.");
-	for (size_t i = 0; i < n && i < ARRAY_SIZE(p); i++)
+	for (size_t i = 0; i < n; i++)
 		family_add_value(f, labels_from("program", p[i].name, NULL), (double)p[i].runs);
 	f = snapshot_family(s, "reqtally_bpf_program_verified_instructions", FAMILY_GAUGE, NULL, "Instructions the verifier walked to admit each program.");
-	for (size_t i = 0; i < n && i < ARRAY_SIZE(p); i++)
+	for (size_t i = 0; i < n; i++)
 		family_add_value(f, labels_from("program", p[i].name, NULL), (double)p[i].verified_instructions);
 	add_plain(s, "reqtally_bpf_pinned", FAMILY_GAUGE, NULL, "1 if programs and maps outlive the process.", loader_pinned(c->l));
 	add_plain(s, "reqtally_bpf_program_sets", FAMILY_GAUGE, NULL,

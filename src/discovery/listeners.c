@@ -92,8 +92,9 @@ static int find_namespaces(struct walk *w, char **error)
 	char name[64];
 	pid_t pid;
 	if (!proc) {
-		*error = xasprintf("/proc: %s", strerror(errno));
-		return -errno;
+		int err = -errno;
+		*error = xasprintf("/proc: %s", strerror(-err));
+		return err;
 	}
 	w->out->own_netns = link_number(dirfd(proc), "self/ns/net", "net");
 	if (w->out->own_netns)

@@ -182,6 +182,8 @@ uint32_t loader_map_capacity(const struct loader *l, enum loader_map map)
 	return set_map_info(loader_map_fd(l, map)).max_entries;
 }
 
+_Static_assert(SET_PROGRAMS_MAX == LOADER_PROGRAMS_MAX, "a program whose figures nobody keeps, or shows");
+
 size_t loader_programs(const struct loader *l, struct loader_program *p, size_t max)
 {
 	size_t n = 0;

@@ -68,6 +68,8 @@ struct loader_program {
 	uint32_t verified_instructions;
 };
 
+#define LOADER_PROGRAMS_MAX 16 /* there are not more */
+
 /* How many programs there are; fills at most MAX. */
 size_t loader_programs(const struct loader *l, struct loader_program *p, size_t max);
 

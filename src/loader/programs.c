@@ -49,6 +49,8 @@ static const struct {
 	{"ingress", PACKETS, BPF_CGROUP_INET_INGRESS},
 };
 
+_Static_assert(ARRAY_SIZE(attachments) + 1 <= LOADER_PROGRAMS_MAX, "these and find_servers, which is run once");
+
 /* Pieces of 4 KB kept of streams out of order, and connections without a socket, where memory is short. */
 #define LEAN_PIECES 256
 #define LEAN_EMBRYOS 64
@@ -340,8 +342,9 @@ int programs_attach(struct set *set, const char *name, const struct loader_optio
 	if (attachments[i].how == PACKETS) {
 		_cleanup_close_ int cgroup = open(opt->cgroup_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (cgroup < 0) {
-			*error = xasprintf("cannot open the cgroup2 root %s: %s", opt->cgroup_root, strerror(errno));
-			return -errno;
+			int err = -errno;
+			*error = xasprintf("cannot open the cgroup2 root %s: %s", opt->cgroup_root, strerror(-err));
+			return err;
 		}
 		link = bpf_link_create(prog, cgroup, attachments[i].type, NULL);
 	} else if (attachments[i].how == ITERATOR) {

@@ -120,10 +120,10 @@ static int open_beside(const char *path, const char *beside)
 int alert_states_save(const char *path, struct alert_states *s, char **error)
 {
 	if (!s->n) {
-		if (unlink(path) == 0 || errno == ENOENT)
-			return 0;
-		*error = xasprintf("cannot remove %s: %m", path);
-		return -errno;
+		int why = unlink(path) == 0 ? 0 : errno;
+		if (why && why != ENOENT)
+			*error = xasprintf("cannot remove %s: %s", path, strerror(why));
+		return why == ENOENT ? 0 : -why;
 	}
 	_cleanup_free_ char *beside = xasprintf("%s.tmp", path);
 	_cleanup_buf_ struct buf text = BUF_INIT;

@@ -227,8 +227,9 @@ static int read_file(const char *path, struct buf *text, char **error)
 	char chunk[16384];
 	size_t n;
 	if (!f) {
-		*error = xasprintf("open %s: %s", path, strerror(errno));
-		return -errno;
+		int err = -errno;
+		*error = xasprintf("open %s: %s", path, strerror(-err));
+		return err;
 	}
 	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
 		buf_add(text, chunk, n);

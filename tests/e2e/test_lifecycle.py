@@ -5,8 +5,10 @@ import gzip
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -14,7 +16,7 @@ import exposition
 import raw
 import reqtally
 import servers
-from httpclient import fetch
+from httpclient import ProtocolError, fetch
 from procs import Failure, Skip, find_program, wait_for
 from raw_cases import GET, OK
 from test_badinput import bpf_objects, nothing_left
@@ -253,6 +255,34 @@ def test_reload(context):
 			raise Failure("POST /-/reload of a good file fails: %s" % rt.process.log())
 		if fetch(rt.port, "/-/reload").status != 405:
 			raise Failure("GET /-/reload is not refused with 405")
+
+
+def test_reloads_at_once(context):
+	"""Reloads by several callers and by signal, with readers of what they replace: each has its turn, and none is lost."""
+	context.stop_shared()
+	with reqtally.Reqtally(context.folder, config="global:\n  evaluation_interval: 1s\n") as rt:
+		statuses = collections.Counter()
+
+		def ask(method, path):
+			for _ in range(25):
+				try:
+					answer = fetch(rt.port, path, method, timeout=20).status
+				except (OSError, ProtocolError) as e:
+					answer = str(e)
+				statuses[answer] += 1
+
+		asked = [("POST", "/-/reload")] * 4 + [("GET", p) for p in ("/api/v1/status/config", "/api/v1/rules", "/metrics")]
+		threads = [threading.Thread(target=ask, args=a) for a in asked]
+		for t in threads:
+			t.start()
+		while any(t.is_alive() for t in threads):
+			if rt.process.running():
+				rt.process.popen.send_signal(signal.SIGHUP)
+			time.sleep(0.01)
+		if statuses != {200: 25 * len(threads)}:
+			raise Failure("answers: %s; %s" % (dict(statuses), rt.process.log()))
+		rt.scrape()
+		rt.stop()
 
 
 def elsewhere(context, mode):
