@@ -41,7 +41,7 @@ class Client:
 		self.tun, self.port, self.local = tun, port, remote
 		self.start, self.next, self.received = random.getrandbits(32), 0, b""
 		self.established, self.arrived = False, threading.Condition()
-		self.closed = False
+		self.ended = False
 
 	def packet(self, seq, ack, flags, data=b""):
 		source, target = socket.inet_aton(PEER), socket.inet_aton(HOST)
@@ -59,15 +59,15 @@ class Client:
 		with self.arrived:
 			if flags & SYN:
 				self.next, self.established = seq + 1 & 0xffffffff, True
-			elif flags & RST:
-				self.closed = True
 			elif seq == self.next and (data or flags & FIN):
 				self.received += data
 				self.next = self.next + len(data) + bool(flags & FIN) & 0xffffffff
-				self.closed |= bool(flags & FIN)
 			self.arrived.notify_all()
 		if data or flags & (SYN | FIN):
 			self.packet(self.start + 1 + self.acked, self.next, ACK)
+		with self.arrived:
+			self.ended |= bool(flags & (FIN | RST))  # its end is acknowledged
+			self.arrived.notify_all()
 
 	acked = 0  # what pure ACKs carry as their sequence number: behind all that was sent in order
 
@@ -143,7 +143,7 @@ class Link:
 
 	def close(self, c, offset):
 		c.send(offset, b"", FIN)
-		c.server.join(5)
+		c.wait(lambda: c.ended)
 		del self.clients[c.local]
 
 
@@ -300,7 +300,7 @@ def early_fin(link):
 		c.send(len(m) - 10, m[-10:], FIN)
 		c.send(0, m[:-10])
 		c.answered(len(OK))
-		c.server.join(5)
+		c.wait(lambda: c.ended)
 		counted("GET", "/fin", "200")
 
 
