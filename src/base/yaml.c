@@ -36,6 +36,9 @@ struct anchor {
 	struct owned_node *node;
 };
 
+/* Whose words and ways: our own, which are told with line and column; Go's two. */
+enum dialect { DIALECT_OWN, DIALECT_GO_V3, DIALECT_GO_V2 };
+
 struct composer {
 	yaml_parser_t parser;
 	struct yaml_doc *doc;
@@ -46,8 +49,8 @@ struct composer {
 	char *problem;
 	int line, col;
 	int go_line; /* the line that Go's message names; 0: none */
-	/* Duplicate keys do not: the first one, told if nothing else is wrong. */
-	bool duplicates_fail;
+	enum dialect dialect;
+	/* Duplicate keys do not end it: the first one, told if nothing else is wrong. */
 	char *duplicate;
 	int duplicate_line, duplicate_col;
 };
@@ -73,11 +76,18 @@ static void fail_mark(struct composer *c, yaml_mark_t mark, char *problem)
 	fail_at(c, (int)mark.line + 1, (int)mark.column + 1, problem);
 }
 
-/* The line in the message of Go's port: where the enclosing construct begins, counted from 0 unless the scanner speaks; none where
- * that is the first line, and none from the reader. */
-static int go_line(const yaml_parser_t *p)
+/* The line in the message of Go's port: version 3 tells where the enclosing construct begins, version 2 where the problem is. It is
+ * counted from 0 unless the scanner speaks; none where that is the first line, and none from the reader. */
+static int go_line(const yaml_parser_t *p, enum dialect dialect)
 {
-	size_t line = p->context_mark.line ? p->context_mark.line : p->problem_mark.line;
+	size_t first = p->context_mark.line, second = p->problem_mark.line;
+	if (dialect == DIALECT_GO_V2) {
+		first = p->problem_mark.line;
+		second = p->context_mark.line;
+		if (!first && second)
+			return p->error == YAML_READER_ERROR ? 0 : (int)second;
+	}
+	size_t line = first ? first : second;
 	return p->error == YAML_READER_ERROR || !line ? 0 : (int)line + (p->error == YAML_SCANNER_ERROR);
 }
 
@@ -86,7 +96,7 @@ static void fail_parser(struct composer *c, const char *text, size_t len)
 	const yaml_parser_t *p = &c->parser;
 	char *problem = xstrdup(p->problem ? p->problem : "unknown problem parsing YAML content");
 	if (!c->problem)
-		c->go_line = go_line(p);
+		c->go_line = go_line(p, c->dialect);
 	if (p->error != YAML_READER_ERROR) {
 		fail_mark(c, p->problem_mark, problem);
 		return;
@@ -169,6 +179,15 @@ static bool is_null_text(const char *s)
 	return !*s || strcmp(s, "~") == 0 || strcmp(s, "null") == 0 || strcmp(s, "Null") == 0 || strcmp(s, "NULL") == 0;
 }
 
+/* "!!int" for what libyaml spells out; "!" says nothing. */
+static char *short_tag(const char *tag)
+{
+	static const char prefix[] = "tag:yaml.org,2002:";
+	if (!tag || !strcmp(tag, "!"))
+		return NULL;
+	return strncmp(tag, prefix, sizeof(prefix) - 1) ? xstrdup(tag) : xasprintf("!!%s", tag + sizeof(prefix) - 1);
+}
+
 static struct yaml_node *compose_scalar(struct composer *c, const yaml_event_t *e)
 {
 	const char *tag = (const char *)e->data.scalar.tag;
@@ -177,6 +196,8 @@ static struct yaml_node *compose_scalar(struct composer *c, const yaml_event_t *
 	n->node.len = e->data.scalar.length;
 	n->node.text = xmemdup(text, n->node.len);
 	n->node.plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (!tag || strcmp(tag, YAML_STR_TAG) != 0);
+	n->node.quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	n->node.tag = short_tag(tag);
 	n->merge = (n->node.plain && !tag && strcmp(text, "<<") == 0) || (tag && strcmp(tag, "tag:yaml.org,2002:merge") == 0);
 	if ((n->node.plain && !tag && is_null_text(text)) || (tag && strcmp(tag, YAML_NULL_TAG) == 0))
 		n->node.kind = YAML_NULL;
@@ -311,7 +332,8 @@ static void apply_merges(struct composer *c, struct yaml_node *map, size_t *cap,
 				check_size(c, map);
 			}
 		}
-		if (!ok)
+		map->bad_merge |= !ok;
+		if (!ok && c->dialect == DIALECT_OWN)
 			fail_at(c, m->line, m->col, xstrdup("map merge requires map or sequence of maps as the value"));
 	}
 }
@@ -345,6 +367,7 @@ static struct yaml_node *compose_seq(struct composer *c, const yaml_event_t *e, 
 	size_t cap = 0;
 	bool end = false;
 	o->open = true;
+	seq->tag = short_tag((const char *)e->data.sequence_start.tag);
 	anchor_add(c, e->data.sequence_start.anchor, o);
 	while ((item = compose_next(c, depth + 1, &end))) {
 		array_grow(seq->values, seq->n, cap);
@@ -363,6 +386,7 @@ static struct yaml_node *compose_map(struct composer *c, const yaml_event_t *e, 
 	size_t cap = 0, cap_values = 0, n_merges = 0, cap_merges = 0;
 	bool end = false;
 	o->open = true;
+	map->tag = short_tag((const char *)e->data.mapping_start.tag);
 	anchor_add(c, e->data.mapping_start.anchor, o);
 	while ((key = compose_next(c, depth + 1, &end)) && (value = compose_next(c, depth + 1, &end))) {
 		if (owned(key)->merge) {
@@ -379,7 +403,7 @@ static struct yaml_node *compose_map(struct composer *c, const yaml_event_t *e, 
 	}
 	o->open = false;
 	if (end) {
-		if (c->duplicates_fail)
+		if (c->dialect == DIALECT_OWN)
 			check_duplicates(c, map);
 		apply_merges(c, map, &cap, &cap_values, merges, n_merges);
 	}
@@ -437,10 +461,35 @@ static void compose_document(struct composer *c)
 	}
 }
 
-/* As yaml_parse_at; *GO is the line of Go's message. */
-static int parse(const char *text, size_t len, struct yaml_doc **doc, char **error, bool duplicates_fail, int *line, int *col, int *go)
+/* Go's version 3 reads two tokens ahead of its parser, for the sake of comments, so that what the scanner finds there is told first,
+ * also behind the end of the document. HEAD: the token the parser looks at. */
+static void look_ahead(struct composer *c, const char *text, size_t len, size_t head)
 {
-	struct composer c = {.doc = xcalloc(1, sizeof(*c.doc)), .duplicates_fail = duplicates_fail};
+	yaml_parser_t p;
+	yaml_token_t t;
+	if (!yaml_parser_initialize(&p))
+		return;
+	yaml_parser_set_input_string(&p, (const unsigned char *)text, len);
+	bool more = true, ok = true;
+	for (size_t i = 0; more && ok && i <= head + 2; i++) {
+		ok = yaml_parser_scan(&p, &t);
+		more = ok && t.type != YAML_STREAM_END_TOKEN;
+		if (ok)
+			yaml_token_delete(&t);
+	}
+	if (!ok && p.error == YAML_SCANNER_ERROR) {
+		free(take(c->problem));
+		c->go_line = go_line(&p, c->dialect);
+		fail_mark(c, p.problem_mark, xstrdup(p.problem));
+	}
+	yaml_parser_delete(&p);
+}
+
+/* As yaml_parse_at; *GO is the line of Go's message. */
+static int parse(const char *text, size_t len, struct yaml_doc **doc, char **error, enum dialect dialect, int *line, int *col, int *go)
+{
+	struct composer c = {.doc = xcalloc(1, sizeof(*c.doc)), .dialect = dialect};
+	size_t head = 0;
 	if (!yaml_parser_initialize(&c.parser)) {
 		fail_at(&c, 0, 0, xstrdup("cannot set up the YAML parser"));
 	} else if (len > YAML_MAX_BYTES) {
@@ -450,6 +499,12 @@ static int parse(const char *text, size_t len, struct yaml_doc **doc, char **err
 		compose_document(&c);
 		if (c.parser.error != YAML_NO_ERROR)
 			fail_parser(&c, text, len);
+		/* An event has gone by its last token; the parser's own complaint is about the one it still looks at. */
+		head = c.parser.tokens_parsed - (c.problem && c.parser.error == YAML_NO_ERROR && c.parser.tokens_parsed);
+		bool documents = memmem(text, len, "\n---", 4) || memmem(text, len, "\n...", 4) || memmem(text, len, "\n%", 2);
+		bool by_scanner = c.parser.error == YAML_SCANNER_ERROR || c.parser.error == YAML_READER_ERROR;
+		if (dialect == DIALECT_GO_V3 && (c.problem ? !by_scanner : documents))
+			look_ahead(&c, text, len, head);
 	}
 	yaml_parser_delete(&c.parser);
 	for (size_t i = 0; i < c.n_anchors; i++)
@@ -473,22 +528,29 @@ static int parse(const char *text, size_t len, struct yaml_doc **doc, char **err
 int yaml_parse_at(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col)
 {
 	int go;
-	return parse(text, len, doc, error, true, line, col, &go);
+	return parse(text, len, doc, error, DIALECT_OWN, line, col, &go);
+}
+
+static int parse_go(const char *text, size_t len, struct yaml_doc **doc, char **error, enum dialect dialect)
+{
+	int line, col, go;
+	char *problem;
+	int r = parse(text, len, doc, &problem, dialect, &line, &col, &go);
+	if (r < 0) {
+		*error = go > 0 ? xasprintf("yaml: line %d: %s", go, problem) : xasprintf("yaml: %s", problem);
+		free(problem);
+	}
+	return r;
 }
 
 int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error)
 {
-	int line, col, go;
-	char *problem;
-	int r = parse(text, len, doc, &problem, false, &line, &col, &go);
-	if (r < 0) {
-		if (go > 0)
-			*error = xasprintf("yaml: line %d: %s", go, problem);
-		else
-			*error = xasprintf("yaml: %s", problem);
-		free(problem);
-	}
-	return r;
+	return parse_go(text, len, doc, error, DIALECT_GO_V3);
+}
+
+int yaml_parse_v2(const char *text, size_t len, struct yaml_doc **doc, char **error)
+{
+	return parse_go(text, len, doc, error, DIALECT_GO_V2);
 }
 
 void yaml_doc_free(struct yaml_doc *doc)
@@ -498,6 +560,7 @@ void yaml_doc_free(struct yaml_doc *doc)
 	for (struct owned_node *n = doc->all, *next; n; n = next) {
 		next = n->next;
 		free(n->node.text);
+		free(n->node.tag);
 		free(n->node.keys);
 		free(n->node.values);
 		free(n);

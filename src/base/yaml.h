@@ -15,6 +15,9 @@ struct yaml_node {
 	enum yaml_kind kind;
 	int line, col; /* from 1 */
 	bool plain;    /* a scalar written without quotes and not as a block */
+	bool quoted;   /* a scalar written otherwise */
+	bool bad_merge; /* a map with a << whose value is no map */
+	char *tag;     /* as written, `!!int` or `!x`; NULL: none */
 	char *text;    /* scalar: NUL-terminated, len bytes; YAML_NULL keeps its text ("", "~", "null") */
 	size_t len;
 	size_t n;			/* map: pairs, seq: items */
@@ -30,8 +33,10 @@ struct yaml_doc;
 
 /* Parses the first document of TEXT. 0 and *DOC (yaml_doc_free it); -EINVAL and *ERROR, a heap string in the wording of
  * Go's yaml.v3, "yaml: line 3: did not find expected key", with its lines too: that where the enclosing construct begins. Duplicate
- * keys stay in the maps (yaml_duplicates). An empty document has a YAML_NULL root. */
+ * keys stay in the maps (yaml_duplicates), and a map with a merge that cannot be is marked. An empty document has a YAML_NULL root. */
 int yaml_parse(const char *text, size_t len, struct yaml_doc **doc, char **error);
+/* The same with the lines that version 2 of the package tells: those where the problem is. */
+int yaml_parse_v2(const char *text, size_t len, struct yaml_doc **doc, char **error);
 /* The same, but *ERROR is the bare problem ("did not find expected key") and its own place goes to *LINE and *COL, from 1
  * (0: unknown). A duplicate key is an error. */
 int yaml_parse_at(const char *text, size_t len, struct yaml_doc **doc, char **error, int *line, int *col);

@@ -297,6 +297,17 @@ bool text_parse_duration(struct sv s, int64_t *ms)
 	return true;
 }
 
+bool text_duration_too_long(struct sv s)
+{
+	char zeros[64];
+	int64_t ms;
+	if (s.n >= sizeof(zeros) || !s.n || is_digit(s.p[s.n - 1]))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		zeros[i] = is_digit(s.p[i]) ? '0' : s.p[i];
+	return !text_parse_duration(s, &ms) && text_parse_duration(sv_make(zeros, s.n), &ms);
+}
+
 void text_duration(int64_t ms, struct buf *out)
 {
 	if (ms == 0) {

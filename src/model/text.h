@@ -32,6 +32,8 @@ bool text_strip_underscores(struct sv s, char *out, size_t size);
 
 /* Prometheus duration text, in ms: 0, or y w d h m s ms each at most once in this order. False if invalid. */
 bool text_parse_duration(struct sv s, int64_t *ms);
+/* Is what text_parse_duration refuses well written, and only longer than 292 years? */
+bool text_duration_too_long(struct sv s);
 /* Prometheus' model.Duration.String(): 90s -> 1m30s, 0 -> 0s. */
 void text_duration(int64_t ms, struct buf *out);
 

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "model/text.h"
 
 #define PROBLEMS_SHOWN 100
+#define LATE_LOOKED_AT 10000 /* keys of a map in which one is there twice */
 
 static void problem(struct decoder *d, char *s)
 {
@@ -19,85 +21,38 @@ static void problem(struct decoder *d, char *s)
 		free(s);
 }
 
-/* A plain scalar that yaml.v3 resolves to a whole number: decimal, 0x, 0o, 0b, with underscores. */
-static bool is_int(const struct yaml_node *n, int64_t *out)
+static void fail(struct decoder *d, char *s)
 {
-	char tmp[64], *p = tmp, *end;
-	if (n->kind != YAML_SCALAR || !n->plain || !n->len || n->len >= sizeof(tmp) ||
-	    strlen(n->text) != n->len)
-		return false;
-	for (const char *s = n->text; *s; s++)
-		if (*s != '_')
-			*p++ = *s;
-	*p = 0;
-	p = tmp + (*tmp == '-' || *tmp == '+');
-	if (*p < '0' || *p > '9')
-		return false;
-	bool neg = *tmp == '-';
-	int base = 0;
-	if (p[0] == '0' && (p[1] == 'b' || p[1] == 'o')) {
-		base = p[1] == 'b' ? 2 : 8;
-		p += 2;
-		if (*p < '0' || *p > '7')
-			return false;
-	}
-	errno = 0;
-	unsigned long long u = strtoull(p, &end, base);
-	if (*end || errno || u > (unsigned long long)INT64_MAX)
-		return false;
-	*out = neg ? -(int64_t)u : (int64_t)u;
-	return true;
+	if (d->fatal)
+		free(s);
+	else
+		d->fatal = s;
 }
 
-static bool is_float(const struct yaml_node *n, double *f)
+/* False: its tag does not fit, which ends the decoding. */
+static bool resolve(struct decoder *d, const struct yaml_node *n, struct yaml_value *v)
 {
-	struct sv s = sv_make(n->text, n->len);
-	if (n->kind != YAML_SCALAR || !n->plain || !n->len)
-		return false;
-	static const struct {
-		const char *text;
-		double v;
-	} words[] = {{".inf", INFINITY},   {".Inf", INFINITY},	{".INF", INFINITY},   {"+.inf", INFINITY},
-		     {"+.Inf", INFINITY},  {"+.INF", INFINITY}, {"-.inf", -INFINITY}, {"-.Inf", -INFINITY},
-		     {"-.INF", -INFINITY}, {".nan", NAN},	{".NaN", NAN},	      {".NAN", NAN}};
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (sv_eqs(s, words[i].text)) {
-			*f = words[i].v;
-			return true;
-		}
-	return strchr("+-.0123456789", n->text[0]) && text_parse_float(s, f) && !isinf(*f) && !isnan(*f);
-}
-
-static const char *tag_of(const struct yaml_node *n)
-{
-	int64_t i;
-	double f;
-	bool b;
-	switch (n->kind) {
-	case YAML_NULL:
-		return "!!null";
-	case YAML_MAP:
-		return "!!map";
-	case YAML_SEQ:
-		return "!!seq";
-	case YAML_SCALAR:
-		break;
-	}
-	return is_int(n, &i)		      ? "!!int"
-	       : is_float(n, &f)	      ? "!!float"
-	       : n->plain && yaml_bool(n, &b) ? "!!bool"
-					      : "!!str";
+	_cleanup_free_ char *error = NULL;
+	if (yaml_resolve(n, d->version, v, &error) == 0)
+		return true;
+	fail(d, xasprintf("yaml: %s", error));
+	return false;
 }
 
 void rule_decode_mismatch(struct decoder *d, const struct yaml_node *n, const char *type)
 {
-	if (n->kind != YAML_SCALAR) {
-		problem(d, xasprintf("line %d: cannot unmarshal %s into %s", n->line, tag_of(n), type));
+	struct yaml_value v = {.tag = n->kind == YAML_MAP ? "!!map" : "!!seq"};
+	bool scalar = n->kind == YAML_SCALAR || n->kind == YAML_NULL;
+	if (scalar && !resolve(d, n, &v))
+		return;
+	const char *tag = n->tag ? n->tag : v.tag;
+	if (!scalar && (!strcmp(tag, "!!map") || !strcmp(tag, "!!seq"))) {
+		problem(d, xasprintf("line %d: cannot unmarshal %s into %s", n->line, tag, type));
 		return;
 	}
-	bool longer = n->len > 10;
-	problem(d, xasprintf("line %d: cannot unmarshal %s `%.*s%s` into %s", n->line, tag_of(n),
-			     longer ? 7 : (int)n->len, n->text, longer ? "..." : "", type));
+	bool longer = scalar && n->len > 10;
+	problem(d, xasprintf("line %d: cannot unmarshal %s `%.*s%s` into %s", n->line, tag, scalar ? longer ? 7 : (int)n->len : 0,
+			     scalar ? n->text : "", longer ? "..." : "", type));
 }
 
 bool rule_decode_unique(struct decoder *d, const struct yaml_node *map)
@@ -111,55 +66,168 @@ bool rule_decode_unique(struct decoder *d, const struct yaml_node *map)
 	return unique;
 }
 
+/* What the package says once it comes to a << it cannot follow. */
+static void check_merge(struct decoder *d, const struct yaml_node *map)
+{
+	if (map->bad_merge)
+		fail(d, xstrdup("yaml: map merge requires map or sequence of maps as the value"));
+}
+
+/* A key's text. False: the pair is passed over. */
+static bool decode_key(struct decoder *d, const struct yaml_node *key, const char **text)
+{
+	struct yaml_value v;
+	if (key->kind == YAML_MAP || key->kind == YAML_SEQ) {
+		rule_decode_mismatch(d, key, "string");
+		return false;
+	}
+	if (!resolve(d, key, &v) || (v.type == YAML_T_NULL && d->version == YAML_V3))
+		return false;
+	*text = v.type == YAML_T_NULL ? "" : key->text;
+	return true;
+}
+
 bool rule_decode_struct(struct decoder *d, const struct yaml_node *node, const char *type,
 			const struct decode_field *fields, void *out)
 {
+	struct yaml_value v;
+	uint64_t done = 0; /* a bit for each of FIELDS */
 	if (node->kind == YAML_NULL)
-		return true;
+		return resolve(d, node, &v);
+	/* Before it looks what the map is to become, version 3 looks for keys that are there twice. */
+	if (d->version == YAML_V3 && node->kind == YAML_MAP && !rule_decode_unique(d, node))
+		return false;
 	if (node->kind != YAML_MAP) {
 		rule_decode_mismatch(d, node, type);
 		return false;
 	}
-	if (!rule_decode_unique(d, node))
-		return false;
 	for (size_t i = 0; i < node->n && !d->fatal; i++) {
 		const struct yaml_node *key = node->keys[i];
 		const struct decode_field *f = fields;
-		if (key->kind == YAML_MAP || key->kind == YAML_SEQ) {
-			rule_decode_mismatch(d, key, "string");
+		const char *name;
+		if (!decode_key(d, key, &name))
+			continue;
+		while (f->key && strcmp(f->key, name))
+			f++;
+		if (!f->key) {
+			if (!d->ignore_unknown)
+				problem(d, xasprintf("line %d: field %s not found in type %s", key->line, name, type));
 			continue;
 		}
-		while (f->key && strcmp(f->key, key->text))
-			f++;
-		if (f->key)
+		uint64_t bit = 1ull << (f - fields);
+		if (done & bit)
+			problem(d, xasprintf("line %d: field %s already set in type %s", key->line, name, type));
+		else
 			f->decode(d, node->values[i], (char *)out + f->offset);
-		else if (!d->ignore_unknown)
-			problem(d, xasprintf("line %d: field %s not found in type %s", key->line, key->text,
-					     type));
+		done |= bit;
 	}
+	check_merge(d, node);
+	return true;
+}
+
+static int key_cmp(const void *a, const void *b)
+{
+	const struct yaml_node *x = *(const struct yaml_node *const *)a, *y = *(const struct yaml_node *const *)b;
+	return sv_cmp(sv_make(x->text, x->len), sv_make(y->text, y->len));
+}
+
+/* In version 2 a map keeps what a key had first; told is the line of the value that comes too late. */
+static void tell_late_values(struct decoder *d, const struct yaml_node *map)
+{
+	const struct yaml_node **keys = xcalloc(map->n + 1, sizeof(*keys));
+	size_t n = 0;
+	bool twice = false;
+	for (size_t i = 0; i < map->n; i++)
+		if (map->keys[i]->text)
+			keys[n++] = map->keys[i];
+	if (n)
+		qsort(keys, n, sizeof(*keys), key_cmp);
+	for (size_t i = 1; i < n && !twice; i++)
+		twice = key_cmp(&keys[i - 1], &keys[i]) == 0;
+	free(keys);
+	for (size_t i = 0; twice && i < map->n && i < LATE_LOOKED_AT; i++)
+		for (size_t k = 0; k < i && map->keys[i]->text; k++) {
+			if (!map->keys[k]->text || key_cmp(&map->keys[i], &map->keys[k]))
+				continue;
+			_cleanup_buf_ struct buf q = BUF_INIT;
+			text_go_quote(sv_make(map->keys[i]->text, map->keys[i]->len), &q);
+			problem(d, xasprintf("line %d: key %s already set in map", map->values[i]->line, buf_str(&q)));
+			break;
+		}
+}
+
+bool rule_decode_pairs(struct decoder *d, const struct yaml_node *node)
+{
+	struct yaml_value v;
+	if (node->kind == YAML_NULL) {
+		resolve(d, node, &v);
+		return false;
+	}
+	if (d->version == YAML_V3 && node->kind == YAML_MAP && !rule_decode_unique(d, node))
+		return false;
+	if (node->kind != YAML_MAP) {
+		rule_decode_mismatch(d, node, "map[string]string");
+		return false;
+	}
+	for (size_t i = 0; i < node->n && !d->fatal; i++) {
+		const char *name;
+		if (decode_key(d, node->keys[i], &name))
+			rule_decode_scalar(d, node->values[i], "string");
+	}
+	if (d->version == YAML_V2)
+		tell_late_values(d, node);
+	check_merge(d, node);
 	return true;
 }
 
 void rule_decode_list(struct decoder *d, const struct yaml_node *node, const char *type,
 		      void (*fn)(struct decoder *d, const struct yaml_node *item, void *arg), void *arg)
 {
-	if (node->kind == YAML_NULL)
+	struct yaml_value v;
+	if (node->kind == YAML_NULL) {
+		resolve(d, node, &v);
+		return;
+	}
+	if (d->version == YAML_V3 && node->kind == YAML_MAP && !rule_decode_unique(d, node))
 		return;
 	if (node->kind != YAML_SEQ) {
 		rule_decode_mismatch(d, node, type);
 		return;
 	}
 	for (size_t i = 0; i < node->n && !d->fatal; i++)
-		if (node->values[i]->kind != YAML_NULL)
+		if (node->values[i]->kind != YAML_NULL || (resolve(d, node->values[i], &v) && d->version == YAML_V2))
 			fn(d, node->values[i], arg);
+}
+
+/* The document is the decoder's own, and a base64 text is decoded where it stands, once. */
+static bool decode_binary(struct decoder *d, struct yaml_node *n)
+{
+	size_t len;
+	char *text = yaml_binary(n, &len);
+	if (!text) {
+		fail(d, xstrdup("yaml: !!binary value contains invalid base64 data"));
+		return false;
+	}
+	free(n->text);
+	free(n->tag);
+	n->text = text;
+	n->len = len;
+	n->tag = NULL;
+	n->quoted = true;
+	return true;
 }
 
 const struct yaml_node *rule_decode_scalar(struct decoder *d, const struct yaml_node *node, const char *type)
 {
-	if (node->kind == YAML_SCALAR || node->kind == YAML_NULL)
-		return node;
-	rule_decode_mismatch(d, node, type);
-	return NULL;
+	struct yaml_value v;
+	if (node->kind != YAML_SCALAR && node->kind != YAML_NULL) {
+		if (d->version == YAML_V2 || node->kind != YAML_MAP || rule_decode_unique(d, node))
+			rule_decode_mismatch(d, node, type);
+		return NULL;
+	}
+	if (!resolve(d, node, &v) || (v.type == YAML_T_BINARY && !decode_binary(d, (struct yaml_node *)node)))
+		return NULL;
+	return node;
 }
 
 void rule_decode_text(struct decoder *d, const struct yaml_node *value, void *out)
@@ -172,11 +240,6 @@ void rule_decode_text(struct decoder *d, const struct yaml_node *value, void *ou
 	*text = xmemdup(n->text, n->len);
 }
 
-void rule_decode_node(struct decoder *d, const struct yaml_node *value, void *out)
-{
-	*(const struct yaml_node **)out = value;
-}
-
 void rule_decode_string(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	const struct yaml_node *n = rule_decode_scalar(d, value, "string");
@@ -187,39 +250,70 @@ void rule_decode_string(struct decoder *d, const struct yaml_node *value, void *
 void rule_decode_duration(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	const struct yaml_node *n = rule_decode_scalar(d, value, "string");
-	if (!n || n->kind == YAML_NULL || text_parse_duration(sv_make(n->text, n->len), out))
+	if (!n || n->kind == YAML_NULL)
+		return;
+	struct sv text = sv_make(n->text, n->len);
+	if (text_parse_duration(text, out))
 		return;
 	_cleanup_buf_ struct buf q = BUF_INIT;
-	text_go_quote(sv_make(n->text, n->len), &q);
-	if (!d->fatal)
-		d->fatal = n->len ? xasprintf("not a valid duration string: %s", buf_str(&q))
-				  : xstrdup("empty duration string");
+	text_go_quote(text, &q);
+	fail(d, !n->len				? xstrdup("empty duration string")
+		: text_duration_too_long(text) ? xstrdup("duration out of range")
+						: xasprintf("not a valid duration string: %s", buf_str(&q)));
+}
+
+/* A scalar resolved. False: it is none, which has been told, or it is null or bad. */
+static bool decode_value(struct decoder *d, const struct yaml_node *value, const char *type, struct yaml_value *v)
+{
+	if (value->kind == YAML_SCALAR || value->kind == YAML_NULL)
+		return resolve(d, value, v) && v->type != YAML_T_NULL;
+	if (d->version == YAML_V2 || value->kind != YAML_MAP || rule_decode_unique(d, value))
+		rule_decode_mismatch(d, value, type);
+	return false;
 }
 
 void rule_decode_int(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	double f;
-	if (value->kind == YAML_NULL || is_int(value, out))
+	struct yaml_value v;
+	if (!decode_value(d, value, "int", &v))
 		return;
-	if (is_float(value, &f) && fabs(f) < 9.2e18)
-		*(int64_t *)out = (int64_t)f;
+	if (v.type == YAML_T_INT)
+		*(int64_t *)out = v.i;
+	else if (v.type == YAML_T_FLOAT && v.f <= 0x1p63)
+		*(int64_t *)out = v.f < -0x1p63 || v.f >= 0x1p63 ? INT64_MIN : (int64_t)v.f; /* as Go converts */
 	else
 		rule_decode_mismatch(d, value, "int");
 }
 
 void rule_decode_bool(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	if (value->kind != YAML_NULL && !(value->kind == YAML_SCALAR && yaml_bool(value, out)))
-		rule_decode_mismatch(d, value, "bool");
+	static const char *const yes[] = {"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"};
+	static const char *const no[] = {"n", "N", "no", "No", "NO", "off", "Off", "OFF"};
+	struct yaml_value v;
+	if (!decode_value(d, value, "bool", &v))
+		return;
+	if (v.type == YAML_T_BOOL) {
+		*(bool *)out = v.b;
+		return;
+	}
+	/* Version 3 takes the words of YAML 1.1 where a bool is wanted, in quotes too. */
+	for (size_t i = 0; d->version == YAML_V3 && v.type == YAML_T_STRING && i < ARRAY_SIZE(yes); i++)
+		if (!strcmp(value->text, yes[i]) || !strcmp(value->text, no[i])) {
+			*(bool *)out = !strcmp(value->text, yes[i]);
+			return;
+		}
+	rule_decode_mismatch(d, value, "bool");
 }
 
 void rule_decode_float(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	int64_t i;
-	if (value->kind == YAML_NULL || is_float(value, out))
+	struct yaml_value v;
+	if (!decode_value(d, value, "float64", &v))
 		return;
-	if (is_int(value, &i))
-		*(double *)out = (double)i;
+	if (v.type == YAML_T_FLOAT)
+		*(double *)out = v.f;
+	else if (v.type == YAML_T_INT || v.type == YAML_T_UINT)
+		*(double *)out = v.type == YAML_T_INT ? (double)v.i : (double)v.u;
 	else
 		rule_decode_mismatch(d, value, "float64");
 }

@@ -17,6 +17,7 @@
 /* As written: pointers into the document. */
 struct raw_rule {
 	const struct yaml_node *node, *record, *alert, *expr, *labels, *annotations;
+	const struct yaml_node *record_at, *alert_at, *expr_at; /* the values, also where they are null */
 	int64_t for_ms, keep_firing_ms;
 };
 
@@ -45,18 +46,8 @@ struct checker {
 /* map[string]string */
 static void decode_texts(struct decoder *d, const struct yaml_node *value, void *out)
 {
-	if (value->kind == YAML_NULL)
+	if (!rule_decode_pairs(d, value))
 		return;
-	if (value->kind != YAML_MAP) {
-		rule_decode_mismatch(d, value, "map[string]string");
-		return;
-	}
-	if (!rule_decode_unique(d, value))
-		return;
-	for (size_t i = 0; i < value->n; i++) {
-		rule_decode_scalar(d, value->keys[i], "string");
-		rule_decode_scalar(d, value->values[i], "string");
-	}
 	*(const struct yaml_node **)out = value;
 }
 
@@ -76,6 +67,9 @@ static void decode_rule(struct decoder *d, const struct yaml_node *item, void *a
 	struct raw_rule r = {.node = item};
 	if (!rule_decode_struct(d, item, "rulefmt.Rule", fields, &r))
 		return;
+	r.record_at = yaml_get(item, "record");
+	r.alert_at = yaml_get(item, "alert");
+	r.expr_at = yaml_get(item, "expr");
 	array_grow(g->rules, g->n, g->cap);
 	g->rules[g->n++] = r;
 }
@@ -192,7 +186,7 @@ static struct promql_expr *check_expr(struct checker *c, const struct raw_rule *
 	struct promql_expr *expr = NULL;
 	_cleanup_free_ char *error = NULL;
 	if (!r->expr || !r->expr->len)
-		rule_fail(c, true, r->expr, "field 'expr' must be set in rule");
+		rule_fail(c, true, r->expr_at, "field 'expr' must be set in rule");
 	else if (promql_parse(sv_make(r->expr->text, r->expr->len), &expr, &error) < 0 ||
 		 promql_check_enabled(expr, &(struct promql_options){.experimental_functions = c->set->experimental_functions}, &error) < 0)
 		rule_fail(c, true, r->expr, "could not parse expression: %s", error);
@@ -234,8 +228,13 @@ static void check_rule(struct checker *c, const struct raw_rule *r)
 			   r->record->line, r->record->col, second, buf_str(&group), c->rule_no,
 			   buf_str(&name));
 	}
-	if (!record && !alert)
-		rule_fail(c, true, r->record, "one of 'record' or 'alert' must be set");
+	if (!record && !alert) {
+		_cleanup_free_ char *second = r->alert_at ? xasprintf("%d:%d: ", r->alert_at->line, r->alert_at->col) : xstrdup("");
+		_cleanup_buf_ struct buf group = BUF_INIT;
+		text_go_quote(sv_of(text_of(c->group->name)), &group);
+		check_fail(c, "%d:%d: %sgroup %s, rule %zu, \"\": one of 'record' or 'alert' must be set", r->record_at ? r->record_at->line : 0,
+			   r->record_at ? r->record_at->col : 0, second, buf_str(&group), c->rule_no);
+	}
 	promql_expr_free(check_expr(c, r));
 	if (record)
 		check_record(c, r);
@@ -335,17 +334,20 @@ static void build_group(const char *file, const struct raw_group *g, struct rule
 	set->groups[set->n++] = d;
 }
 
+static void decode_again_groups(struct decoder *d, const struct yaml_node *value, void *out)
+{
+	if (value->kind != YAML_SEQ && value->kind != YAML_NULL)
+		rule_decode_mismatch(d, value, "[]rulefmt.RuleGroupNode");
+}
+
 /* Prometheus reads a file twice, the second time for lines and columns, and tells the errors of both: what is wrong with the outermost
  * map is told a second time. */
 static int read_again(const struct yaml_node *root, char **error)
 {
-	struct decoder d = {0};
-	if (root->kind != YAML_MAP && root->kind != YAML_NULL)
-		rule_decode_mismatch(&d, root, "rulefmt.ruleGroups");
-	const struct yaml_node *groups = yaml_get(root, "groups");
-	if (root->kind == YAML_MAP && rule_decode_unique(&d, root) && groups && groups->kind != YAML_SEQ && groups->kind != YAML_NULL)
-		rule_decode_mismatch(&d, groups, "[]rulefmt.RuleGroupNode");
+	static const struct decode_field fields[] = {{"groups", decode_again_groups, 0}, {0}};
+	struct decoder d = {.ignore_unknown = true};
 	char *again = NULL;
+	rule_decode_struct(&d, root, "rulefmt.ruleGroups", fields, &again);
 	int rc = decoder_finish(&d, &again);
 	if (rc < 0) {
 		free(*error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A test file, decoded as strictly as a rule file. */
+/* A test file, decoded as strictly as a rule file, but as version 2 of Go's yaml package does it. */
 #include "rules/unit_test.h"
 
 #include <errno.h>
@@ -17,19 +17,13 @@
 /* map[string]string. KEEP_EMPTY: annotations. */
 static struct labels *decode_pairs(struct decoder *d, const struct yaml_node *value, bool keep_empty)
 {
-	if (value->kind != YAML_MAP) {
-		if (value->kind != YAML_NULL)
-			rule_decode_mismatch(d, value, "map[string]string");
-		return NULL;
-	}
-	if (!rule_decode_unique(d, value))
+	if (!rule_decode_pairs(d, value))
 		return NULL;
 	struct label *pairs = xcalloc(value->n + 1, sizeof(*pairs));
 	size_t n = 0;
 	for (size_t i = 0; i < value->n; i++) {
-		const struct yaml_node *k = rule_decode_scalar(d, value->keys[i], "string"),
-				       *v = rule_decode_scalar(d, value->values[i], "string");
-		if (k && v)
+		const struct yaml_node *k = value->keys[i], *v = value->values[i];
+		if (k->text && v->text)
 			pairs[n++] = (struct label){sv_make(k->text, k->len),
 						    v->kind == YAML_NULL ? SV("") : sv_make(v->text, v->len)};
 	}
@@ -250,11 +244,11 @@ int unit_file_load(const char *path, bool ignore_unknown_fields, struct unit_fil
 	    {0},
 	};
 	_cleanup_buf_ struct buf text = BUF_LIMIT(RULE_FILE_MAX_BYTES);
-	struct decoder d = {.ignore_unknown = ignore_unknown_fields};
+	struct decoder d = {.ignore_unknown = ignore_unknown_fields, .version = YAML_V2};
 	*f = (struct unit_file){0};
 	int rc = read_file(path, &text, error);
 	if (rc == 0)
-		rc = yaml_parse(buf_str(&text), text.n, &f->doc, error);
+		rc = yaml_parse_v2(buf_str(&text), text.n, &f->doc, error);
 	if (rc < 0)
 		return rc;
 	rule_decode_struct(&d, yaml_root(f->doc), "main.unitTestFile", fields, f);

@@ -202,11 +202,27 @@ struct sample_text {
 	struct labels *labels; /* a reference */
 	double v;
 	const struct histogram *h;
+	size_t place;
 };
 
 static int sample_cmp(const void *a, const void *b)
 {
 	return labels_cmp(((const struct sample_text *)a)->labels, ((const struct sample_text *)b)->labels);
+}
+
+/* promtool's sorting turns around what has the same labels. */
+static int sample_order(const void *a, const void *b)
+{
+	const struct sample_text *x = a, *y = b;
+	int c = sample_cmp(a, b);
+	return c ? c : (x->place < y->place) - (x->place > y->place);
+}
+
+static void sort_samples(struct sample_text *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		v[i].place = i;
+	qsort(v, n, sizeof(*v), sample_order);
 }
 
 static bool same_value(double a, double b, bool fuzzy)
@@ -309,8 +325,9 @@ static void check_expr(struct unit_run *r, const struct unit_expr_test *t)
 		if (v.type == PROMQL_SCALAR)
 			got[0] = (struct sample_text){.labels = labels_empty(), .v = v.scalar};
 		for (size_t i = 0; v.type == PROMQL_VECTOR && i < n; i++)
-			got[i] = (struct sample_text){labels_ref(v.series[i].labels), v.series[i].points[0].v,
-						      v.series[i].points[0].h};
+			got[i] = (struct sample_text){.labels = labels_ref(v.series[i].labels),
+						      .v = v.series[i].points[0].v,
+						      .h = v.series[i].points[0].h};
 		while (n_want < t->n && expected_sample(r, &t->expected[n_want], &want[n_want], &error))
 			n_want++;
 	}
@@ -318,8 +335,8 @@ static void check_expr(struct unit_run *r, const struct unit_expr_test *t)
 		buf_addf(&b, ", err: %s", error);
 		strings_take(r->errors, buf_steal(&b));
 	} else {
-		qsort(want, n_want, sizeof(*want), sample_cmp);
-		qsort(got, n, sizeof(*got), sample_cmp);
+		sort_samples(want, n_want);
+		sort_samples(got, n);
 		bool same = n == n_want;
 		for (size_t i = 0; same && i < n; i++)
 			same = sample_cmp(&got[i], &want[i]) == 0 && !got[i].h == !want[i].h &&
@@ -443,7 +460,6 @@ static void run_steps(struct unit_run *r)
 			if (g->alerts[i].eval_time >= t && g->alerts[i].eval_time < t + step)
 				check_alerts(r, &g->alerts[i], none);
 	}
-	feed(r, g->start + end);
 	debug_series(r);
 	for (size_t i = 0; i < g->n_exprs; i++) {
 		debug_time(r, g->exprs[i].expr ? g->exprs[i].expr->text : "", g->exprs[i].eval_time);
