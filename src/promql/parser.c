@@ -14,7 +14,7 @@
 #define TEXT_MAX (1u << 20)
 
 /* Words that are keywords elsewhere but may name a metric. */
-static bool is_metric_name(enum token_type t)
+bool parser_is_metric_name(enum token_type t)
 {
 	return t == TOKEN_IDENTIFIER || t == TOKEN_METRIC_IDENTIFIER || TOKEN_IS_AGGREGATOR(t) ||
 	       TOKEN_IS_SET_OPERATOR(t) || t == TOKEN_OFFSET || t == TOKEN_BY || t == TOKEN_WITHOUT ||
@@ -61,7 +61,7 @@ static struct expr *parse_expr(struct parser *p, int min_prec);
 static bool begins_expr(enum token_type t)
 {
 	return parser_is_number(t) || t == TOKEN_STRING || t == TOKEN_LEFT_PAREN || t == TOKEN_LEFT_BRACE || t == TOKEN_ADD ||
-	       t == TOKEN_SUB || is_metric_name(t);
+	       t == TOKEN_SUB || parser_is_metric_name(t);
 }
 
 static bool parse_args(struct parser *p, struct expr *call)
@@ -203,7 +203,7 @@ static struct expr *parse_primary(struct parser *p)
 	if (next == TOKEN_LEFT_PAREN &&
 	    (t->type == TOKEN_IDENTIFIER || (t->type >= TOKEN_START && t->type <= TOKEN_MAX_OF)))
 		return parse_call(p);
-	if (is_metric_name(t->type))
+	if (parser_is_metric_name(t->type))
 		return parse_vector_selector(p);
 	return parser_unexpected(p, NULL, NULL);
 }
@@ -371,7 +371,7 @@ static struct expr *parse_expr(struct parser *p, int min_prec)
 static struct expr *parse_only_selector(struct parser *p)
 {
 	enum token_type t = parser_cur(p)->type;
-	return t == TOKEN_LEFT_BRACE || is_metric_name(t) ? parse_vector_selector(p) : parser_unexpected(p, NULL, NULL);
+	return t == TOKEN_LEFT_BRACE || parser_is_metric_name(t) ? parse_vector_selector(p) : parser_unexpected(p, NULL, NULL);
 }
 
 static int parse_text(struct sv text, bool selector, struct promql_expr **out, char **error)

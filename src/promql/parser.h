@@ -3,6 +3,7 @@
 #ifndef RT_PROMQL_PARSER_H
 #define RT_PROMQL_PARSER_H
 
+#include "model/labels.h"
 #include "promql/ast.h"
 
 #define DEPTH_MAX 500	    /* of parentheses, calls, signs: what the parser goes down */
@@ -37,6 +38,8 @@ struct sv parser_keep(struct parser *p, struct sv s);
 bool parser_string(struct parser *p, struct sv *out);
 bool parser_number(struct parser *p, double *v, bool *is_duration);
 bool parser_is_number(enum token_type t);
+/* Words that may stand for a metric, keywords among them. */
+bool parser_is_metric_name(enum token_type t);
 struct expr *parser_number_expr(struct parser *p);
 /* 1 (or) to 6 (^), 0 for what is no binary operator. */
 int parser_precedence(enum token_type op);

@@ -46,42 +46,14 @@ static bool starts(const struct cursor *c, const char *s)
 
 static bool parse_labels(struct cursor *c, struct labels_builder *b)
 {
-	const char *from = c->p;
-	while (c->p < c->end && (isalnum((unsigned char)*c->p) || *c->p == '_' || *c->p == ':'))
-		c->p++;
-	if (c->p > from)
-		labels_builder_set(b, SV(LABEL_NAME), sv_make(from, (size_t)(c->p - from)));
-	if (c->p >= c->end || *c->p != '{')
-		return c->p > from || fail(c, "a series must begin with its labels");
-	/* The lexer knows how far the braces go. */
-	size_t n, i = 1;
-	struct token *t = lexer_run(sv_make(c->p, (size_t)(c->end - c->p)), c->a, &n);
-	while (i + 1 < n && t[i].type != TOKEN_RIGHT_BRACE) {
-		const char *error = NULL;
-		struct sv name = t[i].text, value;
-		if (t[i].type == TOKEN_STRING) {
-			name.p = lexer_unquote(t[i].text, c->a, &name.n, &error);
-			if (!name.p)
-				return fail(c, error);
-		}
-		if (t[i + 1].type == TOKEN_EQL && i + 2 < n && t[i + 2].type == TOKEN_STRING) {
-			value.p = lexer_unquote(t[i + 2].text, c->a, &value.n, &error);
-			if (!value.p)
-				return fail(c, error);
-			labels_builder_set(b, name, value);
-			i += 3;
-		} else if (t[i].type == TOKEN_STRING) {
-			labels_builder_set(b, SV(LABEL_NAME), name);
-			i++;
-		} else {
-			return fail(c, "expected label=\"value\"");
-		}
-		if (t[i].type == TOKEN_COMMA)
-			i++;
+	char *error = NULL;
+	size_t end;
+	if (promql_parse_metric(sv_make(c->p, (size_t)(c->end - c->p)), &end, b, &error) < 0) {
+		fail(c, arena_strndup(c->a, error, strlen(error)));
+		free(error);
+		return false;
 	}
-	if (i >= n || t[i].type != TOKEN_RIGHT_BRACE)
-		return fail(c, "expected }");
-	c->p += t[i].pos + 1;
+	c->p += end;
 	return true;
 }
 

@@ -4,6 +4,7 @@
 #define RT_PROMQL_TEST_STORAGE_H
 
 #include "model/histogram.h"
+#include "model/labels.h"
 #include "model/sample.h"
 #include "base/arena.h"
 
@@ -22,6 +23,9 @@ struct test_row {
 	size_t n, cap;
 };
 
+/* Parses `metric{a="b"}` into B. END: as much of TEXT as there is of it, which ends at *END; NULL: all of TEXT. -EINVAL and *ERROR (heap):
+ * "1:3: parse error: unexpected ...". */
+int promql_parse_metric(struct sv text, size_t *end, struct labels_builder *b, char **error);
 /* Parses `metric{a="b"} 1 2+3x4 _ {{sum:1}}`; everything but the labels lives in A. False and *ERROR (static
  * or in A). */
 bool test_row_parse(struct sv line, struct arena *a, struct test_row *row, const char **error);

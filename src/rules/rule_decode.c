@@ -46,7 +46,7 @@ void rule_decode_mismatch(struct decoder *d, const struct yaml_node *n, const ch
 	if (scalar && !resolve(d, n, &v))
 		return;
 	const char *tag = n->tag ? n->tag : v.tag;
-	if (!scalar && (!strcmp(tag, "!!map") || !strcmp(tag, "!!seq"))) {
+	if (!strcmp(tag, "!!map") || !strcmp(tag, "!!seq")) {
 		problem(d, xasprintf("line %d: cannot unmarshal %s into %s", n->line, tag, type));
 		return;
 	}

@@ -49,8 +49,7 @@ static void on_failed(void *self, const char *group, const char *rule, const cha
 {
 	struct unit_run *r = self;
 	_cleanup_buf_ struct buf t = BUF_INIT;
-	tmpl_fmt_duration((r->now - r->group->start) * 1000000,
-			  &t); /* Go's text: 1m0s, not the 1m of the files */
+	tmpl_fmt_duration(r->now * 1000000, &t); /* Go's text, 1m0s, since the epoch */
 	strings_take(r->errors, xasprintf("    rule: %s, time: %s, err: %s", rule, buf_str(&t), error));
 	r->eval_failed = true;
 }
@@ -77,10 +76,17 @@ static bool load_series(struct unit_run *r)
 		/* What stands in the file is kept with the rows. */
 		_cleanup_buf_ struct buf line = BUF_INIT;
 		buf_addf(&line, "%s %s", series ? series->text : "", values ? values->text : "");
+		size_t blank = 0;
+		while (blank < line.n && strchr(" \t\r\n", line.p[blank]))
+			blank++;
 		char *kept = arena_strndup(&r->arena, buf_str(&line), line.n);
-		if (!test_row_parse(sv_make(kept, line.n), &r->arena, &r->rows[i], &error)) {
-			strings_take(r->errors, xasprintf("series \"%s\": %s", buf_str(&line),
-							  error ? error : "cannot be read"));
+		if (!test_row_parse(sv_make(kept + blank, line.n - blank), &r->arena, &r->rows[i], &error)) {
+			/* The position is that in the line that promtool loads. */
+			if (error && strstr(error, ": parse error: "))
+				strings_add(r->errors, error);
+			else
+				strings_take(r->errors, xasprintf("series \"%s\": %s", buf_str(&line),
+								  error ? error : "cannot be read"));
 			return false;
 		}
 		r->n_rows++;
@@ -227,7 +233,7 @@ static void sort_samples(struct sample_text *v, size_t n)
 
 static bool same_value(double a, double b, bool fuzzy)
 {
-	if (a == b || (isnan(a) && isnan(b)))
+	if (a == b) /* NaN is never the one expected: so it is with promtool */
 		return true;
 	return fuzzy && nextafter(a, b) == b; /* one unit in the last place */
 }
@@ -258,27 +264,31 @@ static bool expected_sample(struct unit_run *r, const struct unit_expected_sampl
 {
 	const char *cause = NULL;
 	struct test_row row;
+	struct labels_builder b;
+	_cleanup_buf_ struct buf q = BUF_INIT;
+	_cleanup_free_ char *why = NULL;
 	*out = (struct sample_text){.v = e->value};
-	if (!e->labels || !e->labels->len) {
-		out->labels = labels_empty();
-	} else {
-		_cleanup_buf_ struct buf line = BUF_INIT;
-		buf_addf(&line, "%s 0", e->labels->text);
-		char *kept = arena_strndup(&r->arena, buf_str(&line), line.n);
-		if (!test_row_parse(sv_make(kept, line.n), &r->arena, &row, &cause)) {
-			_cleanup_buf_ struct buf q = BUF_INIT;
-			text_go_quote(sv_make(e->labels->text, e->labels->len), &q);
-			*error = xasprintf("labels %s: %s", buf_str(&q), cause ? cause : "cannot be read");
-			return false;
-		}
-		out->labels = row.labels;
+	struct sv text = e->labels ? sv_make(e->labels->text, e->labels->len) : SV("");
+	text_go_quote(text, &q);
+	labels_builder_init(&b, NULL);
+	int rc = promql_parse_metric(text, NULL, &b, &why);
+	if (rc == 0)
+		out->labels = labels_builder_build(&b);
+	labels_builder_free(&b);
+	if (rc < 0) {
+		*error = xasprintf("labels %s: %s", buf_str(&q), why);
+		return false;
 	}
 	if (!e->histogram || !e->histogram->len)
 		return true;
 	if (!test_values_parse(sv_make(e->histogram->text, e->histogram->len), &r->arena, &row, &cause) ||
 	    row.n != 1 || !row.v[0].h) {
-		*error = xasprintf("invalid histogram in `%s`: %s", e->histogram->text,
-				   cause ? cause : "one histogram is expected");
+		if (cause)
+			*error = xasprintf("labels %s: %s", buf_str(&q), cause);
+		else if (row.n != 1)
+			*error = xasprintf("labels %s: expected 1 value, got %zu", buf_str(&q), row.n);
+		else
+			*error = xasprintf("labels %s: expected histogram, got %g", buf_str(&q), row.v[0].v);
 		labels_unref(out->labels);
 		return false;
 	}
@@ -389,21 +399,19 @@ static int64_t last_time(const struct unit_group *g)
 
 static bool check_names(struct unit_run *r)
 {
-	bool ok = true;
 	for (size_t i = 0; i < r->group->n_alerts; i++) {
 		const struct unit_alert_test *t = &r->group->alerts[i];
 		if (t->alertname && t->alertname->len)
 			continue;
 		_cleanup_buf_ struct buf b = BUF_INIT;
-		buf_adds(&b,
-			 "an item under alert_rule_test misses required attribute alertname at eval_time ");
+		buf_adds(&b, "an item under alert_rule_test misses required attribute alertname at eval_time ");
 		text_duration(t->eval_time, &b);
 		if (r->group->name && r->group->name->len)
 			buf_addf(&b, " (in TestGroup %s)", r->group->name->text);
 		strings_add(r->errors, buf_str(&b));
-		ok = false;
+		return false;
 	}
-	return ok;
+	return true;
 }
 
 static void debug_time(struct unit_run *r, const char *what, int64_t t)
@@ -476,7 +484,7 @@ static void run_group(const struct unit_test_options *options, const struct unit
 	set->experimental_functions = options->promql.experimental_functions;
 	if (options->debug)
 		fprintf(out, "DEBUG: test %s\n", g->name ? g->name->text : "without a name");
-	if (rule_files_load_into(rule_files, set, errors) == 0 && check_names(&r)) {
+	if (load_series(&r) && rule_files_load_into(rule_files, set, errors) == 0 && check_names(&r)) {
 		struct rule_manager_options opt = {
 		    .source = memory_source(&r.memory),
 		    .promql = options->promql,
@@ -491,8 +499,7 @@ static void run_group(const struct unit_test_options *options, const struct unit
 		opt.promql.subquery_step_ms = f->evaluation_interval;
 		r.rules = rule_manager_new(&opt);
 		rule_manager_apply(r.rules, take(set), NULL, g->start);
-		if (load_series(&r))
-			run_steps(&r);
+		run_steps(&r);
 	}
 	rule_set_free(set);
 	rule_manager_free(r.rules);
@@ -562,13 +569,11 @@ static bool run_file(const char *path, const struct unit_test_options *opt, FILE
 	if (unit_file_load(path, opt->ignore_unknown_fields, &f, &error) < 0) {
 		strings_take(&errors, error);
 	} else {
-		for (size_t i = 0; i < f.group_order.n; i++)
-			for (size_t k = 0; k < i; k++)
-				if (!strcmp(f.group_order.v[i], f.group_order.v[k]))
-					strings_take(&errors,
-						     xasprintf("group name repeated in evaluation order: %s",
-							       f.group_order.v[i]));
 		resolve(path, &f.rule_files, &rule_files, &errors, err);
+		for (size_t i = 0; i < f.group_order.n && !errors.n; i++)
+			for (size_t k = 0; k < i && !errors.n; k++)
+				if (!strcmp(f.group_order.v[i], f.group_order.v[k]))
+					strings_take(&errors, xasprintf("group name repeated in evaluation order: %s", f.group_order.v[i]));
 		bool setup_ok = !errors.n;
 		for (size_t i = 0; setup_ok && i < f.n; i++)
 			if (is_wanted(opt, &f.groups[i], &errors))

@@ -121,8 +121,17 @@ static void test_aliases_and_merges(void **state)
 	yaml_doc_free(doc);
 	expect_error("a: *nope\n", "yaml: unknown anchor 'nope' referenced");
 	expect_error("a: &a [*a]\n", "yaml: anchor 'a' value contains itself");
-	expect_error("a: {<<: 1}\n", "yaml: map merge requires map or sequence of maps as the value");
-	expect_error("a: {<<: [{b: 1}, 2]}\n", "yaml: map merge requires map or sequence of maps as the value");
+	/* For Go's packages it is wrong only once the map is decoded. */
+	doc = parse_ok("a: {<<: 1}\nb: {<<: [{b: 1}, 2]}\nc: {<<: {d: 1}}\n");
+	assert_true(yaml_get(yaml_root(doc), "a")->bad_merge);
+	assert_true(yaml_get(yaml_root(doc), "b")->bad_merge);
+	assert_false(yaml_get(yaml_root(doc), "c")->bad_merge);
+	yaml_doc_free(doc);
+	char *error;
+	int line, col;
+	assert_int_equal(yaml_parse_at("a: {<<: 1}\n", 11, &doc, &error, &line, &col), -EINVAL);
+	assert_string_equal(error, "map merge requires map or sequence of maps as the value");
+	free(error);
 }
 
 static void test_duplicates(void **state)
@@ -146,6 +155,47 @@ static void test_duplicates(void **state)
 	assert_int_equal(line, 3);
 	assert_int_equal(col, 3);
 	free(error);
+}
+
+static void expect_error_v2(const char *text, const char *want)
+{
+	struct yaml_doc *doc;
+	char *error;
+	assert_int_equal(yaml_parse_v2(text, strlen(text), &doc, &error), -EINVAL);
+	assert_string_equal(error, want);
+	free(error);
+}
+
+/* Version 2 names the line of the problem, version 3 that of what it is in; and version 3 scans two tokens ahead. */
+static void test_versions(void **state)
+{
+	const char *text = "top:\n  a:\n    - b\n    - c\n    d: 1\n";
+	expect_error(text, "yaml: line 2: did not find expected '-' indicator");
+	expect_error_v2(text, "yaml: line 4: did not find expected '-' indicator");
+	expect_error_v2("a: 1\n b: 2\n", "yaml: line 2: mapping values are not allowed in this context");
+	expect_error_v2("a: b: c\n", "yaml: mapping values are not allowed in this context");
+	text = "x:\n  a: *nope b: 1\n";
+	expect_error(text, "yaml: line 2: mapping values are not allowed in this context");
+	expect_error_v2(text, "yaml: unknown anchor 'nope' referenced");
+	text = "a: 1\n--- x\nb: 2\n";
+	expect_error(text, "yaml: line 3: mapping values are not allowed in this context");
+	struct yaml_doc *doc;
+	char *error;
+	assert_int_equal(yaml_parse_v2(text, strlen(text), &doc, &error), 0);
+	yaml_doc_free(doc);
+	doc = parse_ok("a: 1\n---\nx: [\n");
+	yaml_doc_free(doc);
+	doc = parse_ok("[!!int '1', !foo x, ! y, \"z\", !!set {a: b}, >-\n  w]\n");
+	const struct yaml_node *r = yaml_root(doc);
+	assert_string_equal(r->values[0]->tag, "!!int");
+	assert_true(r->values[0]->quoted);
+	assert_string_equal(r->values[1]->tag, "!foo");
+	assert_false(r->values[1]->quoted);
+	assert_null(r->values[2]->tag);
+	assert_null(r->values[3]->tag);
+	assert_true(r->values[3]->quoted);
+	assert_string_equal(r->values[4]->tag, "!!set");
+	yaml_doc_free(doc);
 }
 
 static void test_syntax_errors(void **state)
@@ -213,7 +263,8 @@ int main(void)
 		cmocka_unit_test(test_tree),	     cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_first_document_only), cmocka_unit_test(test_scalars),
 		cmocka_unit_test(test_aliases_and_merges),  cmocka_unit_test(test_duplicates),
-		cmocka_unit_test(test_syntax_errors),	    cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_versions),
+	    cmocka_unit_test(test_syntax_errors),	    cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_every_prefix),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,18 @@ static const struct {
     {"groups:\n- name: g\n  interval: \"\"\n", "empty duration string"},
     {"groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    for: -5m\n",
      "not a valid duration string: \"-5m\""},
+    {"groups:\n- name: g\n  limit: 9223372036854775808\n", "yaml: unmarshal errors:\n  line 3: cannot unmarshal !!int `9223372...` into int"},
+    {"groups:\n- name: g\n  limit: 2026-01-01\n", "yaml: unmarshal errors:\n  line 3: cannot unmarshal !!timestamp `2026-01-01` into int"},
+    {"groups:\n- name: g\n  limit: !!int x\n", "yaml: cannot decode !!str `x` as a !!int"},
+    {"groups:\n- name: g\n  limit: !foo 1\n", "yaml: unmarshal errors:\n  line 3: cannot unmarshal !foo `1` into int"},
+    {"groups:\n- name: g\n  interval: !!binary MQ=\n", "yaml: !!binary value contains invalid base64 data"},
+    {"groups:\n- name: g\n  interval: !!binary MQ==\n", "not a valid duration string: \"1\""},
+    {"groups:\n- name: g\n  interval: 1000y\n", "duration out of range"},
+    {"groups:\n- name: g\n  <<: x\n  foo: 1\n", "yaml: map merge requires map or sequence of maps as the value"},
+    {"groups:\n- name: g\n  rules:\n  - record:\n    alert:\n    expr:\n",
+     "4:12: 5:11: group \"g\", rule 1, \"\": one of 'record' or 'alert' must be set\n6:10: group \"g\", rule 1, \"\": field 'expr' must be set in rule"},
+    {"groups: !!seq x\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into []rulefmt.RuleGroup\n"
+     "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into []rulefmt.RuleGroupNode"},
     {"groups: {}\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []rulefmt.RuleGroup\n"
      "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!map into []rulefmt.RuleGroupNode"},
     {"groups: []\ngroups: []\n", /* what is wrong with the outermost map is told twice, as promtool does */

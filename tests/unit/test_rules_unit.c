@@ -123,6 +123,41 @@ static void test_errors(void **state)
 		    "  FAILED:\nnot a valid duration string: \"1x\"\n\n\nexit 1");
 	expect_file("tests: [{promql_expr_test: [{expr: x, exp_samples: [{value: NaN}]}]}]\n", NULL,
 		    "  line 1: cannot unmarshal !!str `NaN` into float64\n");
+	expect_file("rule_files: []\nrule_files: []\n", NULL, "  line 2: field rule_files already set in type main.unitTestFile\n");
+	expect_file("tests:\n- external_labels: {a: b, c: d, a: e}\n", NULL, "  line 2: key \"a\" already set in map\n");
+	expect_file("~: 1\n", NULL, "  line 1: field  not found in type main.unitTestFile\n");
+	expect_file("fuzzy_compare: 'yes'\n", NULL, "cannot unmarshal !!str `yes` into bool\n");
+	expect_file("fuzzy_compare: yes\n", NULL, "  SUCCESS\n");
+	expect_file("tests: [{promql_expr_test: [{expr: x, exp_samples: [{value: !!float \"1\"}]}]}]\n", NULL, "exp: {} 1E+00\n");
+	/* Nulls count as items, and come out turned around. */
+	expect_file("tests: [{promql_expr_test: [{expr: x, exp_samples: [null, {value: 2}]}]}]\n", NULL, "exp: {} 2E+00, {} 0E+00\n");
+	expect_file("tests: [{alert_rule_test: [~]}]\n", NULL, "misses required attribute alertname at eval_time 0s\n");
+	expect_file("tests: [{promql_expr_test: [{expr: 0/0, exp_samples: [{value: .nan}]}]}]\n", NULL, "exp: {} NaN\n        got: {} NaN\n");
+	/* What lies behind the last evaluation is not loaded. */
+	expect_file("evaluation_interval: 5m\ntests: [{interval: 1m, input_series: [{series: a, values: 1+1x9}],\n"
+		    "promql_expr_test: [{expr: a, eval_time: 4m, exp_samples: [{labels: a, value: 1}]}]}]\n", NULL, "  SUCCESS\n");
+	static const char *const series[][2] = {
+	    {"a{x!='y'}", "1:4: parse error: unexpected <op:!=> in label set, expected \"=\""},
+	    {"a{x='y' z='1'}", "1:9: parse error: unexpected identifier \"z\" in label set, expected \",\" or \"}\""},
+	    {"a{x=y}", "1:5: parse error: unexpected identifier \"y\" in label set, expected string"},
+	    {"a{,}", "1:3: parse error: unexpected \",\" in label set, expected identifier or \"}\""},
+	    {"a{", "1:3: parse error: unexpected end of input inside braces"},
+	    {"a b", "1:3: parse error: unexpected identifier \"b\""},
+	    {"1e3", "1:1: parse error: unexpected number \"1e3\""},
+	    {"bool", "1:1: parse error: unexpected <bool>"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(series); i++) {
+		_cleanup_free_ char *text =
+		    xasprintf("tests: [{promql_expr_test: [{expr: 1, exp_samples: [{labels: \"%s\"}]}]}]\n", series[i][0]);
+		_cleanup_free_ char *want = xasprintf("time: 0s, err: labels \"%s\": %s\n", series[i][0], series[i][1]);
+		expect_file(text, NULL, want);
+	}
+	expect_file("tests: [{promql_expr_test: [{expr: 1, exp_samples: [{labels: ' sum {a=\"b\",} '}]}]}]\n", NULL,
+		    "exp: {__name__=\"sum\", a=\"b\"} 0E+00\n");
+	expect_file("tests: [{input_series: [{series: 'm{a=\"1', values: '1'}]}]\n", NULL,
+		    "\n1:5: parse error: unterminated quoted string\n");
+	expect_file("tests: [{input_series: [{series: '', values: '5'}]}]\n", NULL,
+		    "\n1:1: parse error: unexpected number \"5\" in series values\n");
 	expect_file("tests: [{start_timestamp: soon}]\n", NULL,
 		    "cannot parse \"soon\" to a valid timestamp\n");
 	expect_file("group_eval_order: [a, b, a]\n", NULL, "group name repeated in evaluation order: a\n");
