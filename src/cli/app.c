@@ -14,8 +14,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/resident.h"
-#include "cli/doctor.h"
 #include "cli/budget.h"
+#include "cli/doctor.h"
+#include "cli/metrics.h"
 #include "cli/pressure.h"
 #include "cli/reload.h"
 #include "cli/status.h"
@@ -26,7 +27,6 @@
 #include "discovery/cgroup_tree.h"
 #include "discovery/discovery.h"
 #include "discovery/memory_limit.h"
-#include "exposition/scrape.h"
 #include "loader/features.h"
 #include "loader/loader.h"
 #include "notifier/notifier.h"
@@ -126,24 +126,17 @@ static bool shows_service(void *arg, const char *service, const char *comm)
 	return config_wants_service(h, service) && (strcmp(service, comm) == 0 || config_wants_service(h, comm));
 }
 
-static void handle_metrics(void *ctx, struct web_request *req, struct web_response *res)
+struct snapshot *app_latest(struct app *a)
 {
-	struct snapshot *s = app_collect(ctx);
-	if (!s) {
-		web_response_text(res, 500, "the kernel's maps cannot be read");
-		return;
-	}
-	scrape_respond(req, res, s);
-	snapshot_unref(s);
-}
-
-static struct snapshot *latest(void *arg)
-{
-	struct app *a = arg;
 	pthread_mutex_lock(&a->latest_lock);
 	struct snapshot *s = a->latest ? snapshot_ref(a->latest) : NULL;
 	pthread_mutex_unlock(&a->latest_lock);
 	return s;
+}
+
+static struct snapshot *latest(void *arg)
+{
+	return app_latest(arg);
 }
 
 static bool last_config(void *arg, int64_t *t)
@@ -172,7 +165,7 @@ static int bind_web(struct app *a, char **error)
 			return err;
 	}
 	size_t n = api_routes(&a->api, routes);
-	routes[n++] = (struct web_route){.method = "GET", .path = a->opt.telemetry_path, .handle = handle_metrics, .ctx = a};
+	routes[n++] = (struct web_route){.method = "GET", .path = a->opt.telemetry_path, .handle = metrics_serve, .ctx = a};
 	routes[n++] = (struct web_route){.method = "GET", .path = DOCTOR_PATH, .handle = doctor_serve, .ctx = a, .heavy = true};
 	routes[n++] = (struct web_route){.method = "POST", .path = DOCTOR_PATH, .handle = doctor_serve, .ctx = a, .heavy = true};
 	struct web_options opt = {.addresses = a->opt.addresses,

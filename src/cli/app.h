@@ -51,6 +51,7 @@ struct app {
 	struct snapshot *latest; /* under latest_lock */
 	pthread_mutex_t latest_lock;
 	pthread_mutex_t reload_lock;
+	unsigned sending;  /* atomic: scrapes on their way to scrapers */
 	int64_t scrape_ms; /* atomic: interval of our own scrapes */
 	int wake_fd;	   /* eventfd: the main thread looks at the time again */
 	int signal_fd;
@@ -66,6 +67,8 @@ void app_stop(struct app *a);
 /* Reads configuration and rules anew. On failure everything stays as it was. Thread-safe. */
 int app_reload(struct app *a, char **error);
 
+/* A reference to the latest scrape, whoever asked for it; NULL if there was none yet. Thread-safe. */
+struct snapshot *app_latest(struct app *a);
 /* A fresh scrape of everything, with our own figures; the caller unrefs it. NULL, and logged, if the maps cannot be read. */
 struct snapshot *app_collect(struct app *a);
 

@@ -2,6 +2,7 @@
 """Budgets under floods: what is counted stays right, what is lost has a name, memory stays where it was, and other services do not notice.
 FLOODS=full is the full size (make test-floods): a million random paths, 10,000 half requests."""
 import collections
+import http.client
 import os
 import resource
 import socket
@@ -311,6 +312,48 @@ def test_pipelines_beyond_the_budget(context):
 		after = reqtally.wait_counts(rt, before, crowd.listener.port, {(raw.SERVICE, "GET", "/a", "200"): n + used})
 		expect("lost", lost(before, after), {"pipeline_depth": n - used})
 		reqtally.check_ledger(rt)
+
+
+def words(n):
+	"""N paths of two words."""
+	letters = "abcdefghijklmnopqrstuvwxyz"
+	return ["/%s/items%s" % ("list" + letters[i // 676], letters[i // 26 % 26] + letters[i % 26]) for i in range(n)]
+
+
+def resident(rt):
+	return rt._scrape(lambda line: line.startswith(("process_resident", "# "))).sum("process_resident_memory_bytes")
+
+
+def test_scrapers_that_do_not_read(context):
+	"""Fourteen scrapers ask for megabytes and read nothing: the figures are not held in memory fourteen times, others are served, and
+	what the slow ones get in the end is whole."""
+	context.stop_shared()
+	paths = words(4000)
+	with reqtally.Reqtally(context.folder, config=config(endpoints_per_service=5000)) as rt, Crowd() as crowd:
+		(client, server), = crowd.open(1)
+		for path in paths:
+			raw.transfer(client, server, raw.request("GET", path))
+			raw.transfer(server, client, OK)
+		before, slow = resident(rt), []
+		try:
+			for _ in range(14):
+				s = socket.socket()
+				s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+				s.connect(("127.0.0.1", rt.port))
+				s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				slow.append(s)
+				s.recv(1, socket.MSG_PEEK)
+			grown = resident(rt) - before
+			if grown > 24 << 20:
+				raise Failure("%.1f MB more for 14 scrapers that do not read" % (grown / 1e6))
+			response = http.client.HTTPResponse(slow[-1])
+			response.begin()
+			lines = [line for line in response.read().split(b"\n") if line.startswith(b"http_requests_total{") and b"/items" in line]
+			expect("lines of http_requests_total in a slow scrape", len(lines), len(paths))
+		finally:
+			for s in slow:
+				s.close()
+		wait_for("memory given back", lambda: resident(rt) - before < 8 << 20, 40, 0.5)
 
 
 PATHS = """
