@@ -68,10 +68,12 @@ static bool add_selector(struct web_response *res, struct found *f, const char *
 	}
 	bool selects = false;
 	promql_selectors(expr, note_selects, &selects);
-	if (selects)
+	if (selects) {
 		promql_selectors(expr, add_matching, f);
-	else
+		found_sort(f); /* each once: a hundred selectors may find the same */
+	} else {
 		reply_error(res, REPLY_BAD_DATA, "%smatch[] must contain at least one non-empty matcher", before);
+	}
 	promql_expr_free(expr);
 	return selects;
 }

@@ -343,7 +343,12 @@ int app_run(struct app *a)
 
 	for (;;) {
 		int64_t now = clock_unix_ms(), interval = __atomic_load_n(&a->scrape_ms, __ATOMIC_RELAXED);
-		if (now >= scrape_due || scrape_due > now + interval) {
+		if (scrape_due > now + interval) {
+			size_t n = store_set_back(a->store, now);
+			log_warn("the clock was set back: %zu series with samples of later times begin anew", n);
+			scrape_due = now;
+		}
+		if (now >= scrape_due) {
 			scrape_ourselves(a);
 			memory_give_back();
 			scrape_due = now - now % interval + interval;

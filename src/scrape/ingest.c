@@ -10,9 +10,9 @@
 #include "model/text.h"
 #include "scrape/format.h"
 
-#define LABELS_MAX 1000		   /* of one sample */
 #define HISTOGRAMS_MAX ((size_t)64 << 20) /* bytes of all native histograms of one scrape: a byte of a body may be a bucket of 16 */
 #define FUTURE_MS (10 * 60 * 1000) /* a target's own timestamps may be so far ahead */
+#define PAST_MS (10 * 366 * 86400000ll) /* and so far back: no window reaches there, and times can be subtracted */
 
 struct pending {
 	struct series_entry *entry;
@@ -31,7 +31,7 @@ struct ingest {
 	struct pending *v;
 	size_t n, cap;
 	uint64_t limited; /* samples that sample_limit counts */
-	struct label *pairs; /* room for LABELS_MAX + 1 */
+	struct label *pairs; /* room for PARSED_LABELS_MAX, the name and a bound */
 	struct buf text;
 	void *owned; /* blocks of copied histograms */
 	size_t owned_bytes;
@@ -45,6 +45,31 @@ static bool has_name(const struct label *pairs, size_t n, struct sv name)
 		if (sv_eq(pairs[i].name, name))
 			return true;
 	return false;
+}
+
+static int by_pair_name(const void *a, const void *b)
+{
+	const struct label *const *x = a, *const *y = b;
+	return sv_cmp((*x)->name, (*y)->name);
+}
+
+/* A pair with the name of another one; NULL if there is none. */
+static const struct label *name_that_is_twice(const struct label *pairs, size_t n)
+{
+	const struct label *sorted[PARSED_LABELS_MAX + 2];
+	if (n <= 32) {
+		for (size_t i = 1; i < n; i++)
+			if (has_name(pairs, i, pairs[i].name))
+				return &pairs[i];
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &pairs[i];
+	qsort(sorted, n, sizeof(*sorted), by_pair_name);
+	for (size_t i = 1; i < n; i++)
+		if (sv_eq(sorted[i]->name, sorted[i - 1]->name))
+			return sorted[i];
+	return NULL;
 }
 
 struct conflict {
@@ -143,19 +168,15 @@ static int check_series(const struct ingest *in, const struct labels *ls, char *
 static int name_series(struct ingest *in, const struct parsed_sample *p, struct labels **ls, char **error)
 {
 	*ls = NULL;
-	if (p->n_labels >= LABELS_MAX) {
-		*error = xasprintf("metric %.*s has more than %d labels", p->name.n > 50 ? 50 : (int)p->name.n, p->name.p, LABELS_MAX);
-		return -E2BIG;
-	}
 	size_t n = p->n_labels + 1;
 	if (!in->pairs)
-		in->pairs = xcalloc(LABELS_MAX + 1, sizeof(*in->pairs));
+		in->pairs = xcalloc(PARSED_LABELS_MAX + 2, sizeof(*in->pairs));
 	parsed_labels(p, &in->text, in->pairs);
-	for (size_t i = 1; i < n; i++)
-		if (has_name(in->pairs, i, in->pairs[i].name)) {
-			*error = xasprintf("label name \"%.*s\" is not unique: invalid sample", SV_ARG(in->pairs[i].name));
-			return -EBADMSG;
-		}
+	const struct label *twice = name_that_is_twice(in->pairs, n);
+	if (twice) {
+		*error = xasprintf("label name \"%.*s\" is not unique: invalid sample", SV_ARG(twice->name));
+		return -EBADMSG;
+	}
 	_cleanup_labels_ struct labels *own = labels_new(in->pairs, n);
 	struct labels_builder b;
 	labels_builder_init(&b, own);
@@ -218,7 +239,7 @@ static int on_sample(void *arg, const struct parsed_sample *p, char **error)
 		in->counts->duplicate++;
 		return 0;
 	}
-	if (own_time && p->t > in->time + FUTURE_MS) {
+	if (own_time && (p->t > in->time + FUTURE_MS || p->t < in->time - PAST_MS)) {
 		in->counts->out_of_bounds++;
 		return 0;
 	}

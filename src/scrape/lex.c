@@ -150,6 +150,8 @@ int lex_labels(struct lex *x, bool exemplar, struct parsed_sample *s, bool *name
 			return lex_fail(x, "expected label value");
 		if (!text_is_utf8(l.value))
 			return lex_failf(x, "invalid UTF-8 label value");
+		if (x->n_labels == PARSED_LABELS_MAX)
+			return lex_failf(x, "more than %d labels", PARSED_LABELS_MAX);
 		array_grow(x->labels, x->n_labels, x->cap_labels);
 		x->labels[x->n_labels++] = l;
 		lex_take(x, ',');

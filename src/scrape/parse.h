@@ -28,6 +28,9 @@ enum metric_type {
 /* As OpenMetrics and the API spell it. */
 const char *metric_type_name(enum metric_type type);
 
+/* Of one sample. A body of megabytes may hold little else, and each takes ten times its bytes here. */
+#define PARSED_LABELS_MAX 1000
+
 struct parsed_label {
 	struct sv name, value;
 	bool escaped; /* as text: backslashes in either */
@@ -39,7 +42,7 @@ struct parsed_sample {
 	struct sv name;
 	bool name_escaped;
 	const struct parsed_label *labels;
-	size_t n_labels;
+	size_t n_labels; /* at most PARSED_LABELS_MAX + 1: a bound may come besides */
 	const char *bound; /* "le" or "quantile": its value is a number to be put into the canonical spelling; NULL: none */
 	double v;
 	const struct histogram *h; /* a native histogram; V means nothing then. NULL: a float */

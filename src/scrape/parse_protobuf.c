@@ -10,6 +10,9 @@
 #include "model/text.h"
 #include "scrape/protobuf.h"
 
+#define STRING(x) STRING_(x)
+#define STRING_(x) #x
+
 enum family_kind { COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM };
 
 struct reader {
@@ -80,6 +83,8 @@ static int read_label(struct reader *r, struct pb m)
 			l.value = pb_string(&f);
 	if (m.broken || !text_is_utf8(l.value))
 		return failed(r, m.broken ? "a broken label" : "invalid UTF-8 label value");
+	if (r->n_labels == PARSED_LABELS_MAX)
+		return failed(r, "more than " STRING(PARSED_LABELS_MAX) " labels");
 	array_grow(r->labels, r->n_labels, r->cap_labels);
 	r->labels[r->n_labels++] = l;
 	return 0;

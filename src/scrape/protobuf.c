@@ -131,12 +131,16 @@ struct side {
 	double *counts; /* absolute */
 	size_t n_spans, cap_spans, n_counts, cap_counts;
 	int64_t last;	/* sum of the deltas so far */
-	bool overflow;
+	bool overflow, too_many_spans;
 };
 
 static void add_span(struct side *s, struct pb m)
 {
 	struct pb_field f;
+	if (s->n_spans >= BUCKETS_MAX) {
+		s->too_many_spans = true;
+		return;
+	}
 	array_grow(s->spans, s->n_spans, s->cap_spans);
 	struct span *span = &s->spans[s->n_spans++];
 	*span = (struct span){0};
@@ -190,6 +194,10 @@ static struct histogram_bucket *buckets_of(const struct side *s, const char *nam
 	size_t k = 0;
 	int64_t i = 0;
 	*n = 0;
+	if (s->too_many_spans) {
+		*error = xasprintf("%s side: more than %zu spans", name, BUCKETS_MAX);
+		return NULL;
+	}
 	for (size_t j = 0; j < s->n_spans; j++)
 		need += s->spans[j].length;
 	if (need != s->n_counts) {

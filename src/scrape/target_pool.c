@@ -117,7 +117,8 @@ static struct target *find(struct target_pool *p, const char *key, uint64_t hash
 	return NULL;
 }
 
-static void retire(struct making *m, struct target *t, int64_t now, void (*gone)(void *arg, struct target *t))
+/* AT_ONCE: there are many that wait already. */
+static void retire(struct making *m, struct target *t, int64_t now, bool at_once, void (*gone)(void *arg, struct target *t))
 {
 	gone(m->arg, t);
 	if (!t->last_scrape) {
@@ -132,6 +133,8 @@ static void retire(struct making *m, struct target *t, int64_t now, void (*gone)
 		t->started = t->due > now ? t->due : target_next_due(t, now);
 		t->due = t->started + t->interval + t->interval / 10;
 	}
+	if (at_once)
+		t->due = now;
 	array_grow(m->v, m->n, m->cap);
 	m->v[m->n++] = t;
 }
@@ -173,9 +176,10 @@ void target_pool_apply(struct target_pool *p, int64_t now, void (*gone)(void *ar
 		target_free(t);
 		m.v[i] = old;
 	}
+	size_t retired = 0;
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->v[i]->kept)
-			retire(&m, p->v[i], now, gone);
+			retire(&m, p->v[i], now, ++retired > SCRAPE_TARGETS_MAX, gone);
 		else
 			p->v[i]->kept = false;
 	free(p->v);

@@ -371,6 +371,24 @@ void store_expire(struct store *s, int64_t t)
 
 /* --- the public face --- */
 
+size_t store_set_back(struct store *s, int64_t t)
+{
+	size_t n = 0;
+	pthread_rwlock_wrlock(&s->lock);
+	s->newest_t = t;
+	s->swept_t = t;
+	for (size_t i = 0; i < s->n_buckets; i++)
+		for (struct stored *p = s->buckets[i]; p; p = p->next) {
+			if (!p->newest || p->newest->t_last <= t)
+				continue;
+			while (p->oldest)
+				s->stats.dropped_total += drop_oldest_chunk(s, p);
+			n++;
+		}
+	pthread_rwlock_unlock(&s->lock);
+	return n;
+}
+
 int store_append(struct store *s, const struct labels *labels, int64_t t, double v)
 {
 	pthread_rwlock_wrlock(&s->lock);

@@ -127,11 +127,11 @@ static void test_staleness(void **state)
 
 static void test_own_timestamps(void **state)
 {
-	static const char body[] = "a 1 1699999990000\nb 2\nfuture 3 1700000700000\n";
+	static const char body[] = "a 1 1699999990000\nb 2\nfuture 3 1700000700000\nancient 4 1\n";
 	struct store *s = store_new(NULL);
 	struct target *t = target("", "", "");
 	scrape(t, s, 0, body);
-	assert_int_equal(counts.out_of_bounds, 1); /* more than ten minutes ahead */
+	assert_int_equal(counts.out_of_bounds, 2); /* more than ten minutes ahead, and of another age */
 	scrape(t, s, 1, body);			   /* the same again is no error */
 	assert_int_equal(counts.out_of_order + counts.duplicate, 0);
 	scrape(t, s, 2, "a 7 1699999980000\nb 3\n");
@@ -296,6 +296,25 @@ static void test_no_room(void **state)
 	store_free(s);
 }
 
+static void test_many_labels(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("", "", "");
+	_cleanup_buf_ struct buf b = BUF_INIT;
+	buf_adds(&b, "a{");
+	for (int i = 0; i < 990; i++)
+		buf_addf(&b, "l%d=\"1\",", i * 7919 % 990);
+	size_t n = b.n;
+	buf_adds(&b, "} 1\n");
+	scrape(t, s, 0, buf_str(&b));
+	assert_int_equal(counts.series_added, 1);
+	b.n = n;
+	buf_adds(&b, "l33=\"2\"} 1\n");
+	scrape_fails(t, s, 1, TEXT, buf_str(&b), "label name \"l33\" is not unique: invalid sample");
+	target_free(t);
+	store_free(s);
+}
+
 static void bad_target(const char *relabel, const char *address, const char *want)
 {
 	_cleanup_free_ char *text = xasprintf("scrape_configs: [{job_name: j, relabel_configs: [%s]}]\n", relabel);
@@ -386,7 +405,7 @@ int main(void)
 		cmocka_unit_test(test_staleness), cmocka_unit_test(test_own_timestamps), cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_metric_relabelling), cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_no_room),	     cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_format),	  cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_format),	  cmocka_unit_test(test_flood),	     cmocka_unit_test(test_many_labels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -391,6 +391,31 @@ static double metric(const struct snapshot *s, const char *name, const char *rea
 	return 0;
 }
 
+/* A clock that was a year ahead for a while, as before the first answer of a time server. */
+static void test_clock_set_back(void **state)
+{
+	struct store *s = store_new(NULL);
+	_cleanup_labels_ struct labels *early = labels_from("__name__", "early", NULL), *both = labels_from("__name__", "both", NULL);
+	struct matcher is_both = eq("__name__", "both"), is_early = eq("__name__", "early"), is_own = eq("__name__", "n_total");
+	const int64_t year = 365 * 86400000ll;
+	assert_int_equal(store_append(s, early, T0, 1), 0);
+	assert_int_equal(store_append(s, both, T0, 1), 0);
+	for (int i = 0; i < 300; i++) { /* more than a chunk */
+		assert_int_equal(store_append(s, both, T0 + year + i * 1000, 2), 0);
+		feed(s, T0 + year + i * 1000, SERVICES("a"), (uint64_t)i, "h:1");
+	}
+	assert_int_equal(store_append(s, both, T0 + 5000, 3), -ESTALE);
+	assert_true(store_set_back(s, T0 + 5000) > 1);
+	assert_int_equal(store_append(s, early, T0 + 5000, 3), 0);
+	assert_int_equal(store_append(s, both, T0 + 5000, 3), 0);
+	feed(s, T0 + 6000, SERVICES("a"), 7, "h:1");
+	expect_samples(s, &is_both, 1, 0, INT64_MAX, "5:3");
+	expect_samples(s, &is_early, 1, 0, INT64_MAX, "5:3"); /* what was before is too old by the clock that was */
+	expect_samples(s, &is_own, 1, 0, INT64_MAX, "6:7");
+	assert_int_equal(store_set_back(s, T0 + 6000), 0);
+	store_free(s);
+}
+
 static void test_metrics(void **state)
 {
 	struct store *s = store_new(NULL);
@@ -444,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_snapshot),	  cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_hour_of_ten_thousand), cmocka_unit_test(test_select_limit),
 		cmocka_unit_test(test_threads),		  cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_clock_set_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
