@@ -361,6 +361,9 @@ static struct vec count_values(struct eval *ev, const struct expr *e)
 		ev_fail(ev, -EINVAL, "invalid label name \"%.*s\"", SV_ARG(name));
 		return out;
 	}
+	bool goes = e->aggregate.without && sv_eqs(name, LABEL_NAME);
+	for (size_t i = 0; e->aggregate.without && i < e->aggregate.by.n; i++)
+		goes = goes || sv_eq(name, e->aggregate.by.v[i]);
 	ptrmap_init(&gs.map, ev->tmp, in.n + 1);
 	for (size_t i = 0; i < in.n; i++) {
 		struct buf text = BUF_INIT;
@@ -369,10 +372,11 @@ static struct vec count_values(struct eval *ev, const struct expr *e)
 			histogram_print(in.s[i].h, &text);
 		else
 			text_float(in.s[i].v, 'f', &text);
-		/* The new label takes part in the grouping, and stands even if `by` does not name it. */
+		/* The new label takes part in the grouping: it stands even if `by` does not name it, but not if `without` does. */
 		const struct labels *base = group_key(ev, e, in.s[i].l);
 		labels_builder_init(&b, base);
-		labels_builder_set(&b, name, sv_make(buf_str(&text), text.n));
+		if (!goes)
+			labels_builder_set(&b, name, sv_make(buf_str(&text), text.n));
 		struct group *g = group_of(ev, &gs, ev_intern(ev, labels_builder_build(&b)));
 		g->n++;
 		g->drop = g->drop || in.s[i].drop;

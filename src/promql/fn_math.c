@@ -87,7 +87,7 @@ VECTOR_FN(fn_vector)
 	return out;
 }
 
-/* Labels for the 1 of absent(): those of equality matchers that name a label once. */
+/* Labels for the 1 of absent(): those of equality matchers, if no later matcher names the label again. */
 static const struct labels *absent_labels(struct eval *ev, const struct expr *arg)
 {
 	const struct expr *e = expr_unwrap(arg);
@@ -99,11 +99,15 @@ static const struct labels *absent_labels(struct eval *ev, const struct expr *ar
 	labels_builder_init(&b, NULL);
 	for (size_t i = 0; i < e->vector.n; i++) {
 		const struct matcher *m = &e->vector.matchers[i];
-		bool once = m->type == MATCH_EQUAL && !sv_eqs(m->name, LABEL_NAME);
-		for (size_t k = 0; once && k < e->vector.n; k++)
-			once = k == i || !sv_eq(e->vector.matchers[k].name, m->name);
-		if (once)
+		bool again = false; /* after an equality matcher */
+		if (sv_eqs(m->name, LABEL_NAME))
+			continue;
+		for (size_t k = 0; k < i && !again; k++)
+			again = e->vector.matchers[k].type == MATCH_EQUAL && sv_eq(e->vector.matchers[k].name, m->name);
+		if (m->type == MATCH_EQUAL && !again)
 			labels_builder_set(&b, m->name, m->value);
+		else
+			labels_builder_del(&b, m->name);
 	}
 	const struct labels *l = ev_intern(ev, labels_builder_build(&b));
 	labels_builder_free(&b);

@@ -2,7 +2,8 @@
 /* The API over invented samples, so that it can be compared with Prometheus over the same ones, without a kernel:
  *   apiserve dump            the samples in OpenMetrics form, for `promtool tsdb create-blocks-from openmetrics`
  *   apiserve serve RULES     serves them and evaluates RULES each second; prints its address, ends with its standard input
- *   apiserve bench SERIES SAMPLES   the same without rules, over SERIES counters with SAMPLES samples each */
+ *   apiserve bench SERIES SAMPLES   the same without rules, over SERIES counters with SAMPLES samples each
+ *   apiserve file FILE       the same over the series of FILE, one a line as in the test language, a value each 15 s from T0 + 517 ms on */
 #include <malloc.h>
 #include <math.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "promql/test_storage.h"
 
 #define T0 1700000000000ll
 #define STEP 15000
@@ -101,6 +103,39 @@ static void bench_samples(sample_fn *fn, void *arg, int n_series, int n_samples)
 	}
 }
 
+static void load_file(struct store *store, const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	struct arena arena = {0};
+	while (f && (n = getline(&line, &cap, f)) > 0) {
+		struct test_row row = {0};
+		const char *error;
+		while (n && line[n - 1] == '\n')
+			n--;
+		if (!test_row_parse(sv_make(line, (size_t)n), &arena, &row, &error)) {
+			fprintf(stderr, "%s: %s\n", line, error);
+			exit(1);
+		}
+		for (size_t i = 0; i < row.n; i++) {
+			int64_t t = T0 + 517 + (int64_t)i * STEP;
+			struct store_sample s = {.labels = row.labels, .t = t, .h = row.v[i].h};
+			memcpy(&s.v, &row.v[i].v, sizeof(s.v));
+			if (!row.v[i].omitted)
+				store_append_batch(store, &s, 1);
+		}
+		labels_unref(row.labels);
+		arena_reset(&arena);
+	}
+	if (!f)
+		exit(1);
+	fclose(f);
+	free(line);
+	arena_free(&arena);
+}
+
 static struct rule_manager *rules_start(struct store *store, const char *path)
 {
 	struct rule_manager_options opt = {
@@ -116,15 +151,17 @@ static struct rule_manager *rules_start(struct store *store, const char *path)
 	return m;
 }
 
-static int serve(const char *rules, int n_series, int n_samples)
+static int serve(const char *rules, const char *file, int n_series, int n_samples)
 {
 	static const char *const any[] = {"127.0.0.1:0"};
 	struct store *store = store_new(&(struct store_options){.retention_ms = INT64_MAX / 4});
-	struct api api = {.store = store, .version = "0", .telemetry_path = "/metrics", .promql = {.subquery_step_ms = 1000}};
+	struct api api = {.store = store, .version = "0", .telemetry_path = "/metrics", .promql = {.subquery_step_ms = 1000, .experimental_functions = file}};
 	struct web_route routes[API_MAX_ROUTES];
 	struct web *w = NULL;
 	char *error = NULL;
-	if (n_series)
+	if (file)
+		load_file(store, file);
+	else if (n_series)
 		bench_samples(load, store, n_series, n_samples);
 	else
 		samples(load, store);
@@ -165,9 +202,11 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (!strcmp(what, "serve") && argc == 3)
-		return serve(argv[2], 0, 0);
+		return serve(argv[2], NULL, 0, 0);
 	if (!strcmp(what, "bench") && argc == 4)
-		return serve(NULL, atoi(argv[2]), atoi(argv[3]));
-	fprintf(stderr, "usage: %s dump | serve RULES | bench SERIES SAMPLES | bench-dump SERIES SAMPLES\n", argv[0]);
+		return serve(NULL, NULL, atoi(argv[2]), atoi(argv[3]));
+	if (!strcmp(what, "file") && argc == 3)
+		return serve(NULL, argv[2], 0, 0);
+	fprintf(stderr, "usage: %s dump | serve RULES | bench SERIES SAMPLES | bench-dump SERIES SAMPLES | file FILE\n", argv[0]);
 	return 2;
 }
