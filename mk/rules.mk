@@ -18,3 +18,8 @@ $(BUILD)/apiserve: tests/api/serve.c $(foreach l,api scrape config net rules pro
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_for,api) -Wl,--end-group $(call libs_for,api)
+
+# The engine against Debian's prometheus: random expressions over random series. N and SEED choose how many and which.
+.PHONY: test-promql-differential
+test-promql-differential: $(BUILD)/apiserve ## random PromQL, by reqtally and by prometheus (N=1500 SEED=1)
+	@python3 tests/api/differential.py $< $(or $(N),1500) $(or $(SEED),1)

@@ -363,6 +363,8 @@ class Generator:
         if k < 0.7:
             return Node(f"absent({v.text})", True, True, v.labels)
         if k < 0.75:
+            if "@" in v.text and "offset" in v.text:
+                return v  # with both 2.42 forgets the offset
             return Node(f"timestamp({v.text}) - {T0}", v.plain, True, v.labels)
         if k < 0.8:
             return Node(f"vector({self.scalar(depth - 1)})", False, False, ())
