@@ -7,7 +7,7 @@
 
 typedef void api_handler(void *ctx, struct web_request *req, struct web_response *res);
 
-api_handler api_query, api_query_range, api_format_query, api_query_exemplars;
+api_handler api_query, api_query_range, api_format_query, api_parse_query, api_query_exemplars;
 api_handler api_series, api_labels, api_label_values, api_metadata;
 api_handler api_rules, api_alerts;
 api_handler api_targets, api_targets_metadata;

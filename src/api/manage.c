@@ -145,6 +145,7 @@ size_t api_routes(struct api *api, struct web_route *routes)
 		{"/api/v1/query", api_query, FORM},
 		{"/api/v1/query_range", api_query_range, FORM},
 		{"/api/v1/format_query", api_format_query, FORM},
+		{"/api/v1/parse_query", api_parse_query, FORM},
 		{"/api/v1/query_exemplars", api_query_exemplars, FORM},
 		{"/api/v1/series", api_series, FORM},
 		{"/api/v1/labels", api_labels, FORM},

@@ -72,7 +72,19 @@ static void add_series(const struct promql_value *v, const struct promql_series 
 	buf_addc(out, '}');
 }
 
-static void add_result(const struct promql_value *v, size_t n, struct buf *out)
+/* Timings in seconds; nothing queues here. */
+static void add_stats(const struct promql_stats *s, struct buf *out)
+{
+	buf_addf(out,
+		 ",\"stats\":{\"timings\":{\"evalTotalTime\":%.9f,\"resultSortTime\":%.9f,\"queryPreparationTime\":%.9f,"
+		 "\"innerEvalTime\":%.9f,\"execQueueTime\":0,\"execTotalTime\":%.9f},",
+		 s->eval_seconds, s->sort_seconds, s->prepare_seconds, s->eval_seconds - s->prepare_seconds - s->sort_seconds,
+		 s->eval_seconds);
+	buf_addf(out, "\"samples\":{\"totalQueryableSamples\":%llu,\"peakSamples\":%llu}}", (unsigned long long)s->samples,
+		 (unsigned long long)s->peak_samples);
+}
+
+static void add_result(const struct promql_value *v, size_t n, bool stats, struct buf *out)
 {
 	static const char *const types[] = {[PROMQL_SCALAR] = "scalar", [PROMQL_VECTOR] = "vector", [PROMQL_MATRIX] = "matrix",
 					    [PROMQL_STRING] = "string"};
@@ -98,15 +110,18 @@ static void add_result(const struct promql_value *v, size_t n, struct buf *out)
 		}
 		buf_addc(out, ']');
 	}
+	if (stats)
+		add_stats(&v->stats, out);
 	buf_addc(out, '}');
 }
 
-static void reply_promql(struct web_response *res, struct promql_value *v, uint64_t limit)
+static void reply_promql(const struct web_request *req, struct web_response *res, struct promql_value *v, uint64_t limit)
 {
+	const char *stats = web_request_param(req, "stats");
 	char *truncated = "results truncated due to limit";
 	size_t n = limit && v->n > limit ? limit : v->n;
 	reply_begin(res);
-	add_result(v, n, &res->body);
+	add_result(v, n, stats && *stats, &res->body);
 	if (n < v->n) {
 		char **warnings = xcalloc(v->n_warnings + 1, sizeof(char *));
 		warnings[0] = truncated;
@@ -177,7 +192,7 @@ void api_query(void *ctx, struct web_request *req, struct web_response *res)
 		reply_failure(res, r, error);
 		free(error);
 	} else {
-		reply_promql(res, &value, limit);
+		reply_promql(req, res, &value, limit);
 		promql_value_free(&value);
 	}
 	promql_expr_free(expr);
@@ -233,23 +248,42 @@ void api_query_range(void *ctx, struct web_request *req, struct web_response *re
 			reply_failure(res, r, error);
 			free(error);
 		} else {
-			reply_promql(res, &value, limit);
+			reply_promql(req, res, &value, limit);
 			promql_value_free(&value);
 		}
 	}
 	promql_expr_free(expr);
 }
 
-void api_format_query(void *ctx, struct web_request *req, struct web_response *res)
+/* The expression of the request, or NULL: answered. */
+static struct promql_expr *parse_only(const struct web_request *req, struct web_response *res)
 {
 	const char *query = web_request_param(req, "query");
 	struct promql_expr *expr;
 	char *error = NULL;
-	if (promql_parse(sv_of(query ? query : ""), &expr, &error)) {
-		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
-		free(error);
+	if (!promql_parse(sv_of(query ? query : ""), &expr, &error))
+		return expr;
+	reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
+	free(error);
+	return NULL;
+}
+
+void api_parse_query(void *ctx, struct web_request *req, struct web_response *res)
+{
+	struct promql_expr *expr = parse_only(req, res);
+	if (!expr)
 		return;
-	}
+	reply_begin(res);
+	promql_print_tree(expr, &res->body);
+	reply_end(res, NULL, 0, NULL, 0);
+	promql_expr_free(expr);
+}
+
+void api_format_query(void *ctx, struct web_request *req, struct web_response *res)
+{
+	struct promql_expr *expr = parse_only(req, res);
+	if (!expr)
+		return;
 	struct buf b = BUF_INIT;
 	promql_print(expr, &b);
 	reply_json(res, reply_text(sv_make(b.p, b.n)));

@@ -48,12 +48,14 @@ struct vec eval_vector(struct eval *ev, const struct expr *e)
 	if (!ev_alive(ev))
 		return (struct vec){0};
 	if (n->has_cached) {
+		ev->total += n->cached_total;
 		struct vec copy = {.n = n->cached.n, .cap = n->cached.n};
 		copy.s = arena_alloc(ev->tmp, copy.n * sizeof(*copy.s));
 		if (copy.n)
 			memcpy(copy.s, n->cached.s, copy.n * sizeof(*copy.s));
 		return copy;
 	}
+	uint64_t total = ev->total;
 	struct vec v = eval_vector_node(ev, e);
 	/* Default mode: a name that went may leave twins behind; with delayed removal the check is the
 	 * output's. */
@@ -67,6 +69,7 @@ struct vec eval_vector(struct eval *ev, const struct expr *e)
 			if (v.s[i].h)
 				n->cached.s[i].h = histogram_copy_arena(v.s[i].h, &ev->arena);
 		}
+		n->cached_total = ev->total - total;
 		n->has_cached = true;
 	}
 	return v;

@@ -86,6 +86,7 @@ struct node {
 	struct range_series *series;
 	size_t n;
 	struct vec cached; /* an invariant node's result */
+	uint64_t cached_total; /* and what it had read */
 	struct block block;
 	struct sorted_window sorted;
 	struct hints groups; /* an aggregation's: which group a label set belongs to */
@@ -127,7 +128,9 @@ struct eval {
 	struct annotations warnings, infos;
 	int err;
 	char *error;
-	uint64_t samples;
+	uint64_t samples, peak; /* held now, and at most */
+	uint64_t total;		/* read by selectors */
+	uint64_t select_ns, sort_ns, begun_ns;
 	uint64_t deadline_ns;
 	unsigned ticks;
 	uint64_t work; /* samples gone through since the clock was looked at */
@@ -179,6 +182,8 @@ bool ev_worked(struct eval *ev, size_t n);
 static inline bool ev_work(struct eval *ev, size_t n)
 {
 	ev->work += n;
+	ev->total += n;
+	ev->peak = ev->samples + n > ev->peak ? ev->samples + n : ev->peak;
 	if (__builtin_expect(ev->samples + n > ev->opt.max_samples || ev->work > 1u << 20 || ev->err, false))
 		return ev_worked(ev, n);
 	return true;

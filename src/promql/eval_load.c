@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "promql/eval.h"
 #include "promql/histogram_ops.h"
 
@@ -214,6 +215,7 @@ static const struct series_set *select_series(struct eval *ev, const struct expr
 	/* Left-open: a sample exactly LO ago is outside. */
 	int (*select)(void *, const struct matcher *, size_t, int64_t, int64_t, struct series_set *, char **) =
 	    ev->src->select_packed ? ev->src->select_packed : ev->src->select;
+	uint64_t begun = clock_mono_ns();
 	int rc = select(ev->src->self, sel->vector.matchers, sel->vector.n, wide_lo + 1, wide_hi, &n->set, &ev->error);
 	if (rc == -E2BIG && (wide_lo < lo || wide_hi > hi)) {
 		free(ev->error);
@@ -222,6 +224,7 @@ static const struct series_set *select_series(struct eval *ev, const struct expr
 		wide_hi = hi;
 		rc = select(ev->src->self, sel->vector.matchers, sel->vector.n, lo + 1, hi, &n->set, &ev->error);
 	}
+	ev->select_ns += clock_mono_ns() - begun;
 	if (rc) {
 		ev->err = rc;
 		if (!ev->error)
@@ -339,7 +342,7 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	struct eval saved = *ev;
 	struct arena tmp = {0};
 	struct output o = {.a = &ev->arena};
-	uint64_t before = ev->samples;
+	uint64_t before = ev->samples, total = ev->total;
 	ev->start = first_step_after(lo, n->step);
 	ev->end = hi;
 	ev->step = n->step;
@@ -358,6 +361,7 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	ev->in_subquery = saved.in_subquery;
 	ev->run = saved.run;
 	ev->samples = before;
+	ev->total = total; /* its points count where they are read */
 	n->series = arena_calloc(&ev->arena, o.n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < o.n && !ev->err; i++) {
 		struct range_series *r = &n->series[n->n++];

@@ -66,6 +66,7 @@ struct sv ev_name(const struct labels *l)
 bool ev_charge(struct eval *ev, int64_t n)
 {
 	ev->samples += (uint64_t)n;
+	ev->peak = ev->samples > ev->peak && n > 0 ? ev->samples : ev->peak;
 	if (n > 0 && ev->samples > ev->opt.max_samples) {
 		ev_fail(ev, -E2BIG,
 			"query processing would load too many samples into memory in query execution");

@@ -207,6 +207,7 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 		out.st = s->st ? s->st[p - s->s] : 0;
 		vec_add(ev, &v, out);
 	}
+	ev->total += v.n;
 	if (ev_charge(ev, (int64_t)v.n))
 		ev_charge(ev, -(int64_t)v.n);
 	return v;
@@ -322,6 +323,10 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 			fill_range_function(ev, e, arg, n);
 		column = block_column(ev, &own->block, n->n);
 	}
+	if (!column) {
+		eval_scalars(ev, e, scalars);
+		scalars_known = true;
+	}
 	/* Series of one name stay different without it. */
 	bool distinct = arg->kind == EXPR_MATRIX && arg->matrix.vector->vector.name.n;
 	vec_reserve(ev, &out, n->n);
@@ -391,8 +396,11 @@ bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool 
 		fill_range_function(ev, e, arg, n);
 	else
 		fill_selector(ev, e, n);
+	uint64_t values = ev->samples;
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++)
 		ev_output_row(ev, o, call ? n->series[i].result : n->series[i].l, call && n->series[i].result_drop, b->v + i, n->n, b->steps);
+	if (!call)
+		ev->total += ev->samples - values;
 	ev->t += (int64_t)(b->steps - 1) * ev->step;
 	b->steps = 0;
 	return true;

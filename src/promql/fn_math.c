@@ -133,8 +133,8 @@ VECTOR_FN(fn_absent_over_time)
 	const struct node *n = ev_load(ev, arg);
 	bool found = false;
 	struct window w;
-	for (size_t i = 0; i < n->n && !found; i++)
-		found = ev_window(ev, arg, n, &n->series[i], &w);
+	for (size_t i = 0; i < n->n && !ev->err; i++)
+		found = (ev_window(ev, arg, n, &n->series[i], &w) && ev_work(ev, w.n)) || found;
 	return absent(ev, arg, found);
 }
 

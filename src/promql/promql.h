@@ -32,6 +32,8 @@ bool promql_is_selector(const struct promql_expr *expr);
 /* The printed form (RULES 14.1): what generatorURL and the API show, and what parses back to the same
  * expression. */
 void promql_print(const struct promql_expr *expr, struct buf *out);
+/* The syntax tree as JSON, as Prometheus' API shows it (web/api/v1, parse_query). */
+void promql_print_tree(const struct promql_expr *expr, struct buf *out);
 /* Calls FN for every selector of the expression with its matchers (the metric name is a matcher on __name__),
  * so that a store knows what rules read; RANGE_MS: how far before the evaluation time it may look (lookback,
  * range, offset, subquery). */
@@ -63,6 +65,12 @@ struct promql_value {
 	size_t string_len;
 	struct promql_series *series;
 	size_t n;
+	struct promql_stats {
+		uint64_t samples;      /* read by selectors, over all steps; those of a range in each of its windows */
+		uint64_t peak_samples; /* held at once */
+		double eval_seconds;   /* all in all */
+		double prepare_seconds, sort_seconds; /* of these: selecting series; ordering the result */
+	} stats;
 	char **warnings, **infos; /* "PromQL warning: ...", deduplicated */
 	size_t n_warnings, n_infos;
 	void *arena; /* private: what points and histograms live in */

@@ -26,7 +26,8 @@ static void eval_init(struct eval *ev, const struct promql_options *opt, const s
 	ev->query_start = start;
 	ev->query_end = end;
 	ev->query_step = step;
-	ev->deadline_ns = clock_mono_ns() + (uint64_t)ev->opt.timeout_ms * 1000000;
+	ev->begun_ns = clock_mono_ns();
+	ev->deadline_ns = ev->begun_ns + (uint64_t)ev->opt.timeout_ms * 1000000;
 	ev->nodes = xcalloc(expr->n_nodes, sizeof(*ev->nodes));
 	pool_init(&ev->pool);
 	const char *flagged = ev->opt.experimental_functions ? NULL : promql_experimental(expr);
@@ -72,13 +73,15 @@ static struct promql_series *value_series(struct promql_value *v, size_t n)
 }
 
 /* O lives in the value's arena. */
-static void value_from_output(struct promql_value *v, const struct output *o)
+static void value_from_output(struct eval *ev, struct promql_value *v, const struct output *o)
 {
 	struct promql_series *out = value_series(v, o->n);
 	v->type = PROMQL_MATRIX;
 	for (size_t i = 0; i < o->n; i++)
 		out[i] = (struct promql_series){labels_ref(o->v[i]->l), o->v[i]->s, o->v[i]->n};
+	uint64_t begun = clock_mono_ns();
 	qsort(out, o->n, sizeof(*out), by_labels);
+	ev->sort_ns = clock_mono_ns() - begun;
 }
 
 /* A range vector at the top of an instant query: the windows as they are. */
@@ -88,13 +91,13 @@ static void value_from_windows(struct eval *ev, const struct expr *e, struct pro
 	struct output o = {.a = v->arena};
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
 		struct window w;
-		if (!ev_window(ev, e, n, &n->series[i], &w))
+		if (!ev_window(ev, e, n, &n->series[i], &w) || !ev_work(ev, w.n))
 			continue;
 		const struct labels *l = n->series[i].drop ? ev_without_name(ev, w.l) : w.l;
 		for (size_t k = 0; k < w.n; k++)
 			ev_output_add(ev, &o, l, false, w.s[k]);
 	}
-	value_from_output(v, &o);
+	value_from_output(ev, v, &o);
 }
 
 static void value_from_vector(struct eval *ev, const struct expr *e, struct promql_value *v)
@@ -130,6 +133,11 @@ static int finish(struct eval *ev, struct promql_value *v, struct promql_value *
 		v->infos = ev->infos.v;
 		v->n_infos = ev->infos.n;
 		ev->warnings = ev->infos = (struct annotations){0};
+		v->stats.samples = ev->total;
+		v->stats.peak_samples = ev->peak;
+		v->stats.prepare_seconds = (double)ev->select_ns / 1e9;
+		v->stats.sort_seconds = (double)ev->sort_ns / 1e9;
+		v->stats.eval_seconds = (double)(clock_mono_ns() - ev->begun_ns) / 1e9;
 		*out = *v;
 	}
 	eval_free(ev);
@@ -192,7 +200,7 @@ int promql_eval_range(const struct promql_options *opt, const struct promql_expr
 	if (!ev.err)
 		ev_run_steps(&ev, e, &o, true);
 	if (!ev.err)
-		value_from_output(&v, &o);
+		value_from_output(&ev, &v, &o);
 	int err = finish(&ev, &v, out, error);
 	arena_free(&tmp);
 	return err;

@@ -123,6 +123,42 @@ static void test_query_range(void **state)
 		     "invalid expression type \\\"range vector\\\" for range query, must be Scalar or instant Vector");
 }
 
+static void test_parse_query(void **state)
+{
+	expect_ok(api_parse_query, "query=sum+by+(a)+(rate(x{b=~\"c<d\"}[5m]+offset+1m))+%2F+on(a)+group_left(b)+topk(2,-y@end())",
+		  "{\"bool\":false,\"lhs\":{\"expr\":{\"args\":[{\"anchored\":false,\"matchers\":[{\"name\":\"b\",\"type\":\"=~\","
+		  "\"value\":\"c\\u003cd\"},{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"x\"}],\"name\":\"x\",\"offset\":60000,"
+		  "\"range\":300000,\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"matrixSelector\"}],\"func\":{"
+		  "\"argTypes\":[\"matrix\"],\"name\":\"rate\",\"returnType\":\"vector\",\"variadic\":0},\"type\":\"call\"},"
+		  "\"grouping\":[\"a\"],\"op\":\"sum\",\"param\":null,\"type\":\"aggregation\",\"without\":false},\"matching\":{"
+		  "\"card\":\"many-to-one\",\"fillValues\":{\"lhs\":null,\"rhs\":null},\"include\":[\"b\"],\"labels\":[\"a\"],\"on\":true},"
+		  "\"op\":\"/\",\"rhs\":{\"expr\":{\"expr\":{\"anchored\":false,\"matchers\":[{\"name\":\"__name__\",\"type\":\"=\","
+		  "\"value\":\"y\"}],\"name\":\"y\",\"offset\":0,\"smoothed\":false,\"startOrEnd\":\"end\",\"timestamp\":null,"
+		  "\"type\":\"vectorSelector\"},\"op\":\"-\",\"type\":\"unaryExpr\"},\"grouping\":[],\"op\":\"topk\",\"param\":{"
+		  "\"type\":\"numberLiteral\",\"val\":\"2\"},\"type\":\"aggregation\",\"without\":false},\"type\":\"binaryExpr\"}");
+	expect_ok(api_parse_query, "query=(y[5m:30s]@12.5)",
+		  "{\"expr\":{\"expr\":{\"anchored\":false,\"matchers\":[{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"y\"}],"
+		  "\"name\":\"y\",\"offset\":0,\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"vectorSelector\"},"
+		  "\"offset\":0,\"range\":300000,\"startOrEnd\":null,\"step\":30000,\"timestamp\":12500,\"type\":\"subquery\"},"
+		  "\"type\":\"parenExpr\"}");
+	expect_ok(api_parse_query, "query=\"a\\xff\\t%26\"", "{\"type\":\"stringLiteral\",\"val\":\"a\\ufffd\\u0009\\u0026\"}");
+	expect_error(api_parse_query, "query=sum(", 400, "bad_data",
+		     "invalid parameter \\\"query\\\": 1:5: parse error: unclosed left parenthesis");
+}
+
+static void test_stats(void **state)
+{
+	struct web_request req = {.method = "GET", .path = "/"};
+	struct web_response res = {.body = BUF_LIMIT(1 << 20)};
+	assert_true(web_request_parse_form(&req, SV("query=sum(max_over_time(x_total[1m]))&time=1700000150&stats=all")));
+	api_query(&api, &req, &res);
+	const char *stats = strstr(buf_str(&res.body), "\"stats\":{\"timings\":{\"evalTotalTime\":");
+	assert_non_null(stats);
+	assert_non_null(strstr(stats, "\"samples\":{\"totalQueryableSamples\":8,\"peakSamples\":4}}}"));
+	web_request_clear(&req);
+	web_response_clear(&res);
+}
+
 static void test_series(void **state)
 {
 	expect_ok(api_series, "match[]=x_total&match[]={service=\"c\"}",
@@ -148,6 +184,7 @@ static void test_series(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_query), cmocka_unit_test(test_query_range), cmocka_unit_test(test_series)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_query), cmocka_unit_test(test_query_range), cmocka_unit_test(test_parse_query),
+					   cmocka_unit_test(test_stats), cmocka_unit_test(test_series)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
