@@ -103,7 +103,7 @@ static bool smoothed_at(struct eval *ev, const struct expr *e, struct range_seri
 		return false;
 	}
 	if (a->h) {
-		out->h = histogram_between(ev, a, b, t, false, false);
+		out->h = histogram_between(ev, &(struct window){.l = s->l, .arg = e}, a, b, t, false);
 		return out->h;
 	}
 	out->v = a->v + (b->v - a->v) * ((double)(t - a->t) / (double)(b->t - a->t));

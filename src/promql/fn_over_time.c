@@ -225,6 +225,11 @@ RANGE_FN(fn_mad_over_time)
 	double *v = copy_values(ev, w, &n);
 	if (!n)
 		return false;
+	for (size_t i = 0; i < n; i++)
+		if (isnan(v[i])) {
+			out->v = NAN; /* there is no median */
+			return true;
+		}
 	double median = quantile_of(0.5, v, n);
 	for (size_t i = 0; i < n; i++)
 		v[i] = fabs(v[i] - median);

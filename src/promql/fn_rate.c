@@ -26,18 +26,11 @@ static void check_counter_name(struct eval *ev, const struct window *w)
 		SV_ARG(name));
 }
 
-/* The value between two samples at T. A counter that was reset in between starts from zero on the left of a
- * window; on its right it goes on above what it had. */
-static double interpolate(const struct sample *a, const struct sample *b, int64_t t, bool counter, bool left)
+/* The value between two samples at T. A counter that was reset in between began at zero. */
+static double interpolate(const struct sample *a, const struct sample *b, int64_t t, bool counter)
 {
-	double x = a->v, y = b->v;
-	if (counter && y < x) {
-		if (left)
-			x = 0;
-		else
-			y += x;
-	}
-	return x + (y - x) * (double)(t - a->t) / (double)(b->t - a->t);
+	double x = counter && b->v < a->v ? 0 : a->v;
+	return x + (b->v - x) * (double)(t - a->t) / (double)(b->t - a->t);
 }
 
 /* Cuts the window of an extended selector down to the samples that matter: from the last one at or before its
@@ -70,9 +63,9 @@ static bool extended_rate(const struct window *w, struct vsample *out, bool coun
 	bool smoothed = w->extended == EXTENDED_SMOOTHED;
 	double left = s[0].v, right = last->v;
 	if (smoothed && s[0].t < w->from)
-		left = interpolate(&s[0], &s[1], w->from, counter, true);
+		left = interpolate(&s[0], &s[1], w->from, counter);
 	if (smoothed && w->n > 1 && last->t > w->to)
-		right = interpolate(last - 1, last, w->to, counter, false);
+		right = interpolate(last - 1, last, w->to, counter);
 	double r = right - left;
 	if (counter) {
 		double prev = left;
@@ -90,22 +83,30 @@ static bool extended_rate(const struct window *w, struct vsample *out, bool coun
 	return true;
 }
 
-/* A start time says that a counter began anew if it differs from the one before and lies between both
- * samples. It says nothing if the sample before has none, or one that cannot be. */
-bool window_restarted(struct eval *ev, const struct window *w, size_t i)
+/* A start time says that a counter began anew if it lies between both samples. At the time of the sample before it does if that one's start
+ * time is known: so it is with deltas, while a counter whose start is not known has the time of its first sample there. */
+bool window_restarted(const struct window *w, size_t i)
 {
-	if (!w->st || !w->st[i] || !w->st[i - 1] || w->st[i] == w->st[i - 1])
+	if (!w->st)
 		return false;
-	int64_t st = w->st[i], before = w->s[i - 1].t;
-	if (st >= w->s[i].t || w->st[i - 1] > before)
+	int64_t st = w->st[i], st_before = w->st[i - 1], before = w->s[i - 1].t;
+	if (!st || st >= w->s[i].t || st < before)
 		return false;
-	if (st >= before)
-		return true;
-	struct sv name = ev_name(w->l);
-	ev_warn(ev, w->arg,
-		"sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"",
-		SV_ARG(name));
-	return false;
+	return st > before || (st_before && st_before < before);
+}
+
+/* A start time before the sample before, which has another: they cannot both be right. */
+void window_check_overlap(struct eval *ev, const struct window *w)
+{
+	for (size_t i = 1; w->st && i < w->n; i++) {
+		if (!w->st[i] || w->st[i] >= w->s[i - 1].t || w->st[i] == w->st[i - 1])
+			continue;
+		struct sv name = ev_name(w->l);
+		ev_warn(ev, w->arg,
+			"sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"",
+			SV_ARG(name));
+		return;
+	}
 }
 
 bool window_starts_counter(const struct window *w)
@@ -114,27 +115,29 @@ bool window_starts_counter(const struct window *w)
 }
 
 /* By how much the increase between the first and the last sample is to be stretched to the whole window
- * (RULES 17.1). A counter that is known to have begun within the window has one more sample there, zero. */
+ * (RULES 17.1). A counter that is known to have begun within the window was zero then: on that side nothing is extrapolated. */
 double rate_factor(const struct window *w, double increase, double first, bool counter, bool per_second)
 {
 	bool begins = counter && window_starts_counter(w);
-	int64_t t0 = begins ? w->st[0] : w->s[0].t, tn = w->s[w->n - 1].t;
+	int64_t t0 = w->s[0].t, tn = w->s[w->n - 1].t;
 	double to_start = (double)(t0 - w->from) / 1000, to_end = (double)(w->to - tn) / 1000;
-	double span = (double)(tn - t0) / 1000, avg = span / (double)(w->n - 1 + begins), limit = avg * 1.1;
-	double factor = 1;
-	if (w->n > 1) {
+	double span = (double)(tn - t0) / 1000, avg = w->n > 1 ? span / (double)(w->n - 1) : 0, limit = avg * 1.1;
+	if (begins) {
+		to_start = 0;
+		span = (double)(tn - w->st[0]) / 1000;
+	} else {
 		if (to_start >= limit)
 			to_start = avg / 2;
 		if (counter && increase > 0 && first >= 0) {
 			/* A counter starts at zero: it cannot have been below before. */
-			double to_zero = begins ? 0 : span * (first / increase);
+			double to_zero = span * (first / increase);
 			if (to_zero < to_start)
 				to_start = to_zero;
 		}
-		if (to_end >= limit)
-			to_end = avg / 2;
-		factor = (span + to_start + to_end) / span;
 	}
+	if (to_end >= limit)
+		to_end = avg / 2;
+	double factor = span != 0 ? (span + to_start + to_end) / span : 1;
 	return per_second ? factor / ((double)w->range / 1000) : factor;
 }
 
@@ -162,8 +165,9 @@ static bool extrapolated(struct eval *ev, const struct window *w, struct vsample
 	const struct sample *s = w->s;
 	double r = s[w->n - 1].v - s->v + (begins ? s->v : 0);
 	if (counter && w->st) {
+		window_check_overlap(ev, w);
 		for (size_t i = 1; i < w->n; i++)
-			if (s[i].v < s[i - 1].v || window_restarted(ev, w, i))
+			if (s[i].v < s[i - 1].v || window_restarted(w, i))
 				r += s[i - 1].v;
 	} else if (counter && !ev_is_rising(w)) {
 		for (size_t i = 1; i < w->n; i++)
@@ -205,7 +209,7 @@ static bool instant_value(struct eval *ev, const struct window *w, struct vsampl
 		return false;
 	if (a->h)
 		return histogram_instant(ev, w, a->h, b->h, out, rate, dt);
-	out->v = rate && (b->v < a->v || window_restarted(ev, w, w->n - 1)) ? b->v : b->v - a->v;
+	out->v = rate && (b->v < a->v || window_restarted(w, w->n - 1)) ? b->v : b->v - a->v;
 	if (rate)
 		out->v /= dt;
 	return true;
@@ -260,11 +264,11 @@ RANGE_FN(fn_resets)
 	for (size_t i = first + 1; i < w->n; i++) {
 		const struct sample *a = &w->s[i - 1], *b = &w->s[i];
 		if (a->h && b->h)
-			out->v += histogram_was_reset(b->h, a->h) || window_restarted(ev, w, i);
+			out->v += histogram_was_reset(b->h, a->h) || window_restarted(w, i);
 		else if (a->h || b->h)
 			out->v++;
 		else
-			out->v += b->v < a->v || window_restarted(ev, w, i);
+			out->v += b->v < a->v || window_restarted(w, i);
 	}
 	return true;
 }
@@ -322,11 +326,11 @@ RANGE_FN(fn_predict_linear)
 RANGE_FN(fn_double_exponential_smoothing)
 {
 	double sf = w->scalars[1], tf = w->scalars[2];
-	if (!(sf > 0 && sf < 1)) {
+	if (sf <= 0 || sf >= 1) {
 		ev_fail(ev, -EINVAL, "invalid smoothing factor. Expected: 0 < sf < 1, got: %f", sf);
 		return false;
 	}
-	if (!(tf > 0 && tf < 1)) {
+	if (tf <= 0 || tf >= 1) {
 		ev_fail(ev, -EINVAL, "invalid trend factor. Expected: 0 < tf < 1, got: %f", tf);
 		return false;
 	}

@@ -13,13 +13,13 @@ VECTOR_FN(fn_timestamp)
 	return out;
 }
 
-/* When the counters behind a selector began; 0 where that is not known. */
+/* When the counters behind a selector began, 0 where that is not known. Nothing if start times are not looked at, or of an expression. */
 VECTOR_FN(fn_start_timestamp)
 {
 	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
 	bool selector = expr_unwrap(call->call.args[0])->kind == EXPR_VECTOR;
-	for (size_t i = 0; i < v.n; i++)
-		vec_add(ev, &out, ev_derived(ev, &v.s[i], selector ? (double)v.s[i].st / 1000 : 0));
+	for (size_t i = 0; selector && ev->opt.start_timestamps && i < v.n; i++)
+		vec_add(ev, &out, ev_derived(ev, &v.s[i], (double)v.s[i].st / 1000));
 	return out;
 }
 

@@ -223,9 +223,11 @@ bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out
 		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
 		return false;
 	}
+	if (counter)
+		window_check_overlap(ev, w);
 	struct histogram *r = histogram_add(last, prev, -1, &al, &reconciled_sub);
 	for (size_t i = 1; counter && i < n; i++) {
-		if (histogram_was_reset(s[i].h, prev) || window_restarted(ev, w, i))
+		if (histogram_was_reset(s[i].h, prev) || window_restarted(w, i))
 			r = histogram_add(r, prev, 1, &al, &reconciled_add);
 		prev = s[i].h;
 	}
@@ -240,33 +242,61 @@ bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out
 	return true;
 }
 
-static bool reset_by_value(const struct histogram *h, const struct histogram *before)
-{
-	struct histogram unsaid = *h;
-	unsaid.hint = HINT_UNKNOWN;
-	return histogram_was_reset(&unsaid, before);
-}
-
-const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b,
-					  int64_t t, bool counter, bool left)
+/* A + SIGN * B with the hint that both have together; NULL and a warning if they do not go together. */
+static struct histogram *combine(struct eval *ev, const struct window *w, const struct histogram *a, const struct histogram *b, double sign)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
-	const struct histogram *x = a->h, *y = b->h;
-	double part = (double)(t - a->t) / (double)(b->t - a->t);
-	if (counter && histogram_was_reset(y, x)) {
-		if (left)
-			return histogram_scale(y, part, &al);
-		y = histogram_add(y, x, 1, &al, NULL);
-		if (!y)
-			return NULL;
-	}
-	struct histogram *step = histogram_add(y, x, -1, &al, NULL);
-	if (!step)
+	bool reconciled = false;
+	struct histogram *r = histogram_add(a, b, sign, &al, &reconciled);
+	if (!r) {
+		struct sv name = ev_name(w->l);
+		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
 		return NULL;
-	struct histogram *r = histogram_add(x, histogram_scale(step, part, &al), 1, &al, NULL);
-	if (r->hint != HINT_GAUGE)
-		r->hint = HINT_UNKNOWN;
+	}
+	combine_hints(&r->hint, b->hint);
+	if (reconciled)
+		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during %s", sign < 0 ? "subtraction" : "addition");
 	return r;
+}
+
+const struct histogram *histogram_between(struct eval *ev, const struct window *w, const struct sample *a, const struct sample *b,
+					  int64_t t, bool counter)
+{
+	struct histogram_alloc al = histogram_arena(ev->tmp);
+	double part = (double)(t - a->t) / (double)(b->t - a->t);
+	if (t == a->t || t == b->t)
+		return t == a->t ? a->h : b->h;
+	if (counter && histogram_was_reset(b->h, a->h))
+		return histogram_scale(b->h, part, &al); /* it began at zero */
+	struct histogram *step = combine(ev, w, b->h, a->h, -1);
+	return step ? combine(ev, w, histogram_scale(step, part, &al), a->h, 1) : NULL;
+}
+
+/* What the resets between LEFT and RIGHT, the values at the window's edges, have taken away; NULL if there are none. False on failure. */
+static bool correct_resets(struct eval *ev, const struct window *w, const struct histogram *left, const struct histogram *right,
+			   const struct histogram **correction)
+{
+	const struct sample *s = w->s;
+	size_t first = 1, last = w->n - 1; /* the samples between are looked at; RIGHT has what is said of the last one */
+	const struct histogram *prev = left;
+	*correction = NULL;
+	if (w->extended == EXTENDED_SMOOTHED && s[0].t < w->from && histogram_was_reset(s[1].h, s[0].h)) {
+		/* LEFT has that reset behind it. */
+		prev = s[1].h;
+		first++;
+	}
+	if (first > last)
+		return true;
+	for (size_t i = first; i <= last; i++) {
+		const struct histogram *h = i < last ? s[i].h : right;
+		if (histogram_was_reset(h, prev)) {
+			*correction = *correction ? combine(ev, w, *correction, prev, 1) : prev;
+			if (!*correction)
+				return false;
+		}
+		prev = h;
+	}
+	return true;
 }
 
 bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter,
@@ -275,42 +305,31 @@ bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsa
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	struct sv name = ev_name(w->l);
 	const struct sample *s = w->s, *last = &w->s[w->n - 1];
-	bool any_gauge = false, all_gauge = true, smoothed = w->extended == EXTENDED_SMOOTHED;
+	bool smoothed = w->extended == EXTENDED_SMOOTHED;
 	for (size_t i = 0; i < w->n; i++) {
-		any_gauge = any_gauge || s[i].h->hint == HINT_GAUGE;
-		all_gauge = all_gauge && s[i].h->hint == HINT_GAUGE;
 		if (histogram_is_custom(s[i].h) != histogram_is_custom(s[0].h)) {
 			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
 			return false;
 		}
+		if (counter && s[i].h->hint == HINT_GAUGE)
+			ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
 	}
-	if (counter && any_gauge)
-		ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
-	if (!counter && !all_gauge)
-		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
-	const struct histogram *left = s[0].h, *right = last->h;
+	const struct histogram *left = s[0].h, *right = last->h, *correction;
 	if (smoothed && s[0].t < w->from)
-		left = histogram_between(ev, &s[0], &s[1], w->from, counter, true);
+		left = histogram_between(ev, w, &s[0], &s[1], w->from, counter);
 	if (smoothed && w->n > 1 && last->t > w->to)
-		right = histogram_between(ev, last - 1, last, w->to, counter, false);
-	bool reconciled_sub = false, reconciled_add = false;
-	struct histogram *r = histogram_add(right, left, -1, &al, &reconciled_sub);
-	const struct histogram *prev = left;
-	for (size_t i = 0; counter && i < w->n; i++) {
-		if (s[i].t <= w->from || s[i].t >= w->to)
-			continue;
-		/* The edges are reckoned with their resets already, so only what the figures say counts next
-		 * to them. */
-		if (prev == left ? reset_by_value(s[i].h, prev) : histogram_was_reset(s[i].h, prev))
-			r = histogram_add(r, prev, 1, &al, &reconciled_add);
-		prev = s[i].h;
-	}
-	if (counter && reset_by_value(right, prev))
-		r = histogram_add(r, prev, 1, &al, &reconciled_add);
-	if (reconciled_sub)
-		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during subtraction");
-	if (reconciled_add)
-		ev_info(ev, w->arg, "mismatched custom buckets were reconciled during addition");
+		right = histogram_between(ev, w, last - 1, last, w->to, counter);
+	if (!left || !right)
+		return false;
+	if (!counter && (left->hint != HINT_GAUGE || right->hint != HINT_GAUGE))
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+	struct histogram *r = combine(ev, w, right, left, -1);
+	if (!r || (counter && !correct_resets(ev, w, left, right, &correction)))
+		return false;
+	if (counter && correction)
+		r = combine(ev, w, r, correction, 1);
+	if (!r)
+		return false;
 	if (per_second)
 		r = histogram_divide(r, (double)w->range / 1000, &al);
 	r->hint = HINT_GAUGE;
@@ -329,7 +348,7 @@ bool histogram_instant(struct eval *ev, const struct window *w, const struct his
 	if (!rate && (a->hint != HINT_GAUGE || b->hint != HINT_GAUGE))
 		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
 	struct histogram *r = histogram_copy(b, &al);
-	if (!rate || !(histogram_was_reset(b, a) || window_restarted(ev, w, w->n - 1))) {
+	if (!rate || !(histogram_was_reset(b, a) || window_restarted(w, w->n - 1))) {
 		r = histogram_add(b, a, -1, &al, &reconciled);
 		if (!r) {
 			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));

@@ -43,11 +43,12 @@ double histogram_fraction_native(struct eval *ev, const struct expr *arg, double
 /* As a window of an extended selector: from sample FIRST to sample LAST. */
 bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsample *out, bool counter,
 			     bool per_second);
-/* The histogram between two samples at T; see interpolate() in fn_rate.c. NULL if they do not go together. */
-const struct histogram *histogram_between(struct eval *ev, const struct sample *a, const struct sample *b,
-					  int64_t t, bool counter, bool left);
+/* The histogram between two samples at T; see interpolate() in fn_rate.c. NULL and a warning about W if they do not go together. */
+const struct histogram *histogram_between(struct eval *ev, const struct window *w, const struct sample *a, const struct sample *b,
+					  int64_t t, bool counter);
 /* Was the counter of sample I begun anew since sample I - 1, as its start time says? */
-bool window_restarted(struct eval *ev, const struct window *w, size_t i);
+bool window_restarted(const struct window *w, size_t i);
+void window_check_overlap(struct eval *ev, const struct window *w);
 /* Did the counter begin with the first sample and within the window? */
 bool window_starts_counter(const struct window *w);
 /* The stretch of a window's increase to the whole window; fn_rate.c. */
