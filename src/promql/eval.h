@@ -175,6 +175,8 @@ void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The metric's name for a message. */
 struct sv ev_name(const struct labels *l);
+/* ` for metric name "NAME"`, or nothing if there is no name. */
+const char *ev_for_metric(struct eval *ev, const struct labels *l);
 /* Counts N more samples held at once, to be given back with a negative N; false if that is too many. */
 bool ev_charge(struct eval *ev, int64_t n);
 bool ev_worked(struct eval *ev, size_t n);

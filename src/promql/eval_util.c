@@ -63,6 +63,17 @@ struct sv ev_name(const struct labels *l)
 	return labels_get(l, SV(LABEL_NAME));
 }
 
+const char *ev_for_metric(struct eval *ev, const struct labels *l)
+{
+	struct sv name = ev_name(l);
+	struct buf b = BUF_INIT;
+	if (name.n)
+		buf_addf(&b, " for metric name \"%.*s\"", SV_ARG(name));
+	const char *text = arena_strndup(ev->tmp, buf_str(&b), b.n);
+	buf_free(&b);
+	return text;
+}
+
 bool ev_charge(struct eval *ev, int64_t n)
 {
 	ev->samples += (uint64_t)n;

@@ -70,11 +70,8 @@ static struct families collect(struct eval *ev, const struct expr *arg)
 		}
 		struct sv le = labels_get(s->l, SV("le"));
 		if (!text_parse_float(le, &bound)) {
-			struct sv name = ev_name(s->l);
-			ev_warn(ev, arg,
-				"bucket label \"le\" is missing or has a malformed value of \"%.*s\" for "
-				"metric name \"%.*s\"",
-				SV_ARG(le), SV_ARG(name));
+			ev_warn(ev, arg, "bucket label \"le\" is missing or has a malformed value of \"%.*s\"%s", SV_ARG(le),
+				ev_for_metric(ev, s->l));
 			continue;
 		}
 		struct family_buckets *f = family_of(ev, &fs, without_le(ev, s->l));
@@ -85,11 +82,7 @@ static struct families collect(struct eval *ev, const struct expr *arg)
 	size_t n = 0;
 	for (size_t i = 0; i < fs.n; i++) {
 		if (fs.v[i].native && fs.v[i].n) {
-			struct sv name = ev_name(fs.v[i].l);
-			ev_warn(
-			    ev, arg,
-			    "vector contains a mix of classic and native histograms for metric name \"%.*s\"",
-			    SV_ARG(name));
+			ev_warn(ev, arg, "vector contains a mix of classic and native histograms%s", ev_for_metric(ev, fs.v[i].l));
 			continue;
 		}
 		fs.v[n++] = fs.v[i];
@@ -219,13 +212,10 @@ static void quantile_of_families(struct eval *ev, const struct expr *arg, struct
 		r.v = f->native ? histogram_quantile_native(ev, arg, q, f->native, f->l)
 				: classic_quantile(q, f, &forced);
 		if (forced) {
-			struct sv name = ev_name(f->l);
 			ev_info(ev, arg,
 				"input to histogram_quantile needed to be fixed for monotonicity (see "
-				"https://prometheus.io/docs/prometheus/latest/querying/functions/"
-				"#histogram_quantile) for metric name "
-				"\"%.*s\"",
-				SV_ARG(name));
+				"https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)%s",
+				ev->opt.delayed_name_removal ? ev_for_metric(ev, f->l) : "");
 		}
 		if (label.n) {
 			struct labels_builder b;

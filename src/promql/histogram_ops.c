@@ -369,11 +369,8 @@ double histogram_quantile_native(struct eval *ev, const struct expr *arg, double
 {
 	double v = histogram_quantile(h, q);
 	if (q >= 0 && q <= 1 && h->count != 0 && isnan(h->sum)) {
-		struct sv name = ev_name(l);
-		ev_info(
-		    ev, arg,
-		    "input to histogram_quantile has NaN observations, result is %s for metric name \"%.*s\"",
-		    isnan(v) ? "NaN" : "skewed higher", SV_ARG(name));
+		ev_info(ev, arg, "input to histogram_quantile has NaN observations, result is %s%s", isnan(v) ? "NaN" : "skewed higher",
+			ev_for_metric(ev, l));
 	}
 	return v;
 }
@@ -382,11 +379,8 @@ double histogram_fraction_native(struct eval *ev, const struct expr *arg, double
 				 const struct histogram *h, const struct labels *l)
 {
 	if (h->count != 0 && isnan(h->sum) && !isnan(lower) && !isnan(upper)) {
-		struct sv name = ev_name(l);
-		ev_info(ev, arg,
-			"input to histogram_fraction has NaN observations, which are excluded from all "
-			"fractions for metric name \"%.*s\"",
-			SV_ARG(name));
+		ev_info(ev, arg, "input to histogram_fraction has NaN observations, which are excluded from all fractions%s",
+			ev_for_metric(ev, l));
 	}
 	return histogram_fraction(h, lower, upper);
 }
