@@ -207,7 +207,7 @@ static __noinline struct connection *connection_take_over(void *owner, struct so
 	if (c->kind == CONNECTION_DEAD) { /* these are its first bytes, and they are no HTTP */
 		__u32 *tries = bpf_sk_storage_get(&ignored, owner, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (tries)
-			*tries = 0;
+			*tries = IGNORED_UNANSWERED;
 		count(RT_NOT_HTTP, 1);
 		bpf_map_delete_elem(&carried, &t);
 		return 0;

@@ -82,7 +82,7 @@ enum http1_flags {
 	HTTP1_HAS_TE = 4,
 	HTTP1_CHUNKED = 8,	 /* the last transfer coding is chunked */
 	HTTP1_EVENT_STREAM = 16, /* Content-Type: text/event-stream */
-	HTTP1_NO_BODY = 32,	 /* set by the caller: the response is to HEAD */
+	HTTP1_NO_BODY = 32,	 /* of a response: to HEAD (set by the caller), or its length is none */
 	HTTP1_PATH_CUT = 64,	 /* the path did not fit */
 	HTTP1_LINE_DONE = 128,	 /* the request line is complete; the caller clears it */
 };
@@ -427,7 +427,9 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 		p->state = c == '/' ? HTTP1_Q_PATH : c == ' ' ? HTTP1_Q_VERSION : HTTP1_Q_QUERY;
 		return HTTP1_EV_NONE;
 	case HTTP1_Q_VERSION:
-		if (p->pos < 7) {
+		/* Any version of HTTP: servers answer what they do not know, with 505 or as if it were theirs. pos: 5 behind the slash,
+		 * 6 in the first number, 7 behind the dot, 8 in the second number, 9 behind them. */
+		if (p->pos < 5) {
 			if (c == ' ' && !p->pos)
 				return HTTP1_EV_NONE;
 			if (c != (__u8)http1_version[p->pos & 7]) {
@@ -435,25 +437,33 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 					p->path_len = 0; /* RTSP/1.0, ICAP/1.0, SIP/2.0: this does not look like HTTP */
 				return http1_bad(p);
 			}
-		} else if (p->pos == 7) {
-			if ((__u8)(c - '0') >= 10)
-				return http1_bad(p);
-			p->minor = c - '0';
-		} else {
-			if (c == '\r') {
-				p->state = HTTP1_Q_LF;
-				return HTTP1_EV_NONE;
-			}
-			if (c == '\n') {
-				p->state = HTTP1_H_START;
-				p->flags |= HTTP1_LINE_DONE;
-				return HTTP1_EV_NONE;
-			}
-			if (c != ' ')
-				return http1_bad(p);
-			return HTTP1_EV_NONE; /* blanks at the line's end */
+			p->pos++;
+			return HTTP1_EV_NONE;
 		}
-		p->pos++;
+		if ((__u8)(c - '0') < 10 && p->pos < 9) {
+			if (p->pos == 5 && c == '2' && p->method == RT_METHOD_OTHER && p->path_len == 1 && path[0] == '*')
+				return http1_bad(p); /* "PRI * HTTP/2.0" */
+			p->minor = c - '0';
+			if (p->pos & 1)
+				p->pos++;
+			return HTTP1_EV_NONE;
+		}
+		if (c == '.' && p->pos == 6) {
+			p->pos = 7;
+			return HTTP1_EV_NONE;
+		}
+		if (p->pos == 5 || p->pos == 7)
+			return http1_bad(p);
+		if (c == '\r') {
+			p->state = HTTP1_Q_LF;
+		} else if (c == '\n') {
+			p->state = HTTP1_H_START;
+			p->flags |= HTTP1_LINE_DONE;
+		} else if (c == ' ') {
+			p->pos = 9;
+		} else {
+			return http1_bad(p);
+		}
 		return HTTP1_EV_NONE;
 	case HTTP1_Q_LF:
 		if (c != '\n')
@@ -472,13 +482,18 @@ http1_inline enum http1_event http1_status_byte(struct http1 *p, __u8 c)
 
 	if (p->state == HTTP1_S_START && (c == '\r' || c == '\n'))
 		return HTTP1_EV_NONE; /* a line end too much behind the body before; clients take it */
-	if (p->state != HTTP1_S_STATUS) { /* HTTP/1.x, then a blank */
+	if (p->state != HTTP1_S_STATUS) { /* HTTP/1.x, then a blank. Some servers repeat any version that they were sent. */
 		p->state = HTTP1_S_VERSION;
-		if (i < 7 ? c != (__u8)http1_version[i & 7] : i == 7 ? (__u8)(c - '0') >= 10 : c != ' ')
-			return http1_bad(p);
-		if (++p->pos == 9) {
+		if (i < 5 ? c == (__u8)http1_version[i & 7] : (__u8)(c - '0') < 10) {
+			if (i < 6 || i == 7) /* in the numbers it stays where it is */
+				p->pos++;
+		} else if (i == 6 && c == '.') {
+			p->pos = 7;
+		} else if (c == ' ' && (i == 6 || i == 8)) {
 			p->state = HTTP1_S_STATUS;
 			p->pos = 0;
+		} else {
+			return http1_bad(p);
 		}
 		return HTTP1_EV_NONE;
 	}
@@ -500,6 +515,17 @@ http1_inline enum http1_event http1_status_byte(struct http1 *p, __u8 c)
 	return HTTP1_EV_NONE;
 }
 
+/* A length that is none. What a request then holds nobody knows. A response is an answer all the same, and who reads it cannot know where
+ * it ends either: it ends with its head, and what is no response behind it is passed over. */
+http1_inline enum http1_event http1_bad_length(struct http1 *p, __u8 c)
+{
+	if (!(p->flags & HTTP1_RESPONSE))
+		return http1_bad(p);
+	p->flags |= HTTP1_NO_BODY;
+	p->state = c == '\n' ? HTTP1_H_START : HTTP1_H_SKIP;
+	return HTTP1_EV_NONE;
+}
+
 /* One byte of the value of a header that decides framing. */
 http1_inline enum http1_event http1_value_byte(struct http1 *p, __u8 c)
 {
@@ -509,7 +535,7 @@ http1_inline enum http1_event http1_value_byte(struct http1 *p, __u8 c)
 		__u8 d = c - '0';
 		if (d < 10 && i < 2) {
 			if (p->length > 900000000000000000ull)
-				return http1_bad(p);
+				return http1_bad_length(p, c);
 			p->length = p->length * 10 + d;
 			p->pos = 1;
 		} else if (c == ' ' || c == '\t' || c == '\r') {
@@ -517,11 +543,11 @@ http1_inline enum http1_event http1_value_byte(struct http1 *p, __u8 c)
 		} else if (c == '\n' && i) {
 			/* The same length twice is one length, two lengths are an attack (RFC 9112 6.3). */
 			if ((p->flags & HTTP1_HAS_CL) && p->word != p->length)
-				return http1_bad(p);
+				return http1_bad_length(p, c);
 			p->flags |= HTTP1_HAS_CL;
 			p->state = HTTP1_H_START;
 		} else {
-			return http1_bad(p);
+			return http1_bad_length(p, c);
 		}
 		return HTTP1_EV_NONE;
 	}

@@ -29,7 +29,9 @@ struct {
 	__type(value, struct held_pieces);
 } reorders SEC(".maps");
 
-/* Sockets to leave alone: clients, and servers that do not speak HTTP/1. Value: tries left, 0 = for good. */
+/* Sockets to leave alone: clients, and servers that do not speak HTTP/1. Value: tries left, 0 = for good; or IGNORED_UNANSWERED: for good,
+ * unless what was no request is answered by HTTP. */
+#define IGNORED_UNANSWERED (1u << 31)
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

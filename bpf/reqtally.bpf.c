@@ -61,7 +61,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	__u8 kind = CONNECTION_MIDDLE, first = 0;
 	struct bpf_tcp_sock *tp;
 
-	if ((tries && !*tries) || closing || elder_has(sk))
+	if ((tries && (!*tries || *tries == IGNORED_UNANSWERED)) || closing || elder_has(sk))
 		return 0;
 	if (ignores_port(sk->src_port)) {
 		ignore(sk, RT_VERDICTS); /* for no fault of its own: not counted */
@@ -281,6 +281,14 @@ int egress(struct __sk_buff *skb)
 			struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
 			if (tp && !tp->bytes_received)
 				ignore(sk, RT_VERDICT_SERVER_FIRST);
+		} else if (*tries == IGNORED_UNANSWERED) {
+			*tries = 0;
+			if (starts_like_response(skb, k.offset, k.offset + k.length)) {
+				/* The server took it for a request, and the next one may be better. */
+				count(RT_SEEN, 1);
+				count(RT_LOST_MALFORMED, 1);
+				*tries = TRIES;
+			}
 		} else if (*tries && starts_like_response(skb, k.offset, k.offset + k.length)) {
 			*tries = TRIES;
 		}

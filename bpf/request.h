@@ -123,8 +123,8 @@ static __always_inline int starts_like_request(struct __sk_buff *skb, struct pac
 static __noinline int ignore(struct bpf_sock *sk, __u32 verdict)
 {
 	__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (tries)
-		*tries = 0;
+	if (tries) /* what it was sent may be answered */
+		*tries = verdict == RT_VERDICT_SERVER_FIRST || verdict == RT_VERDICTS ? 0 : IGNORED_UNANSWERED;
 	count(RT_NOT_HTTP, 1);
 	return listener_count(bpf_sk_cgroup_id(sk), sk->src_port, verdict, verdict == RT_VERDICT_TLS || verdict == RT_VERDICT_HTTP2);
 }

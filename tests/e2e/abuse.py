@@ -44,7 +44,7 @@ def exchanges(paths):
 	yield "bad chunk", head("POST %s HTTP/1.1" % path, "Transfer-Encoding: chunked", close) + b"zz\r\nabc\r\n0\r\n\r\n", [("POST", path)]
 	yield "extra word", head("GET %s b HTTP/1.1" % path, close), []
 	yield "no version", b"GET %s\r\n\r\n" % path.encode(), []
-	yield "wrong version", head("GET %s HTTP/7.3" % path, close), []
+	yield "other version", head("GET %s HTTP/7.3" % path, close), [("GET", path)]
 	yield "control byte", head("GET /a\x01b HTTP/1.1", close), []
 
 

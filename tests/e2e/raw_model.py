@@ -6,8 +6,11 @@ import collections
 import re
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
-REQUEST_LINE = re.compile(rb"([!-~]+) +([!-~\x80-\xff]+) +HTTP/1\.\d *\r?\Z")
-STATUS_LINE = re.compile(rb"HTTP/1\.\d (\d{3})(?: [^\r]*)?\r?\Z")
+REQUEST_LINE = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) +([/*][!-~\x80-\xff]*|[A-Za-z][A-Za-z0-9+.-]*://[!-~\x80-\xff]*|(?<=^CONNECT )[!-~]+)"
+		rb" +HTTP/\d+(?:\.\d+)? *\r?\Z")
+PREFACE = re.compile(rb"\S+ +\* +HTTP/2")  # of HTTP/2
+STATUS_LINE = re.compile(rb"HTTP/\d+(?:\.\d+)? (\d{3})(?: [^\r]*)?\r?\Z")
+KNOWN_START = re.compile(rb"(?:%s) +[/*h]" % "|".join(METHODS).encode())
 LOOKS_LIKE_HTTP = re.compile(rb"([A-Z]+) +\S")
 CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?\r?\Z", re.S)
 PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
@@ -80,8 +83,8 @@ class Message:
 			return "chunk" if codings.split(b",")[-1].strip() == b"chunked" else "bad"
 		if not lengths:
 			return "none"
-		if len(lengths) > 1 or not re.fullmatch(rb"\d{1,30}", min(lengths)):
-			return "bad"
+		if len(lengths) > 1 or not re.fullmatch(rb"\d{1,30}", min(lengths)) or int(min(lengths)) > 9 * 10 ** 18:
+			return "bad length"
 		self.left = int(min(lengths))
 		return "length" if self.left else "done"
 
@@ -125,6 +128,7 @@ class Conversation:
 		self.tunnel = self.events = None  # the request whose connection or response is a stream now
 		self.over = self.client_fin = self.client_closed = False
 		self.client_bad = False
+		self.strange = None  # the connection begins as no HTTP: "unanswered", "answered" by HTTP all the same, or for good
 		for event in tape.log:
 			if len(event) == 2:
 				self.sent(*event)
@@ -136,6 +140,16 @@ class Conversation:
 	def sent(self, who, data):
 		if self.over or self.tunnel:
 			return
+		if self.strange:
+			if who == "s" and self.strange == "unanswered":
+				self.strange = "answered" if data.startswith(b"HTTP/1.") else "for good"
+			elif who == "c" and self.strange == "answered":
+				self.strange, self.rx.state = None, "start"
+			if self.strange:
+				m = self.rx if who == "c" else self.tx
+				m.feed(data)
+				m.take(len(m.bytes))
+				return
 		if who == "c":
 			self.rx.feed(data)
 			while self.rx.state != "dead" and self.request_step():
@@ -161,12 +175,17 @@ class Conversation:
 			self.rx_begun, m.state, m.fields = m.at, "line", []
 		if m.state == "line":
 			line = m.line()
+			if not self.requests and not (line or m.bytes)[:1].isalpha():
+				line = line or m.bytes
 			if line is None:
 				return False
 			self.proxied = False
 			found = REQUEST_LINE.match(line)
-			if not found:
+			if not found or PREFACE.match(line):
 				m.state, self.client_bad = "dead", True
+				if not self.requests and not KNOWN_START.match(line):
+					self.strange = "unanswered"
+					m.take(len(m.bytes))
 				return False
 			m.state = "fields"
 			if self.answered:
@@ -181,7 +200,7 @@ class Conversation:
 				m.state = m.framing()
 				if m.state in ("none", "done"):
 					m.state = "start"
-				elif m.state == "bad":
+				elif m.state.startswith("bad"):
 					m.state = "dead"
 			return more is not None
 		done = m.body()
@@ -230,7 +249,7 @@ class Conversation:
 				return False
 			self.first, m.state, m.fields = m.at, "line", []
 		if m.state == "line":
-			if not b"HTTP/1.".startswith(m.bytes[:7]):
+			if not b"HTTP/".startswith(m.bytes[:5]):
 				return self.garbage()
 			line = m.line()
 			if line is None:
@@ -268,7 +287,9 @@ class Conversation:
 				self.settle(request)
 			return
 		m.state = "none" if method == "HEAD" or code in (204, 304) else m.framing()
-		if m.state == "bad":
+		if m.state == "bad length":
+			m.state = "done"  # an answer, whose end nobody knows
+		elif m.state == "bad":
 			m.state = "to close"
 		elif m.state == "none":
 			m.state = "done" if method == "HEAD" or code in (204, 304) else "to close"
@@ -335,7 +356,7 @@ class Conversation:
 		gone = who == "c" or self.client_fin
 		begun = self.first if m.state in BODY + ("fields", "to close") else None
 		if m.state == "line":
-			found = re.match(rb"HTTP/1\.\d (\d{3})[ \r]", m.bytes)
+			found = re.match(rb"HTTP/\d+(?:\.\d+)? (\d{3})[ \r]", m.bytes)
 			if found and not found.group(1).startswith(b"1"):
 				self.code, begun = found.group(1).decode(), self.first
 		elif begun is not None and self.code.startswith("1"):

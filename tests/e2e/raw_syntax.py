@@ -76,7 +76,10 @@ def targets():
 			["_OTHER /a 200 0>5"] * 5)
 	for version in ("1.0", "1.9"):
 		yield Case("version-" + version, [[("c", head("GET /a HTTP/" + version)), ("s", OK)] * 2], [FINE] * 2)
-	for version in ("2.0", "0.9", "1", "11", "1.1.1"):
+	for version in ("2.0", "0.9", "3.1", "1.10", "1", "11"):
+		yield Case("version-other-" + version, [[("c", head("GET /a HTTP/" + version)), ("s", response(505, b"no")), *AGAIN]],
+				["GET /a 505 0>2", FINE])
+	for version in ("1.", "1.1.1", "x", ".1", ""):
 		yield Case("version-wrong-" + version, [[("c", head("GET /a HTTP/" + version)), *REFUSED]], [], lost=1)
 
 
@@ -144,6 +147,12 @@ def answers():
 	yield answer("reason-long", b"HTTP/1.1 200 " + b"r" * 9000 + b"\r\nContent-Length: 5\r\n\r\nhello", FINE)
 	yield answer("folded", b"HTTP/1.1 200 OK\r\nX-A: 1\r\n Content-Length: 99\r\nContent-Length: 5\r\n\r\nhello", FINE)
 	yield answer("length-twice", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello", FINE)
+	yield answer("version-repeated", b"HTTP/1.10 200 OK\r\nContent-Length: 5\r\n\r\nhello", FINE)
+	for name, length in (("negative", "-99609999"), ("empty", ""), ("word", "none"), ("two", "5 5"), ("huge", "9" * 30)):
+		yield answer("length-" + name, response(206, b"", "Content-Length: " + length, "X: y", length=False), "GET /a 206 0>0")
+	yield answer("lengths-differ", response(200, b"", "Content-Length: 1", "Content-Length: 2", length=False), "GET /a 200 0>0")
+	yield Case("answer-length-negative-body", [[("c", GET), ("s", response(200, b"", "Content-Length: -1", length=False)), ("s", b"hello"),
+			*AGAIN]], ["GET /a 200 0>0", FINE])
 	yield answer("no-colon", b"HTTP/1.1 200 OK\r\nthis is no field\r\nContent-Length: 5\r\n\r\nhello", FINE)
 	yield answer("lf-only-chunked", b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n", FINE)
 	yield answer("blank-line-before", b"\r\n" + OK, FINE)
@@ -175,6 +184,17 @@ def recovery():
 	yield Case("recovery-identity", [[("c", odd), ("s", OK), *AGAIN * 2]], ["POST /up 200 ?"], lost=2)
 
 
+def answered():
+	"""Bytes that are no request, the first ones of a connection: another protocol's, unless the answer is HTTP."""
+	for name, data in (("tabs", b"GET\t/a\tHTTP/1.1\r\n\r\n"), ("no-target", b"GET  HTTP/1.1\r\n\r\n"), ("no-slash", b"GET a HTTP/1.1\r\n\r\n"),
+			("query-only", b"GET ?a=1 HTTP/1.1\r\n\r\n"), ("blank-first", b" GET / HTTP/1.1\r\n\r\n"), ("method-only", b"GET\r\n\r\n"),
+			("odd-method", b"G{T / HTTP/1.1\r\n\r\n"), ("binary", b"\x00\x01\x02\x03\r\n\r\n"),
+			("preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), ("tls", b"\x16\x03\x01\x00\x05hello")):
+		yield Case("answered-" + name, [[("c", data), *REFUSED], [("c", data), ("s", BAD), *AGAIN * 2]], [FINE] * 2, lost=2)
+		yield Case("answered-otherwise-" + name, [[("c", data), ("s", b"what?\r\n"), ("c", data), ("s", BAD), "s.close", "c.eof"]], [])
+		yield Case("answered-late-" + name, [[("c", data[:2]), ("c", data[2:]), ("s", BAD[:20]), ("s", BAD[20:]), *AGAIN]], [FINE], lost=1)
+
+
 def depth():
 	"""Beyond the stated depth of 16: what is lost is lost once, and by name, however the connection ends."""
 	gone = ["GET /a 499"] * 16
@@ -192,5 +212,5 @@ def depth():
 
 
 def all_cases():
-	for group in (depth, heads, targets, framing, answers, recovery):
+	for group in (depth, heads, targets, framing, answers, answered, recovery):
 		yield from group()
