@@ -61,7 +61,8 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	__u8 kind = CONNECTION_MIDDLE, first = 0;
 	struct bpf_tcp_sock *tp;
 
-	if ((tries && (!*tries || *tries == IGNORED_UNANSWERED)) || closing || elder_has(sk))
+	/* For good: 0, or IGNORED_UNANSWERED. */
+	if ((tries && *tries - 1 >= TRIES) || closing || elder_has(sk))
 		return 0;
 	if (ignores_port(sk->src_port)) {
 		ignore(sk, RT_VERDICTS); /* for no fault of its own: not counted */
