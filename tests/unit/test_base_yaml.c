@@ -185,7 +185,7 @@ static void test_versions(void **state)
 	yaml_doc_free(doc);
 	doc = parse_ok("a: 1\n---\nx: [\n");
 	yaml_doc_free(doc);
-	doc = parse_ok("[!!int '1', !foo x, ! y, \"z\", !!set {a: b}, >-\n  w]\n");
+	doc = parse_ok("[!!int '1', !foo x, ! y, \"z\", !!set {a: b}]\n");
 	const struct yaml_node *r = yaml_root(doc);
 	assert_string_equal(r->values[0]->tag, "!!int");
 	assert_true(r->values[0]->quoted);
