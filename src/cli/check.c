@@ -65,6 +65,13 @@ static int check_config_file(const char *path)
 		free(error);
 		return EXIT_FAILED;
 	}
+	/* Prometheus starts without them, but promtool does not let them pass. */
+	if (cfg->missing_rule_files.n) {
+		fflush(stdout);
+		fprintf(stderr, "  FAILED: \"%s\" does not point to an existing file\n", cfg->missing_rule_files.v[0]);
+		config_free(cfg);
+		return EXIT_FAILED;
+	}
 	for (size_t i = 0; i < cfg->warnings.n; i++)
 		printf("  WARNING: %s\n", cfg->warnings.v[i]);
 	for (size_t i = 0; i < cfg->not_acted_on.n; i++)

@@ -99,6 +99,7 @@ static void decode_alertmanagers(struct decoder *d, const struct yaml_node *node
 	static const struct field fields[] = {
 		{"static_configs", decode_target_groups, offsetof(self, static_targets), 0},
 		{"file_sd_configs", decode_file_sds, 0, 0},
+		{"http_sd_configs", decode_http_sds, offsetof(self, http_sd), 0},
 		{"scheme", decode_scheme, offsetof(self, scheme), 0},
 		{"path_prefix", decode_path_prefix, offsetof(self, path_prefix), 0},
 		{"timeout", decode_timeout, offsetof(self, timeout), 0},
@@ -140,6 +141,7 @@ static void alertmanagers_free(struct config_alertmanagers *a)
 	for (size_t i = 0; i < a->n_file_sd; i++)
 		strings_free(&a->file_sd[i].files);
 	free(a->file_sd);
+	config_http_sds_free(&a->http_sd);
 	free(a->scheme);
 	free(a->path_prefix);
 	net_options_free(&a->http);

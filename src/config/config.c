@@ -84,6 +84,7 @@ void config_free(struct config *cfg)
 	config_alerting_unref(cfg->alerting);
 	config_scraping_unref(cfg->scraping);
 	struct strings *lists[] = {&cfg->scrape_files,	       &cfg->rule_patterns,		&cfg->rule_files,	       &cfg->http.routes,
+				   &cfg->missing_rule_files,
 				   &cfg->http.streams,		&cfg->http.include_services,   &cfg->http.exclude_services,
 				   &cfg->not_acted_on,		&cfg->warnings};
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
@@ -209,6 +210,8 @@ static void decode_rule_file(struct decoder *d, const struct yaml_node *node, vo
 	int r = glob(full, GLOB_ERR, NULL, &g);
 	for (size_t i = 0; r == 0 && i < g.gl_pathc; i++)
 		strings_add_once(&cfg->rule_files, g.gl_pathv[i]);
+	if (r && !star)
+		strings_add(&cfg->missing_rule_files, full);
 	if (r == GLOB_NOMATCH)
 		decode_warn(d, node, "rule_files: no file matches %s", full);
 	else if (r != 0)

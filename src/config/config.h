@@ -33,6 +33,7 @@ struct config_alertmanagers {
 	struct target_groups static_targets;
 	struct config_file_sd *file_sd;
 	size_t n_file_sd, cap_file_sd;
+	struct config_http_sds http_sd;
 	char *scheme;	   /* "http" or "https" */
 	char *path_prefix; /* "" or "/..." */
 	int64_t timeout;   /* ms */
@@ -73,6 +74,7 @@ struct config {
 	char *path; /* as given; NULL for the defaults */
 	struct config_global global;
 	struct strings rule_patterns; /* as written */
+	struct strings missing_rule_files; /* those that are no globs and not there: told as warnings, errors for a checker */
 	struct strings rule_files;    /* the files they match now, sorted within a pattern, each once */
 	struct config_alerting *alerting;
 	struct strings scrape_files; /* scrape_config_files as globs */

@@ -96,17 +96,19 @@ decode_fn decode_proxy_headers, decode_http_headers;
 /* What the keys must satisfy together. NODE is the map they stand in. */
 void decode_http_client_end(struct decoder *d, const struct yaml_node *node, const struct net_options *o);
 
-/* Service discoveries other than static and file: accepted, not acted on. */
+decode_fn decode_http_sds; /* struct config_http_sds * */
+/* Service discoveries other than static, file and http: accepted, not acted on, and that is warned of. */
+decode_fn decode_other_sd;
 #define OTHER_SD_FIELDS                                                                                                 \
 	SD_FIELD("aws"), SD_FIELD("azure"), SD_FIELD("consul"), SD_FIELD("digitalocean"), SD_FIELD("dns"),              \
 		SD_FIELD("docker"), SD_FIELD("dockerswarm"), SD_FIELD("ec2"), SD_FIELD("ecs"), SD_FIELD("elasticache"), \
-		SD_FIELD("eureka"), SD_FIELD("gce"), SD_FIELD("hetzner"), SD_FIELD("http"), SD_FIELD("ionos"),          \
+		SD_FIELD("eureka"), SD_FIELD("gce"), SD_FIELD("hetzner"), SD_FIELD("ionos"),                            \
 		SD_FIELD("kubernetes"), SD_FIELD("kuma"), SD_FIELD("lightsail"), SD_FIELD("linode"),                    \
 		SD_FIELD("marathon"), SD_FIELD("msk"), SD_FIELD("nerve"), SD_FIELD("nomad"), SD_FIELD("openstack"),     \
 		SD_FIELD("outscale"), SD_FIELD("ovhcloud"), SD_FIELD("puppetdb"), SD_FIELD("rds"),                      \
 		SD_FIELD("scaleway"), SD_FIELD("serverset"), SD_FIELD("stackit"), SD_FIELD("triton"),                   \
 		SD_FIELD("uyuni"), SD_FIELD("vultr")
-#define SD_FIELD(name) {name "_sd_configs", check_list, 0, FIELD_INERT | FIELD_UNLISTED}
+#define SD_FIELD(name) {name "_sd_configs", decode_other_sd, 0, FIELD_UNLISTED}
 
 /* The sections that have a file of their own. */
 decode_fn decode_http_section;	/* struct config_http * */

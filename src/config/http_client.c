@@ -100,8 +100,11 @@ void decode_oauth2(struct decoder *d, const struct yaml_node *node, void *to)
 		{"proxy_from_environment", check_bool, 0, 0},
 		{"proxy_connect_header", check_map, 0, 0},
 	};
-	if (node->kind != YAML_NULL)
-		decode_map(d, node, NULL, fields, ARRAY_SIZE(fields));
+	if (node->kind == YAML_NULL)
+		return;
+	decode_map(d, node, NULL, fields, ARRAY_SIZE(fields));
+	if (d->quiet <= 1) /* the section itself is acted on */
+		decode_warn(d, node, "%s: OAuth 2.0 is not done here: requests go without a token", buf_str(&d->path));
 }
 
 static void decode_tls_version(struct decoder *d, const struct yaml_node *node, void *to)

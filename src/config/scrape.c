@@ -179,6 +179,7 @@ static void decode_job(struct decoder *d, const struct yaml_node *node, void *to
 		{"metric_name_validation_scheme", check_name_scheme, 0, 0},
 		{"static_configs", decode_target_groups, offsetof(self, static_targets), 0},
 		{"file_sd_configs", decode_file_sds, 0, 0},
+		{"http_sd_configs", decode_http_sds, offsetof(self, http_sd), 0},
 		{"relabel_configs", decode_relabel_rules, offsetof(self, relabel), 0},
 		{"metric_relabel_configs", decode_relabel_rules, offsetof(self, metric_relabel), 0},
 		SCRAPE_COMMON_FIELDS(self, common),
@@ -357,6 +358,7 @@ static void job_free(struct config_job *job)
 	for (size_t i = 0; i < job->n_file_sd; i++)
 		strings_free(&job->file_sd[i].files);
 	free(job->file_sd);
+	config_http_sds_free(&job->http_sd);
 	target_groups_free(&job->static_targets);
 	relabel_rules_free(&job->relabel);
 	relabel_rules_free(&job->metric_relabel);

@@ -30,6 +30,19 @@ struct config_file_sd {
 	int64_t refresh_interval; /* ms */
 };
 
+struct config_http_sd {
+	char *url;
+	int64_t refresh_interval; /* ms */
+	struct net_options http;
+};
+
+struct config_http_sds {
+	struct config_http_sd *v;
+	size_t n, cap;
+};
+
+void config_http_sds_free(struct config_http_sds *list);
+
 struct config_param {
 	char *name;
 	struct strings values;
@@ -66,6 +79,7 @@ struct config_job {
 	struct target_groups static_targets;
 	struct config_file_sd *file_sd;
 	size_t n_file_sd, cap_file_sd;
+	struct config_http_sds http_sd;
 	struct relabel_rules relabel, metric_relabel;
 	struct net_options http;
 };

@@ -117,10 +117,10 @@ static char *group_from_json(const json_t *item, struct target_group *g)
 	return why;
 }
 
-static int read_json(const char *path, const struct buf *text, struct target_groups *groups, char **error)
+static int read_json(const char *path, struct sv text, struct target_groups *groups, char **error)
 {
 	json_error_t je;
-	json_t *root = json_loadb(buf_str(text), text->n, JSON_REJECT_DUPLICATES, &je);
+	json_t *root = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &je);
 	if (!root) {
 		*error = xasprintf("%s:%d:%d: %s", path, je.line, je.column, je.text);
 		return -EINVAL;
@@ -142,6 +142,26 @@ static int read_json(const char *path, const struct buf *text, struct target_gro
 	return -EINVAL;
 }
 
+/* What was read without ERR goes to GROUPS, with the label META that says where it comes from. */
+static int hand_over(struct target_groups *mine, int err, const char *meta, const char *name, struct target_groups *groups)
+{
+	for (size_t i = 0; i < mine->n && !err; i++) {
+		struct labels_builder b;
+		labels_builder_init(&b, mine->v[i].labels);
+		labels_builder_set(&b, sv_of(meta), sv_of(name));
+		struct labels *with_name = labels_builder_build(&b);
+		labels_builder_free(&b);
+		labels_unref(mine->v[i].labels);
+		mine->v[i].labels = with_name;
+		array_grow(groups->v, groups->n, groups->cap);
+		groups->v[groups->n++] = mine->v[i];
+	}
+	if (!err)
+		mine->n = 0; /* they are in GROUPS now */
+	target_groups_free(mine);
+	return err;
+}
+
 int targets_read_file(const char *path, struct target_groups *groups, char **error)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT;
@@ -150,21 +170,14 @@ int targets_read_file(const char *path, struct target_groups *groups, char **err
 	int err = config_read_file(path, &text, error);
 	if (!err) {
 		bool json = len > 5 && strcmp(path + len - 5, ".json") == 0;
-		err = json ? read_json(path, &text, &mine, error) : read_yaml(path, &text, &mine, error);
+		err = json ? read_json(path, sv_make(buf_str(&text), text.n), &mine, error) : read_yaml(path, &text, &mine, error);
 	}
-	for (size_t i = 0; i < mine.n && !err; i++) {
-		struct labels_builder b;
-		labels_builder_init(&b, mine.v[i].labels);
-		labels_builder_set(&b, SV("__meta_filepath"), sv_of(path));
-		struct labels *with_path = labels_builder_build(&b);
-		labels_builder_free(&b);
-		labels_unref(mine.v[i].labels);
-		mine.v[i].labels = with_path;
-		array_grow(groups->v, groups->n, groups->cap);
-		groups->v[groups->n++] = mine.v[i];
-	}
-	if (!err)
-		mine.n = 0; /* they are in GROUPS now */
-	target_groups_free(&mine);
-	return err;
+	return hand_over(&mine, err, "__meta_filepath", path, groups);
+}
+
+int targets_read_json(const char *name, struct sv text, const char *meta, struct target_groups *groups, char **error)
+{
+	struct target_groups mine = {0};
+	int err = read_json(name, text, &mine, error);
+	return hand_over(&mine, err, meta, name, groups);
 }

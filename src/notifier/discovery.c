@@ -18,20 +18,54 @@ void endpoints_free(struct endpoints *e)
 	*e = (struct endpoints){0};
 }
 
-static void failed(struct file_sd_cache *d, char *why)
+static void failed(struct peer_discovery *d, char *why)
 {
 	d->errors++;
 	free(d->error);
 	d->error = why;
 }
 
-bool peer_discovery_refresh(struct file_sd_cache *d, const struct config_alerting *alerting)
+/* What a source has to complain of. */
+static void take_errors(struct peer_discovery *d, uint64_t *n, char **error)
 {
-	file_sd_begin(d);
+	d->errors += *n;
+	*n = 0;
+	if (*error) {
+		free(d->error);
+		d->error = *error;
+		*error = NULL;
+	}
+}
+
+void peer_discovery_configure(struct peer_discovery *d, const struct config_alerting *alerting)
+{
+	file_sd_free(&d->files);
+	http_sd_begin(&d->https);
+	for (size_t i = 0; i < alerting->n; i++)
+		for (size_t j = 0; j < alerting->v[i].http_sd.n; j++)
+			http_sd_add(&d->https, i, &alerting->v[i].http_sd.v[j]);
+	http_sd_end(&d->https);
+}
+
+bool peer_discovery_refresh(struct peer_discovery *d, const struct config_alerting *alerting, int64_t now)
+{
+	file_sd_begin(&d->files);
 	for (size_t i = 0; i < alerting->n; i++)
 		for (size_t j = 0; j < alerting->v[i].n_file_sd; j++)
-			file_sd_look(d, i, &alerting->v[i].file_sd[j]);
-	return file_sd_end(d);
+			file_sd_look(&d->files, i, &alerting->v[i].file_sd[j]);
+	bool changed = file_sd_end(&d->files);
+	changed |= http_sd_poll(&d->https, now);
+	take_errors(d, &d->files.errors, &d->files.error);
+	take_errors(d, &d->https.errors, &d->https.error);
+	return changed;
+}
+
+void peer_discovery_free(struct peer_discovery *d)
+{
+	file_sd_free(&d->files);
+	http_sd_free(&d->https);
+	free(d->error);
+	*d = (struct peer_discovery){0};
 }
 
 /* "/" + prefix + API_PATH, without doubled slashes. */
@@ -76,7 +110,7 @@ static char *url_of(const struct config_alertmanagers *a, const struct target_gr
 	return url;
 }
 
-static void add_group(struct file_sd_cache *d, const struct config_alerting *alerting, size_t block, const struct target_group *g,
+static void add_group(struct peer_discovery *d, const struct config_alerting *alerting, size_t block, const struct target_group *g,
 		      size_t max, struct endpoints *out)
 {
 	for (size_t i = 0; i < g->targets.n; i++) {
@@ -95,15 +129,17 @@ static void add_group(struct file_sd_cache *d, const struct config_alerting *ale
 	}
 }
 
-void peer_discovery_endpoints(struct file_sd_cache *d, const struct config_alerting *alerting, size_t max, struct endpoints *out)
+void peer_discovery_endpoints(struct peer_discovery *d, const struct config_alerting *alerting, size_t max, struct endpoints *out)
 {
 	for (size_t block = 0; block < alerting->n; block++) {
 		const struct target_groups *statics = &alerting->v[block].static_targets;
 		for (size_t i = 0; i < statics->n; i++)
 			add_group(d, alerting, block, &statics->v[i], max, out);
-		for (size_t i = 0; i < d->n; i++) {
-			for (size_t j = 0; d->v[i].block == block && j < d->v[i].groups.n; j++)
-				add_group(d, alerting, block, &d->v[i].groups.v[j], max, out);
-		}
+		for (size_t i = 0; i < d->files.n; i++)
+			for (size_t j = 0; d->files.v[i].block == block && j < d->files.v[i].groups.n; j++)
+				add_group(d, alerting, block, &d->files.v[i].groups.v[j], max, out);
+		for (size_t i = 0; i < d->https.n; i++)
+			for (size_t j = 0; d->https.v[i]->block == block && j < d->https.v[i]->groups.n; j++)
+				add_group(d, alerting, block, &d->https.v[i]->groups.v[j], max, out);
 	}
 }

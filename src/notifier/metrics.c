@@ -95,7 +95,7 @@ void notifier_metrics(struct notifier *n, struct snapshot *s)
 	family_add_value(snapshot_family(s, "reqtally_notifications_alertmanagers", FAMILY_GAUGE, NULL, "Alertmanagers now known."),
 			 labels_empty(), (double)st.n);
 	family_add_value(snapshot_family(s, "reqtally_notifications_discovery_errors_total", FAMILY_COUNTER, NULL,
-					 "Failures to read a file of file_sd_configs."),
+					 "Failures to read a file of file_sd_configs or a URL of http_sd_configs."),
 			 labels_empty(), (double)st.discovery_errors);
 	st.n = all;
 	notifier_stats_free(&st);

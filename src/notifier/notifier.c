@@ -20,14 +20,15 @@
 struct notifier {
 	struct notifier_options options;
 	pthread_mutex_t configuring;
-	struct file_sd_cache discovery;
-	pthread_t keeper; /* looks at the files of file_sd_configs and clears away peers that have gone */
+	struct peer_discovery discovery;
+	pthread_t keeper; /* looks at the files of file_sd_configs, asks http_sd_configs and clears away peers that have gone */
 	bool has_keeper;
 
 	pthread_mutex_t lock;
 	pthread_cond_t keeper_wake;
 	bool stopped;
 	struct config_alerting *alerting; /* written under both locks */
+	int64_t ask_due; /* ms: when the keeper must look again for what servers of http_sd_configs tell */
 	struct peer **peers;
 	size_t n_peers;
 	struct peer **leaving;
@@ -152,7 +153,9 @@ static int64_t poll_interval(const struct notifier *n)
 		for (size_t j = 0; j < a->n_file_sd; j++)
 			ms = a->file_sd[j].refresh_interval < ms ? a->file_sd[j].refresh_interval : ms;
 	}
-	return ms < POLL_MIN_MS ? POLL_MIN_MS : ms;
+	ms = ms < POLL_MIN_MS ? POLL_MIN_MS : ms;
+	int64_t next = n->ask_due - clock_unix_ms();
+	return next < ms ? next < HTTP_SD_POLL_MS ? HTTP_SD_POLL_MS : next : ms;
 }
 
 static void *keep(void *arg)
@@ -172,12 +175,14 @@ static void *keep(void *arg)
 		pthread_mutex_unlock(&n->lock);
 		pthread_mutex_lock(&n->configuring);
 		uint64_t errors = n->discovery.errors;
-		if (n->alerting && peer_discovery_refresh(&n->discovery, n->alerting))
+		if (n->alerting && peer_discovery_refresh(&n->discovery, n->alerting, clock_unix_ms()))
 			apply(n, n->alerting);
 		note_discovery(n, errors);
 		clear_away(n, false);
+		int64_t due = http_sd_next(&n->discovery.https, clock_unix_ms());
 		pthread_mutex_unlock(&n->configuring);
 		pthread_mutex_lock(&n->lock);
+		n->ask_due = due;
 	}
 	pthread_mutex_unlock(&n->lock);
 	return NULL;
@@ -189,6 +194,7 @@ struct notifier *notifier_new(const struct notifier_options *options)
 	pthread_condattr_t attr;
 	sigset_t all, old;
 	n->options = *options;
+	n->ask_due = INT64_MAX;
 	if (!n->options.capacity)
 		n->options.capacity = NOTIFIER_CAPACITY;
 	if (!n->options.batch)
@@ -213,14 +219,16 @@ void notifier_reload(struct notifier *n, struct config_alerting *alerting)
 	pthread_mutex_lock(&n->configuring);
 	/* Block numbers are another configuration's: read all files anew. */
 	uint64_t errors = n->discovery.errors;
-	struct file_sd_cache fresh = {.errors = errors};
-	file_sd_free(&n->discovery);
-	n->discovery = fresh;
-	peer_discovery_refresh(&n->discovery, alerting);
+	peer_discovery_configure(&n->discovery, alerting);
+	peer_discovery_refresh(&n->discovery, alerting, clock_unix_ms());
 	if (!n->stopped)
 		apply(n, alerting);
 	note_discovery(n, errors);
 	clear_away(n, false);
+	pthread_mutex_lock(&n->lock);
+	n->ask_due = http_sd_next(&n->discovery.https, clock_unix_ms());
+	pthread_cond_signal(&n->keeper_wake);
+	pthread_mutex_unlock(&n->lock);
 	pthread_mutex_unlock(&n->configuring);
 }
 
@@ -347,7 +355,7 @@ void notifier_free(struct notifier *n)
 	free(n->peers);
 	free(n->leaving);
 	config_alerting_unref(n->alerting);
-	file_sd_free(&n->discovery);
+	peer_discovery_free(&n->discovery);
 	free(n->discovery_error);
 	pthread_cond_destroy(&n->keeper_wake);
 	pthread_mutex_destroy(&n->lock);

@@ -16,10 +16,10 @@
 #include "scrape/target_pool.h"
 #include "scrape/stats.h"
 
-#define RUNNING_MAX 32	  /* fetches at a time */
+#define RUNNING_MAX 256	  /* fetches at a time; so many targets may hang before others wait */
 #define SAMPLE_SHARE 160  /* bytes of max_bodies for a sample */
 #define TRIM_SAMPLES 10000
-#define LOOK_MS 1000	  /* between looks at the files of file_sd_configs */
+#define LOOK_MS 1000	  /* between looks at the files of file_sd_configs; servers may want to be looked for sooner */
 #define WAIT_MAX_MS 60000
 #define TOLERANCE_MS 2 /* a scrape so late has the time it should have had: regular times compress best */
 
@@ -32,7 +32,7 @@ struct scraper {
 	struct config_scraping *pending; /* to be applied by the thread */
 	struct scrape_stats stats;
 	int64_t look_due;
-	bool has_files; /* any file_sd_configs */
+	bool looks; /* any file_sd_configs or http_sd_configs */
 	bool stop;
 };
 
@@ -183,32 +183,40 @@ static void say(void *arg, const char *message)
 		s->opt.report(s->opt.self, message);
 }
 
+static void say_once(struct scraper *s, char **error)
+{
+	if (*error)
+		say(s, *error);
+	free(*error);
+	*error = NULL;
+}
+
 static void look(struct scraper *s, int64_t now)
 {
 	bool fresh = s->pending != NULL;
 	if (fresh) {
-		config_scraping_unref(s->pool.config);
+		struct config_scraping *old = s->pool.config;
 		s->pool.config = s->pending;
 		s->pending = NULL;
 		/* Entries are numbered by job, and jobs may be others now. */
 		uint64_t errors = s->pool.files.errors;
 		file_sd_free(&s->pool.files);
 		s->pool.files.errors = errors;
+		target_pool_configure(&s->pool);
+		config_scraping_unref(old);
 	}
 	if (!s->pool.config || (!fresh && now < s->look_due && now >= s->look_due - LOOK_MS))
 		return;
-	bool changed = target_pool_look(&s->pool);
-	if (s->pool.files.error) {
-		say(s, s->pool.files.error);
-		free(s->pool.files.error);
-		s->pool.files.error = NULL;
-	}
+	bool changed = target_pool_look(&s->pool, now);
+	say_once(s, &s->pool.files.error);
+	say_once(s, &s->pool.https.error);
 	if (fresh || changed)
 		target_pool_apply(&s->pool, now, on_gone, say, s);
-	s->look_due = now + LOOK_MS;
-	s->has_files = false;
+	s->looks = s->pool.https.n > 0;
 	for (size_t i = 0; i < s->pool.config->n; i++)
-		s->has_files |= s->pool.config->v[i].n_file_sd > 0;
+		s->looks |= s->pool.config->v[i].n_file_sd > 0;
+	int64_t next = http_sd_next(&s->pool.https, now);
+	s->look_due = next < now + LOOK_MS ? next : now + LOOK_MS;
 }
 
 static void *run(void *arg)
@@ -221,7 +229,7 @@ static void *run(void *arg)
 			break;
 		look(s, now);
 		int64_t next = begin_due(s, now);
-		if (s->has_files && s->look_due < next)
+		if (s->looks && s->look_due < next)
 			next = s->look_due;
 		int64_t wait = next - clock_unix_ms();
 		pthread_mutex_unlock(&s->lock);
@@ -322,7 +330,7 @@ void scraper_metrics(struct scraper *s, struct snapshot *snapshot)
 {
 	pthread_mutex_lock(&s->lock);
 	struct scrape_stats st = s->stats;
-	st.file_errors = s->pool.files.errors;
+	st.file_errors = s->pool.files.errors + s->pool.https.errors;
 	for (size_t i = 0; i < s->pool.n; i++)
 		if (!s->pool.v[i]->retired)
 			st.targets[s->pool.v[i]->health]++;

@@ -28,5 +28,5 @@ void scrape_stats_families(const struct scrape_stats *st, struct snapshot *s)
 	add_labelled(f, "reason", "duplicate", st->duplicate);
 	add_labelled(f, "reason", "out_of_bounds", st->out_of_bounds);
 	add_labelled(f, "reason", "no_room", st->no_room);
-	add(s, "reqtally_scrape_file_sd_errors_total", NULL, "Files of file_sd_configs that could not be read.", (double)st->file_errors);
+	add(s, "reqtally_scrape_file_sd_errors_total", NULL, "Failures to read a file of file_sd_configs or a URL of http_sd_configs.", (double)st->file_errors);
 }

@@ -10,13 +10,23 @@
 #define DROPPED_MAX 1000 /* kept for the API, whatever keep_dropped_targets says */
 #define SAID_MAX 20	 /* messages about single targets at a time */
 
-bool target_pool_look(struct target_pool *p)
+void target_pool_configure(struct target_pool *p)
+{
+	http_sd_begin(&p->https);
+	for (size_t i = 0; i < p->config->n; i++)
+		for (size_t k = 0; k < p->config->v[i].http_sd.n; k++)
+			http_sd_add(&p->https, i, &p->config->v[i].http_sd.v[k]);
+	http_sd_end(&p->https);
+}
+
+bool target_pool_look(struct target_pool *p, int64_t now)
 {
 	file_sd_begin(&p->files);
 	for (size_t i = 0; p->config && i < p->config->n; i++)
 		for (size_t k = 0; k < p->config->v[i].n_file_sd; k++)
 			file_sd_look(&p->files, i, &p->config->v[i].file_sd[k]);
-	return file_sd_end(&p->files);
+	bool changed = file_sd_end(&p->files);
+	return http_sd_poll(&p->https, now) || changed;
 }
 
 int64_t target_next_due(const struct target *t, int64_t now)
@@ -103,6 +113,9 @@ static void make_job(struct making *m, size_t job)
 	for (size_t i = 0; i < m->p->files.n; i++)
 		for (size_t k = 0; m->p->files.v[i].block == job && k < m->p->files.v[i].groups.n; k++)
 			add_group(m, job, &m->p->files.v[i].groups.v[k]);
+	for (size_t i = 0; i < m->p->https.n; i++)
+		for (size_t k = 0; m->p->https.v[i]->block == job && k < m->p->https.v[i]->groups.n; k++)
+			add_group(m, job, &m->p->https.v[i]->groups.v[k]);
 	size_t n = m->n - m->job_first;
 	for (size_t i = m->job_first; limit && n > limit && i < m->n; i++)
 		m->v[i]->forced_error =
@@ -204,6 +217,7 @@ void target_pool_free(struct target_pool *p)
 	free(p->dropped);
 	free(p->counts);
 	file_sd_free(&p->files);
+	http_sd_free(&p->https);
 	config_scraping_unref(p->config);
 	*p = (struct target_pool){0};
 }

@@ -4,6 +4,7 @@
 #define RT_SCRAPE_TARGET_POOL_H
 
 #include "config/file_sd.h"
+#include "config/http_sd.h"
 #include "scrape/target.h"
 
 struct dropped {
@@ -20,6 +21,7 @@ struct job_count {
 struct target_pool {
 	struct config_scraping *config; /* NULL: none yet */
 	struct file_sd_cache files;
+	struct http_sd_cache https;
 	struct target **v; /* in the configuration's order, then the retired ones */
 	size_t n, cap;
 	struct dropped *dropped;
@@ -27,8 +29,10 @@ struct target_pool {
 	struct job_count *counts; /* one a job */
 };
 
-/* Looks at the files again. True if targets may be others than before. */
-bool target_pool_look(struct target_pool *p);
+/* The configuration is another: which URLs of http_sd_configs there are. */
+void target_pool_configure(struct target_pool *p);
+/* Looks at the files again, and for what servers have told. True if targets may be others than before. */
+bool target_pool_look(struct target_pool *p, int64_t now);
 /* Makes the targets anew. Targets that are gone are retired, or freed if they never were scraped; GONE is called for each before. SAY (may
  * be NULL) gets what is wrong with single targets. */
 void target_pool_apply(struct target_pool *p, int64_t now, void (*gone)(void *arg, struct target *t), void (*say)(void *arg, const char *message),

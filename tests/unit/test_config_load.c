@@ -240,7 +240,8 @@ static void test_alerting(void **state)
 	assert_string_equal(al->v[1].http.auth_type, "Bearer");
 	assert_string_equal(al->v[1].http.credentials_file, "/etc/x/token");
 	assert_string_equal(al->v[2].http.credentials, "abc");
-	assert_true(strings_has(&cfg->not_acted_on, "alerting.alertmanagers.dns_sd_configs"));
+	assert_int_equal(cfg->warnings.n, 1);
+	assert_non_null(strstr(cfg->warnings.v[0], "alerting.alertmanagers[1].dns_sd_configs: this kind of discovery is not done here"));
 	/* The notifier may keep it longer than the configuration lives. */
 	struct config_alerting *kept = config_alerting_ref(cfg->alerting);
 	config_free(cfg);
@@ -348,12 +349,33 @@ static void test_not_acted_on(void **state)
 		"storage: {tsdb: {out_of_order_time_window: 30m}, exemplars: {max_exemplars: 5}}\n"
 		"tracing: {endpoint: 'localhost:4317', insecure: true, sampling_fraction: 1.0}\n"
 		"otlp: {promote_resource_attributes: [a]}\nruntime: {gogc: 75}\n");
-	static const char *const want[] = {"scrape_configs.kubernetes_sd_configs", "scrape_configs.oauth2", "remote_write", "remote_read",
+	static const char *const want[] = {"scrape_configs.oauth2", "remote_write", "remote_read",
 					   "storage", "tracing", "otlp", "runtime"};
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
 		assert_true(strings_has(&cfg->not_acted_on, want[i]));
 	assert_int_equal(cfg->not_acted_on.n, ARRAY_SIZE(want));
+	/* What changes which targets there are, or how they are asked, is told as a warning. */
+	bool discovery = false, oauth2 = false;
+	for (size_t i = 0; i < cfg->warnings.n; i++) {
+		discovery |= strstr(cfg->warnings.v[i], "t.yml:7:26: scrape_configs[0].kubernetes_sd_configs: this kind of discovery is not done") != NULL;
+		oauth2 |= strstr(cfg->warnings.v[i], "scrape_configs[1].oauth2: OAuth 2.0 is not done here") != NULL;
+	}
+	assert_true(discovery && oauth2);
 	config_free(cfg);
+	cfg = parse_ok("scrape_configs:\n- job_name: a\n  http_sd_configs:\n  - {url: 'http://x/sd', basic_auth: {username: u}}\n"
+		       "  - {url: 'https://y/sd', refresh_interval: 5s}\n");
+	assert_int_equal(cfg->warnings.n, 0);
+	assert_int_equal(cfg->scraping->v[0].http_sd.n, 2);
+	assert_string_equal(cfg->scraping->v[0].http_sd.v[0].url, "http://x/sd");
+	assert_string_equal(cfg->scraping->v[0].http_sd.v[0].http.username, "u");
+	assert_int_equal(cfg->scraping->v[0].http_sd.v[0].refresh_interval, 60000);
+	assert_int_equal(cfg->scraping->v[0].http_sd.v[1].refresh_interval, 5000);
+	config_free(cfg);
+	expect_error("scrape_configs: [{job_name: a, http_sd_configs: [{}]}]\n", "t.yml:1:50: scrape_configs[0].http_sd_configs[0] needs a value for \"url\"");
+	expect_error("scrape_configs: [{job_name: a, http_sd_configs: [{url: x}]}]\n",
+		     "t.yml:1:56: scrape_configs[0].http_sd_configs[0].url: \"x\" is not a valid URL");
+	expect_error("scrape_configs: [{job_name: a, http_sd_configs: [{url: 'http://x', refresh_interval: 0s}]}]\n",
+		     "t.yml:1:86: scrape_configs[0].http_sd_configs[0].refresh_interval: want a duration above 0");
 	expect_error("scrape_configs: [{job_name: a}, {job_name: a}]\n", "t.yml:1:44: found multiple scrape configs with job name \"a\"");
 	expect_error("scrape_configs: [{scrape_interval: 5s}]\n", "t.yml:1:18: scrape_configs[0] needs a value for \"job_name\"");
 	expect_error("scrape_configs: [{job_name: a, metric_path: /x}]\n",

@@ -375,6 +375,44 @@ static void test_file_sd(void **state)
 	free(text);
 }
 
+static void test_http_sd(void **state)
+{
+	struct http_server *sd = server_start();
+	char *one = xasprintf("[{\"targets\": [\"127.0.0.1:%d\"]}]", server->port),
+	     *two = xasprintf("[{\"targets\": [\"127.0.0.1:%d\"], \"labels\": {\"a\": \"b\"}}, {\"targets\": [\"127.0.0.1:%d\"]}]", server->port, other->port),
+	     *text = xasprintf("alerting: {alertmanagers: [{http_sd_configs: [{url: 'http://127.0.0.1:%d/sd', refresh_interval: 100ms}]}]}\n", sd->port);
+	static const char json[] = "Content-Type: application/json\r\n";
+	server_set(sd, 200, json, one, false);
+	struct notifier *n = start(text, 0, 0);
+	wait_peers(n, 1, 0);
+	send_named(n, "a", 1, NULL, NULL);
+	assert_true(server_wait(server, 1));
+	server_set(sd, 200, json, two, false);
+	wait_peers(n, 2, 0);
+	send_named(n, "b", 1, NULL, NULL);
+	assert_true(server_wait(server, 2) && server_wait(other, 1));
+	/* Errors and nonsense change nothing; a configuration that stays keeps what the server told. */
+	server_set(sd, 500, json, "[]", false);
+	wait_peers(n, 2, 1);
+	server_set(sd, 200, "Content-Type: text/html\r\n", "[]", false);
+	wait_peers(n, 2, 2);
+	reload(n, text);
+	wait_peers(n, 2, 2);
+	send_named(n, "c", 1, NULL, NULL);
+	assert_true(server_wait(server, 3) && server_wait(other, 2));
+	server_set(sd, 200, json, "[]", false);
+	wait_peers(n, 0, 2);
+	/* One that hangs does not hold up the end. */
+	server_set(sd, 200, json, one, true);
+	usleep(200000);
+	notifier_free(n);
+	server_set(sd, 200, json, "[]", false);
+	server_stop(sd);
+	free(one);
+	free(two);
+	free(text);
+}
+
 static void test_none(void **state)
 {
 	struct notifier_options o = {0};
@@ -439,6 +477,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_sd, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_http_sd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 	};
