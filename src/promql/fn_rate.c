@@ -111,7 +111,7 @@ void window_check_overlap(struct eval *ev, const struct window *w)
 
 bool window_starts_counter(const struct window *w)
 {
-	return w->st && w->st[0] > w->from && w->st[0] < w->s[0].t;
+	return w->st && w->st[0] && w->st[0] > w->from && w->st[0] < w->s[0].t;
 }
 
 /* By how much the increase between the first and the last sample is to be stretched to the whole window

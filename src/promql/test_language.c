@@ -191,7 +191,7 @@ static void pin(struct expr *e, int64_t t)
 	struct timing *timing = e->kind == EXPR_VECTOR	   ? &e->vector.timing
 				: e->kind == EXPR_SUBQUERY ? &e->subquery.timing
 							   : NULL;
-	if (timing && timing->at == AT_NONE) {
+	if (timing && timing->at != AT_TIME) { /* start() and end() are T, too */
 		timing->at = AT_TIME;
 		timing->at_ms = t;
 	}
