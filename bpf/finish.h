@@ -145,21 +145,17 @@ static __always_inline void connection_read(struct connection *c, struct sock *s
 	}
 	struct pipeline *l = bpf_sk_storage_get(&pipelines, sk, 0, 0);
 	/* All that wait are within the depth from tx_pos; those behind were lost when they came. */
-	if ((__s32)(c->tx_pos - pos) > 0)
-		pos = c->tx_pos;
-	for (__u32 i = 0; i < RT_PIPELINE_DEPTH; i++) {
-		if (pos == end)
+	__u32 from = c->tx_pos, n = end - from, i;
+	for (i = 0; i < RT_PIPELINE_DEPTH; i++) {
+		if (i >= n)
 			break;
-		struct request *rq = request_in(c, l, pos);
-		if (rq) {
-			if ((__s32)(copied - rq->start_seq) <= 0)
-				break;
-			if (!rq->read_ns)
-				rq->read_ns = now;
-		}
-		pos++;
+		struct request *rq = request_in(c, l, from + i);
+		if (rq && (__s32)(copied - rq->start_seq) <= 0)
+			break;
+		if (rq && !rq->read_ns)
+			rq->read_ns = now;
 	}
-	c->read_pos = pos;
+	c->read_pos = from + i;
 }
 
 /* The ends of a socket, as a packet to it names them: IPv4 as the mapped IPv6 address. */

@@ -50,6 +50,8 @@ def response(code, body=b"", *headers, version="1.1", length=True):
 
 
 class Listener:
+	far = False  # from its clients
+
 	def __init__(self, host, bind=None, late_accept=False, deferred=False):
 		self.host, self.late_accept = host, late_accept or deferred
 		with open("/proc/self/comm", "w") as f:
@@ -68,14 +70,17 @@ class Listener:
 	def close(self):
 		self.sock.close()
 
+	def connect(self):
+		return socket.create_connection((self.host, self.port), timeout=10)
+
 	def pair(self):
-		client = socket.create_connection((self.host, self.port), timeout=10)
+		client = self.connect()
 		return client, ready(client, self.sock.accept()[0])
 
 	def tape(self, first=b""):
 		"""A connection to be played. FIRST is sent before the server accepts it."""
-		client = socket.create_connection((self.host, self.port), timeout=10)
-		tape = Tape(client, None)
+		client = self.connect()
+		tape = Tape(client, None, self.far)
 		if first:
 			tape.log.append(("c", first))
 			before = time.monotonic()

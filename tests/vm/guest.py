@@ -14,6 +14,7 @@ WITHOUT = os.environ.get("REQTALLY_WITHOUT", "").replace("'", "")
 # EXIT: bit 0 a test failed, bit 1 something could not be run at all.
 SCRIPT = """#!/bin/sh
 export REQTALLY_WITHOUT='%(without)s'
+for module in %(modules)s; do insmod /modules/$module.ko || rc=2; done
 /verifier || rc=2
 [ -z "%(words)s" ] || RT_PROGRAM=/reqtally python3 /e2e/run %(words)s || rc=$((${rc:-0} | 1))
 exit ${rc:-0}
@@ -44,6 +45,11 @@ kill $reqtally
 wait $reqtally && echo "ok stop" || { echo "FAIL stop: status $?"; rc=$((${rc:-0} | 1)); }
 exit ${rc:-0}
 """
+# Word in the names of tests, program that those need, its Debian package.
+PROGRAMS = (
+	("netem", "/usr/sbin/tc", "iproute2"), ("netem", "/usr/sbin/ip", "iproute2"),
+	("nginx", "/usr/sbin/nginx", "nginx-light"),
+)
 # All modules that the tests import, and those that python needs before it can import.
 MODULES = """
 import runpy, sys
@@ -65,8 +71,9 @@ def needed(program, package):
 		raise Missing("no %s (Debian package %s)" % (program, package))
 
 
-def make(words):
-	"""The initramfs for this machine's architecture; the tests that have one of WORDS in their names."""
+def make(words, modules=()):
+	"""The initramfs for this machine's architecture; the tests that have one of WORDS in their names, and what else they need: MODULES
+	{name: content} of the kernel, programs."""
 	needed("qemu-system-x86_64", "qemu-system-x86")
 	if os.uname().machine != "x86_64":
 		raise Missing("this is no x86-64 machine")
@@ -85,7 +92,16 @@ def make(words):
 				if os.path.exists(cached):
 					fs.add(cached)
 		fs.tree(E2E, "/e2e", lambda path: path.endswith((".py", "/run")))
-	fs.text("/test", SCRIPT % {"words": " ".join(words), "without": WITHOUT}, 0o755)
+	for name in modules:
+		fs.text("/modules/%s.ko" % name, modules[name])
+	for word, path, package in PROGRAMS:
+		if any(word in w for w in words):
+			if not os.path.exists(path):
+				raise Missing("no %s (Debian package %s)" % (path, package))
+			fs.add(path)
+	fs.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www-data:/var/www:/bin/false\nnobody:x:65534:65534::/:/bin/false\n")
+	fs.text("/etc/group", "root:x:0:\nwww-data:x:33:\nnogroup:x:65534:\n")
+	fs.text("/test", SCRIPT % {"words": " ".join(words), "without": WITHOUT, "modules": " ".join(modules)}, 0o755)
 	return written(fs, "amd64.gz")
 
 

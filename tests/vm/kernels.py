@@ -4,6 +4,7 @@
 A package is fetched with an apt state of its own, made of the machine's own mirror and one suite: nothing of the machine's state,
 sources or preferences is touched."""
 import fnmatch
+import lzma
 import os
 import re
 import subprocess
@@ -120,6 +121,35 @@ def find(name):
 			if files:
 				return os.path.join(folder, max(files, key=lambda n: [int(x) for x in re.findall(r"\d+", n)]))
 	return fetch(suite, architecture, package)
+
+
+def with_modules(name, modules):
+	"""(path of kernel NAME, {module: content}), both from one package, each module behind those that it depends on."""
+	_, suite, architecture, pattern = next(k for k in KERNELS if k[0] == name)
+	apt = Apt(suite, architecture)
+	package = apt.newest(pattern)
+	folder = os.path.join(CACHE, "packages", package)
+	if not os.path.exists(os.path.join(folder, "complete")):
+		apt.unpack([package], folder)
+		open(os.path.join(folder, "complete"), "w").close()
+	files = {n: os.path.join(f, n) for f, _, names in os.walk(folder) for n in names if re.match(r"vmlinuz|.*\.ko(\.xz)?$", n)}
+	found = {}
+
+	def take(module):
+		file = next((files[n] for n in (module + ".ko", module + ".ko.xz") if n in files), None)
+		if not file:
+			raise Missing("%s holds no %s" % (package, module))
+		with open(file, "rb") as f:
+			content = f.read()
+		content = lzma.decompress(content) if file.endswith(".xz") else content
+		for needed in re.search(rb"\0depends=([^\0]*)\0", content).group(1).decode().split(","):
+			if needed and needed not in found:
+				take(needed)
+		found[module] = content
+
+	for module in modules:
+		take(module)
+	return next(files[n] for n in files if n.startswith("vmlinuz")), found
 
 
 def fetch(suite, architecture, pattern):
