@@ -158,8 +158,6 @@ static void decode_global(struct decoder *d, const struct yaml_node *node, void 
 		{"query_log_file", check_string, 0, FIELD_INERT},
 		{"scrape_failure_log_file", check_string, 0, FIELD_INERT},
 		SCRAPE_COMMON_FIELDS(struct config_global, scrape),
-		{"convert_classic_histograms_to_nhcb", check_bool, 0, FIELD_INERT},
-		{"extra_scrape_metrics", check_bool, 0, FIELD_INERT},
 	};
 	struct config_global *g = to;
 	const struct yaml_node *scheme = yaml_get(node, "metric_name_validation_scheme"), *timeout = yaml_get(node, "scrape_timeout");

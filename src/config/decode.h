@@ -133,6 +133,8 @@ decode_fn decode_escaping;    /* char ** */
 	{"keep_dropped_targets", decode_uint, offsetof(type, member.limits.keep_dropped), 0},                           \
 	{"metric_name_escaping_scheme", decode_escaping, offsetof(type, member.escaping), 0},                           \
 	{"scrape_native_histograms", decode_switch, offsetof(type, member.native_histograms), 0},                       \
+	{"convert_classic_histograms_to_nhcb", decode_switch, offsetof(type, member.nhcb), 0},                         \
+	{"extra_scrape_metrics", decode_switch, offsetof(type, member.extra), 0},                                       \
 	{"always_scrape_classic_histograms", decode_switch, offsetof(type, member.always_classic), 0}
 /* Reads scrape_config_files and gives every job what global says for all. ROOT is the whole document. */
 void decode_scrape_end(struct decoder *d, const struct yaml_node *root, const struct strings *files, struct config *cfg);

@@ -171,8 +171,6 @@ static void decode_job(struct decoder *d, const struct yaml_node *node, void *to
 		{"enable_compression", decode_bool, offsetof(self, compression), 0},
 		{"fallback_scrape_protocol", decode_protocol, offsetof(self, fallback), 0},
 		{"scrape_classic_histograms", decode_switch, offsetof(self, common.always_classic), FIELD_UNLISTED},
-		{"convert_classic_histograms_to_nhcb", check_bool, 0, FIELD_INERT},
-		{"extra_scrape_metrics", check_bool, 0, FIELD_INERT},
 		{"scrape_failure_log_file", check_string, 0, FIELD_INERT},
 		{"native_histogram_bucket_limit", decode_uint, offsetof(self, common.limits.histogram_buckets), 0},
 		{"native_histogram_min_bucket_factor", decode_factor, offsetof(self, min_bucket_factor), 0},
@@ -193,7 +191,7 @@ static void decode_job(struct decoder *d, const struct yaml_node *node, void *to
 		      .scheme = xstrdup("http"),
 		      .honor_timestamps = true,
 		      .compression = true,
-		      .common = {.native_histograms = -1, .always_classic = -1}};
+		      .common = {.native_histograms = -1, .always_classic = -1, .nhcb = -1, .extra = -1}};
 	net_options_init(&job->http);
 	const struct yaml_node *scheme = yaml_get(node, "metric_name_validation_scheme");
 	bool legacy = d->legacy_names;
@@ -267,6 +265,10 @@ static void finish_job(struct decoder *d, const struct yaml_node *node, struct c
 		c->timeout = g->scrape_timeout < c->interval ? g->scrape_timeout : c->interval;
 	if (c->native_histograms < 0)
 		c->native_histograms = g->scrape.native_histograms > 0;
+	if (c->nhcb < 0)
+		c->nhcb = g->scrape.nhcb > 0;
+	if (c->extra < 0)
+		c->extra = g->scrape.extra > 0;
 	if (c->always_classic < 0)
 		c->always_classic = g->scrape.always_classic > 0;
 	if (!c->escaping || !*c->escaping) {

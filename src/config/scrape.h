@@ -61,6 +61,8 @@ struct config_scrape_common {
 	enum config_protocol protocols[N_PROTOCOLS]; /* in order of preference; PROTOCOL_NONE ends them */
 	struct config_scrape_limits limits;
 	signed char native_histograms; /* 1: ask for them and keep them; -1 while being read: not said */
+	signed char nhcb;	       /* 1: classic histograms become native ones with custom bounds; -1 as above */
+	signed char extra;	       /* 1: more series about the scrape itself; -1 as above */
 	signed char always_classic;    /* 1: keep the classic buckets of a native histogram too; -1 as above */
 	bool legacy_names;
 	char *escaping; /* "allow-utf-8", "underscores", "dots", "values" */

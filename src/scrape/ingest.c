@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "model/text.h"
 #include "scrape/format.h"
+#include "scrape/nhcb.h"
 
 #define HISTOGRAMS_MAX ((size_t)64 << 20) /* bytes of all native histograms of one scrape: a byte of a body may be a bucket of 16 */
 #define FUTURE_MS (10 * 60 * 1000) /* a target's own timestamps may be so far ahead */
@@ -277,26 +278,36 @@ static void on_unit(void *arg, struct sv name, struct sv unit)
 static int parse(struct ingest *in, const char *content_type, struct sv body, char **error)
 {
 	const struct config_job *job = in->job;
-	struct parse_sink sink = {.sample = on_sample, .type = on_type, .help = on_help, .unit = on_unit, .arg = in};
+	struct parse_sink own = {.sample = on_sample, .type = on_type, .help = on_help, .unit = on_unit, .arg = in};
+	const struct parse_sink *sink = &own;
+	struct nhcb *nhcb = NULL;
 	uint64_t limit = job->common.limits.histogram_buckets;
 	struct parse_options opt = {.native = job->common.native_histograms > 0,
 				    .classic = job->common.always_classic > 0,
 				    .max_buckets = limit && limit < SCRAPE_BUCKETS_MAX ? limit : SCRAPE_BUCKETS_MAX,
 				    .min_factor = job->min_bucket_factor};
 	int err;
-	switch (format_of(content_type, job->fallback, error)) {
+	enum config_protocol format = format_of(content_type, job->fallback, error);
+	if (job->common.nhcb > 0 && format != PROTOCOL_NONE) {
+		nhcb = nhcb_new(&own, job->common.always_classic > 0, (size_t)opt.max_buckets);
+		sink = nhcb_sink(nhcb);
+	}
+	switch (format) {
 	case PROTOCOL_NONE:
 		return -EBADMSG;
 	case PROTOCOL_PROTO:
-		err = parse_protobuf(body, &opt, &sink, error);
+		err = parse_protobuf(body, &opt, sink, error);
 		break;
 	case PROTOCOL_OM_1:
-		err = parse_openmetrics(body, &sink, error);
+		err = parse_openmetrics(body, sink, error);
 		break;
 	default:
-		err = parse_text(body, &sink, error);
+		err = parse_text(body, sink, error);
 		break;
 	}
+	if (!err && nhcb)
+		err = nhcb_end(nhcb, error);
+	nhcb_free(nhcb);
 	if (!err && job->common.limits.samples && in->limited > job->common.limits.samples) {
 		*error = xstrdup("sample limit exceeded");
 		err = -E2BIG;
@@ -383,10 +394,17 @@ void ingest_nothing(struct target *t, struct store *store, int64_t time)
 void ingest_reports(struct target *t, struct store *store, int64_t time, bool up, double seconds, const struct ingest_counts *counts,
 		    bool stale)
 {
-	double values[REPORTS] = {up, seconds, (double)counts->scraped, (double)counts->added, (double)counts->series_added};
-	struct store_sample s[REPORTS];
-	for (size_t i = 0; i < REPORTS; i++)
+	double values[] = {up,
+			   seconds,
+			   (double)counts->scraped,
+			   (double)counts->added,
+			   (double)counts->series_added,
+			   (double)t->timeout / 1000,
+			   (double)t->job->common.limits.samples,
+			   t->body_bytes};
+	struct store_sample s[ARRAY_SIZE(values)];
+	for (size_t i = 0; i < t->n_reports; i++)
 		s[i] = (struct store_sample){
 			.labels = t->reports[i], .t = time, .v = stale ? sample_stale_marker() : values[i], .marker = stale};
-	store_append_batch(store, s, REPORTS);
+	store_append_batch(store, s, t->n_reports);
 }

@@ -85,6 +85,8 @@ static void on_fetched(void *ctx, const struct http_fetched *r)
 	pthread_mutex_lock(&s->lock);
 	t->fetching = false;
 	s->stats.body_bytes += r->body.n;
+	/* As Prometheus tells it: nothing of an answer that was not good, -1 of one that was too large. */
+	t->body_bytes = r->err == -EFBIG ? -1 : !r->err && r->status == 200 ? (double)r->body.n : 0;
 	if (!r->err && r->status == 200) {
 		take_body(s, t, r, &counts);
 	} else {

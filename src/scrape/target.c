@@ -179,9 +179,11 @@ static int settle(struct target *t, struct labels_builder *b, char **error)
 
 static void name_reports(struct target *t)
 {
-	static const char *const names[REPORTS] = {"up", "scrape_duration_seconds", "scrape_samples_scraped",
-						   "scrape_samples_post_metric_relabeling", "scrape_series_added"};
-	for (size_t i = 0; i < REPORTS; i++) {
+	static const char *const names[REPORTS + REPORTS_EXTRA] = {"up", "scrape_duration_seconds", "scrape_samples_scraped",
+						   "scrape_samples_post_metric_relabeling", "scrape_series_added",
+						   "scrape_timeout_seconds", "scrape_sample_limit", "scrape_body_size_bytes"};
+	t->n_reports = t->job->common.extra > 0 ? REPORTS + REPORTS_EXTRA : REPORTS;
+	for (size_t i = 0; i < REPORTS + REPORTS_EXTRA; i++) {
 		struct labels_builder b;
 		labels_builder_init(&b, t->labels);
 		labels_builder_set(&b, SV(LABEL_NAME), sv_of(names[i]));
@@ -232,7 +234,7 @@ void target_free(struct target *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < REPORTS; i++)
+	for (size_t i = 0; i < REPORTS + REPORTS_EXTRA; i++)
 		labels_unref(t->reports[i]);
 	labels_unref(t->discovered);
 	labels_unref(t->labels);
@@ -257,6 +259,7 @@ void target_adopt(struct target *t, struct target *fresh)
 	char *forced = t->forced_error;
 	t->forced_error = fresh->forced_error;
 	fresh->forced_error = forced;
+	t->n_reports = fresh->n_reports;
 	struct labels *discovered = t->discovered;
 	t->discovered = fresh->discovered;
 	fresh->discovered = discovered;

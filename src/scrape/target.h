@@ -9,13 +9,15 @@
 #include "scrape/series_cache.h"
 
 #define REPORTS 5 /* up, scrape_duration_seconds, ... */
+#define REPORTS_EXTRA 3 /* and of a job with extra_scrape_metrics: scrape_timeout_seconds, scrape_sample_limit, scrape_body_size_bytes */
 
 struct target {
 	struct config_scraping *config; /* a reference, for JOB */
 	const struct config_job *job;
 	struct labels *discovered; /* before relabelling */
 	struct labels *labels;	   /* what samples get */
-	struct labels *reports[REPORTS];
+	struct labels *reports[REPORTS + REPORTS_EXTRA];
+	size_t n_reports;
 	char *key; /* what makes it the same target after a reload */
 	uint64_t key_hash;
 	char *url;
@@ -33,6 +35,7 @@ struct target {
 	char *error;
 	int64_t last_scrape; /* ms; 0: never */
 	uint64_t last_duration_ns;
+	double body_bytes; /* of the last scrape, -1: more than body_size_limit */
 	struct series_cache cache;
 	struct metadata metadata;
 };

@@ -75,7 +75,10 @@ static void expect(struct store *s, const char *want)
 		labels_print(set.series[i].labels, &line);
 		for (size_t k = 0; k < set.series[i].n; k++) {
 			const struct sample *p = &set.series[i].samples[k];
-			if (sample_is_stale(&p->v))
+			if (p->h) {
+				buf_addf(&line, " %g:", (double)(p->t - T0) / 1000);
+				histogram_print(p->h, &line);
+			} else if (sample_is_stale(&p->v))
 				buf_addf(&line, " %g:stale", (double)(p->t - T0) / 1000);
 			else
 				buf_addf(&line, " %g:%g", (double)(p->t - T0) / 1000, p->v);
@@ -221,6 +224,66 @@ static void test_reload(void **state)
 	target_free(fresh);
 	scrape(t, s, 2, "a 1\nb 2\n");
 	assert_int_equal(counts.series_added, 0);
+	target_free(t);
+	store_free(s);
+}
+
+static const char classic[] = "# TYPE h histogram\n"
+			      "h_bucket{a=\"1\",le=\"0.5\"} 1\nh_bucket{a=\"1\",le=\"1\"} 3\nh_bucket{a=\"1\",le=\"+Inf\"} 4\nh_sum{a=\"1\"} 5.5\nh_count{a=\"1\"} 4\n"
+			      "h_bucket{le=\"1\",a=\"2\"} 2\nh_bucket{le=\"0.5\",a=\"2\"} 0\nh_sum{a=\"2\"} 1\nh_count{a=\"2\"} 2\n"
+			      "h_bucket{a=\"bad\",le=\"0.5\"} 3\nh_bucket{a=\"bad\",le=\"+Inf\"} 2\nh_count{a=\"bad\"} 2\n"
+			      "# TYPE g gauge\ng_bucket{le=\"1\"} 1\ng_count 1\n"
+			      "# TYPE e histogram\ne_bucket{le=\"+Inf\"} 0\ne_sum 0\ne_count 0\n";
+
+/* Classic histograms become native ones; what only looks like one, and what contradicts itself, does not. */
+static void test_nhcb(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("convert_classic_histograms_to_nhcb: true", "zone", "z");
+	scrape(t, s, 0, classic);
+	assert_true(counts.scraped == 5 && counts.added == 5 && counts.series_added == 5);
+	scrape(t, s, 1, "# TYPE h histogram\nh_bucket{a=\"1\",le=\"0.5\"} 2\nh_bucket{a=\"1\",le=\"1\"} 3\nh_bucket{a=\"1\",le=\"+Inf\"} 5\nh_sum{a=\"1\"} 7\nh_count{a=\"1\"} 5\n");
+	expect(s, "e{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:{count:0, sum:0} 1:stale\n"
+		  "g_bucket{instance=\"h:1\", job=\"j\", le=\"1\", zone=\"z\"} 0:1 1:stale\n"
+		  "g_count{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:1 1:stale\n"
+		  "h{a=\"1\", instance=\"h:1\", job=\"j\", zone=\"z\"} 0:{count:4, sum:5.5, (-Inf,0.5]:1, (0.5,1]:2, (1,+Inf]:1} "
+		  "1:{count:5, sum:7, (-Inf,0.5]:2, (0.5,1]:1, (1,+Inf]:2}\n"
+		  "h{a=\"2\", instance=\"h:1\", job=\"j\", zone=\"z\"} 0:{count:2, sum:1, (0.5,1]:2} 1:stale\n");
+	target_free(t);
+	store_free(s);
+	/* With the classic series too. */
+	s = store_new(NULL);
+	t = target("convert_classic_histograms_to_nhcb: true, always_scrape_classic_histograms: true", "zone", "z");
+	scrape(t, s, 0, "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n");
+	assert_int_equal(counts.added, 5);
+	expect(s, "h_bucket{instance=\"h:1\", job=\"j\", le=\"+Inf\", zone=\"z\"} 0:1\n"
+		  "h_bucket{instance=\"h:1\", job=\"j\", le=\"1.0\", zone=\"z\"} 0:1\n"
+		  "h_count{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:1\n"
+		  "h_sum{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:1\n"
+		  "h{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:{count:1, sum:1, (-Inf,1]:1}\n");
+	target_free(t);
+	store_free(s);
+	s = store_new(NULL);
+	t = target("convert_classic_histograms_to_nhcb: true, native_histogram_bucket_limit: 2", "zone", "z");
+	scrape_fails(t, s, 0, TEXT, classic, "more than 2 buckets of a histogram");
+	target_free(t);
+	store_free(s);
+}
+
+static void test_extra_metrics(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("extra_scrape_metrics: true, scrape_interval: 5s, scrape_timeout: 2s, sample_limit: 7", "zone", "z");
+	t->body_bytes = 123;
+	ingest_reports(t, s, T0, true, 0.5, &(struct ingest_counts){.scraped = 3, .added = 2, .series_added = 1}, false);
+	expect(s, "scrape_body_size_bytes{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:123\n"
+		  "scrape_duration_seconds{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:0.5\n"
+		  "scrape_sample_limit{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:7\n"
+		  "scrape_samples_post_metric_relabeling{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:2\n"
+		  "scrape_samples_scraped{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:3\n"
+		  "scrape_series_added{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:1\n"
+		  "scrape_timeout_seconds{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:2\n"
+		  "up{instance=\"h:1\", job=\"j\", zone=\"z\"} 0:1\n");
 	target_free(t);
 	store_free(s);
 }
@@ -404,6 +467,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_staleness), cmocka_unit_test(test_own_timestamps), cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_metric_relabelling), cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_nhcb), cmocka_unit_test(test_extra_metrics),
 		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_no_room),	     cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_format),	  cmocka_unit_test(test_flood),	     cmocka_unit_test(test_many_labels),
 	};
