@@ -430,6 +430,8 @@ static void test_many(void **state)
 	proto_options.native = true;
 	family_end(&body);
 	refused(&body, "more than 1048576 spans");
+	buf_free(&m);
+	buf_free(&v);
 	proto_options = (struct parse_options){0};
 }
 
