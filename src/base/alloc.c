@@ -74,6 +74,6 @@ char *xasprintf(const char *fmt, ...)
 
 void memory_give_back(void)
 {
-	if (mallinfo2().fordblks > (size_t)4 << 20)
+	if (mallinfo2().fordblks > (size_t)1 << 20)
 		malloc_trim(0);
 }
