@@ -49,6 +49,8 @@ struct block {
 	double *v;	     /* series N at step K of the block: v[K * n_series + N]; the stale marker: nothing */
 	int64_t first;	     /* the time of the block's first step */
 	size_t steps, room;  /* how many there are; how many fit */
+	const struct labels **l; /* of the series' results, if none of them has histograms; else NULL */
+	bool *drop, distinct;
 	bool twins; /* two series may give the same labels: not to be evaluated row by row */
 };
 
@@ -67,6 +69,7 @@ struct window {
 	size_t n;
 	size_t n_histograms;
 	int64_t from, to, range;
+	double seconds; /* the range */
 	enum extended extended;
 	const struct expr *arg; /* whom annotations are about */
 	const int64_t *st;	/* of the samples, or NULL */

@@ -49,6 +49,7 @@ static struct window window_begin(const struct expr *e, const struct node *n, st
 	return (struct window){.l = s->l,
 			       .arg = e,
 			       .range = n->range,
+			       .seconds = (double)n->range / 1000,
 			       .series = s,
 			       .extended = e->kind == EXPR_MATRIX ? e->matrix.vector->vector.extended : EXTENDED_NONE};
 }
@@ -152,6 +153,49 @@ static const double *block_column(const struct eval *ev, const struct block *b, 
 	return b->v + (uint64_t)(ev->t - b->first) / (uint64_t)ev->step * n_series;
 }
 
+/* The labels of what the function makes of S. */
+static void find_result(struct eval *ev, const struct function *f, struct range_series *s)
+{
+	s->result_drop = s->drop;
+	s->result = s->l;
+	if (!f->keeps_name) {
+		bool drop;
+		s->result = ev_drop_name(ev, s->l, &drop);
+		s->result_drop = s->drop || drop;
+	}
+}
+
+/* What the block's series are called; not for histograms. F: the function, NULL: what was selected as it is. */
+static void name_block(struct eval *ev, const struct function *f, const struct node *n, struct block *b)
+{
+	if (b->l)
+		return;
+	for (size_t i = 0; i < n->n; i++)
+		if (n->series[i].histograms)
+			return;
+	b->l = arena_alloc(&ev->arena, n->n * sizeof(*b->l));
+	b->drop = arena_alloc(&ev->arena, n->n * sizeof(*b->drop));
+	b->distinct = true;
+	for (size_t i = 0; i < n->n; i++) {
+		struct range_series *s = &n->series[i];
+		if (f && !s->result)
+			find_result(ev, f, s);
+		b->l[i] = f ? s->result : s->l;
+		b->drop[i] = f ? s->result_drop : s->drop;
+		b->distinct = b->distinct && (!f || f->keeps_name || b->drop[i] || s->l->n == b->l[i]->n + 1);
+	}
+}
+
+/* The samples of the current step. */
+static void take_column(const struct eval *ev, const struct block *b, const double *column, size_t n_series, struct vec *out)
+{
+	struct vsample *to = out->s;
+	for (size_t i = 0; i < n_series; i++)
+		if (!is_nothing(&column[i]))
+			*to++ = (struct vsample){.l = b->l[i], .v = column[i], .t = ev->t, .drop = b->drop[i]};
+	out->n = (size_t)(to - out->s);
+}
+
 /* --- instant selectors --- */
 
 static void fill_selector(struct eval *ev, const struct expr *e, struct node *n)
@@ -182,8 +226,16 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 		if (fill)
 			fill_selector(ev, e, n);
 		column = block_column(ev, &n->block, n->n);
+		name_block(ev, NULL, n, &n->block);
 	}
 	vec_reserve(ev, &v, n->n);
+	if (column && n->block.l && !ev->err) {
+		take_column(ev, &n->block, column, n->n, &v);
+		ev->total += v.n;
+		if (ev_charge(ev, (int64_t)v.n))
+			ev_charge(ev, -(int64_t)v.n);
+		return v;
+	}
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
 		struct range_series *s = &n->series[i];
 		if (column && !s->histograms) {
@@ -214,18 +266,6 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 }
 
 /* --- range functions --- */
-
-/* The labels of what the function makes of S. */
-static void find_result(struct eval *ev, const struct function *f, struct range_series *s)
-{
-	s->result_drop = s->drop;
-	s->result = s->l;
-	if (!f->keeps_name) {
-		bool drop;
-		s->result = ev_drop_name(ev, s->l, &drop);
-		s->result_drop = s->drop || drop;
-	}
-}
 
 /* What the windows of N = E at the steps from FIRST to LAST reach. */
 static void window_bounds(const struct eval *ev, const struct expr *e, const struct node *n, int64_t first, int64_t last, int64_t *lo, int64_t *hi)
@@ -322,6 +362,7 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 		if (fill)
 			fill_range_function(ev, e, arg, n);
 		column = block_column(ev, &own->block, n->n);
+		name_block(ev, f, n, &own->block);
 	}
 	if (!column) {
 		eval_scalars(ev, e, scalars);
@@ -330,6 +371,11 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 	/* Series of one name stay different without it. */
 	bool distinct = arg->kind == EXPR_MATRIX && arg->matrix.vector->vector.name.n;
 	vec_reserve(ev, &out, n->n);
+	if (column && own->block.l && !ev->err) {
+		take_column(ev, &own->block, column, n->n, &out);
+		out.distinct = distinct && own->block.distinct;
+		return out;
+	}
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
 		struct range_series *s = &n->series[i];
 		struct vsample r = {.t = ev->t};

@@ -79,7 +79,7 @@ static bool extended_rate(const struct window *w, struct vsample *out, bool coun
 		if (right < prev)
 			r += prev;
 	}
-	out->v = per_second ? r / ((double)w->range / 1000) : r;
+	out->v = per_second ? r / w->seconds : r;
 	return true;
 }
 
@@ -138,7 +138,7 @@ double rate_factor(const struct window *w, double increase, double first, bool c
 	if (to_end >= limit)
 		to_end = avg / 2;
 	double factor = span != 0 ? (span + to_start + to_end) / span : 1;
-	return per_second ? factor / ((double)w->range / 1000) : factor;
+	return per_second ? factor / w->seconds : factor;
 }
 
 static bool extrapolated(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)

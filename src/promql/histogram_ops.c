@@ -331,7 +331,7 @@ bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsa
 	if (!r)
 		return false;
 	if (per_second)
-		r = histogram_divide(r, (double)w->range / 1000, &al);
+		r = histogram_divide(r, w->seconds, &al);
 	r->hint = HINT_GAUGE;
 	out->h = r;
 	return true;

@@ -134,6 +134,8 @@ struct chunk *chunk_append(struct chunk *c, struct chunk_tail *tail, int64_t t, 
 	}
 	c->t_last = t;
 	c->n++;
+	if (c->n == CHUNK_HALF)
+		c->half = (struct chunk_mark){.t = t, .delta = tail->delta, .value = tail->value, .bit = c->bits, .leading = tail->leading, .width = tail->width};
 	return c;
 }
 

@@ -13,10 +13,19 @@
 #include "model/sample.h"
 
 #define CHUNK_SAMPLES 120
+#define CHUNK_HALF 60
 
 struct stored;
 struct histogram;
 struct chunk_layout;
+
+/* Where reading may begin: behind the first half of a chunk of floats, of which the newest samples are asked for most. */
+struct chunk_mark {
+	int64_t t, delta;
+	uint64_t value;
+	uint32_t bit;
+	uint8_t leading, width;
+};
 
 struct chunk {
 	struct chunk *newer;		  /* of the same series */
@@ -24,6 +33,7 @@ struct chunk {
 	struct stored *owner;
 	struct chunk_layout *layout; /* of histograms; NULL: floats */
 	int64_t t_first, t_last;
+	struct chunk_mark half; /* set if N is at least CHUNK_HALF; the state after as many samples */
 	uint32_t n, bits, cap; /* samples; bits used; bytes of room */
 	uint8_t bytes[];
 };

@@ -49,9 +49,19 @@ size_t chunk_decode(const struct chunk *c, int64_t mint, int64_t maxt, struct sa
 	uint64_t value = 0, delta = 0;
 	unsigned leading = 0, width = 0;
 	size_t n = 0;
+	uint32_t i = 0;
 	if (used < size)
 		size = used;
-	for (uint32_t i = 0; i < c->n; i++) {
+	if (c->n > CHUNK_HALF && c->half.t < mint) {
+		i = CHUNK_HALF;
+		at = c->half.bit;
+		t = c->half.t;
+		delta = (uint64_t)c->half.delta;
+		value = c->half.value;
+		leading = c->half.leading;
+		width = c->half.width;
+	}
+	for (; i < c->n; i++) {
 		if ((at >> 3) + SAMPLE_BYTES > size && p != tail) {
 			uint32_t done = at >> 3;
 			memset(tail, 0, sizeof(tail));
