@@ -411,7 +411,9 @@ static void refused(struct buf *body, const char *want)
 /* Two bytes of a body that would be forty here, or sixteen: past what anything has they are refused. */
 static void test_many(void **state)
 {
-	struct buf body = BUF_LIMIT(1 << 26), m = BUF_LIMIT(1 << 24), v = BUF_LIMIT(1 << 24);
+	struct buf body = BUF_LIMIT(1 << 26);
+	_cleanup_buf_ struct buf m = BUF_LIMIT(1 << 24);
+	_cleanup_buf_ struct buf v = BUF_LIMIT(1 << 24);
 	family_begin("m", 0);
 	for (int i = 0; i < PARSED_LABELS_MAX + 1; i++) {
 		_cleanup_free_ char *name = xasprintf("l%d", i);
