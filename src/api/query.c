@@ -285,7 +285,7 @@ void api_format_query(void *ctx, struct web_request *req, struct web_response *r
 	if (!expr)
 		return;
 	struct buf b = BUF_INIT;
-	promql_print(expr, &b);
+	promql_prettify(expr, &b);
 	reply_json(res, reply_text(sv_make(b.p, b.n)));
 	buf_free(&b);
 	promql_expr_free(expr);

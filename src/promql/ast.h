@@ -125,6 +125,11 @@ struct promql_expr {
 	size_t n_regexes, cap_regexes;
 };
 
+/* E as it is written on one line, and parts of that: `sum by (a) `, `== bool on (a)`, `[5m:1m] offset 1m`. */
+void expr_print(const struct expr *e, struct buf *out);
+void expr_print_aggregation(const struct expr *e, struct buf *out);
+void expr_print_operator(const struct expr *e, struct buf *out);
+void expr_print_subquery_range(const struct expr *e, struct buf *out);
 /* Line and column, both from 1, of byte POS. */
 void promql_position(struct sv text, uint32_t pos, unsigned *line, unsigned *col);
 /* The type's name in messages: "instant vector". */

@@ -6,8 +6,6 @@
 #include "model/text.h"
 #include "promql/ast.h"
 
-static void print(const struct expr *e, struct buf *out);
-
 static void print_label(struct sv name, struct buf *out)
 {
 	if (text_is_legacy_label_name(name))
@@ -39,7 +37,7 @@ static void print_number(double v, bool duration, struct buf *out)
 static void print_duration(const struct duration *d, struct buf *out)
 {
 	if (d->expr)
-		print(d->expr, out);
+		expr_print(d->expr, out);
 	else
 		text_duration(d->ms, out);
 }
@@ -127,7 +125,7 @@ static void print_args(struct expr *const *args, size_t n, struct buf *out)
 	for (size_t i = 0; i < n; i++) {
 		if (i)
 			buf_adds(out, ", ");
-		print(args[i], out);
+		expr_print(args[i], out);
 	}
 	buf_addc(out, ')');
 }
@@ -153,15 +151,16 @@ static void print_fill(const struct matching *m, struct buf *out)
 	}
 }
 
-static void print_binary(const struct expr *e, struct buf *out)
+void expr_print_operator(const struct expr *e, struct buf *out)
 {
 	const struct matching *m = &e->binary.matching;
-	print(e->binary.lhs, out);
-	buf_addf(out, " %s", token_word(e->binary.op));
+	buf_adds(out, token_word(e->binary.op));
 	if (e->binary.is_bool)
 		buf_adds(out, " bool");
 	bool grouped = m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY;
-	if (m->labels.n || m->on || grouped) {
+	/* Between a vector and a number `on ()` says nothing, and is left out. */
+	bool vectors = e->binary.lhs->type == PROMQL_VECTOR && e->binary.rhs->type == PROMQL_VECTOR;
+	if (vectors && (m->labels.n || m->on || grouped)) {
 		buf_adds(out, m->on ? " on" : " ignoring");
 		print_labels(&m->labels, out);
 		if (grouped) {
@@ -170,11 +169,30 @@ static void print_binary(const struct expr *e, struct buf *out)
 		}
 	}
 	print_fill(m, out);
-	buf_addc(out, ' ');
-	print(e->binary.rhs, out);
 }
 
-static void print(const struct expr *e, struct buf *out)
+void expr_print_aggregation(const struct expr *e, struct buf *out)
+{
+	buf_adds(out, token_word(e->aggregate.op));
+	if (!e->aggregate.without && !e->aggregate.by.n)
+		return;
+	buf_adds(out, e->aggregate.without ? " without" : " by");
+	print_labels(&e->aggregate.by, out);
+	buf_addc(out, ' ');
+}
+
+void expr_print_subquery_range(const struct expr *e, struct buf *out)
+{
+	buf_addc(out, '[');
+	print_duration(&e->subquery.range, out);
+	buf_addc(out, ':');
+	if (e->subquery.has_step)
+		print_duration(&e->subquery.step, out);
+	buf_addc(out, ']');
+	print_timing(&e->subquery.timing, out);
+}
+
+void expr_print(const struct expr *e, struct buf *out)
 {
 	switch (e->kind) {
 	case EXPR_NUMBER:
@@ -190,44 +208,37 @@ static void print(const struct expr *e, struct buf *out)
 		print_selector(e->matrix.vector, &e->matrix.range, out);
 		break;
 	case EXPR_SUBQUERY:
-		print(e->subquery.expr, out);
-		buf_addc(out, '[');
-		print_duration(&e->subquery.range, out);
-		buf_addc(out, ':');
-		if (e->subquery.has_step)
-			print_duration(&e->subquery.step, out);
-		buf_addc(out, ']');
-		print_timing(&e->subquery.timing, out);
+		expr_print(e->subquery.expr, out);
+		expr_print_subquery_range(e, out);
 		break;
 	case EXPR_CALL:
 		buf_addsv(out, e->call.name);
 		print_args(e->call.args, e->call.n, out);
 		break;
 	case EXPR_AGGREGATE:
-		buf_adds(out, token_word(e->aggregate.op));
-		if (e->aggregate.without || e->aggregate.by.n) {
-			buf_adds(out, e->aggregate.without ? " without" : " by");
-			print_labels(&e->aggregate.by, out);
-			buf_addc(out, ' ');
-		}
+		expr_print_aggregation(e, out);
 		buf_addc(out, '(');
 		if (e->aggregate.param) {
-			print(e->aggregate.param, out);
+			expr_print(e->aggregate.param, out);
 			buf_adds(out, ", ");
 		}
-		print(e->aggregate.expr, out);
+		expr_print(e->aggregate.expr, out);
 		buf_addc(out, ')');
 		break;
 	case EXPR_BINARY:
-		print_binary(e, out);
+		expr_print(e->binary.lhs, out);
+		buf_addc(out, ' ');
+		expr_print_operator(e, out);
+		buf_addc(out, ' ');
+		expr_print(e->binary.rhs, out);
 		break;
 	case EXPR_UNARY:
 		buf_adds(out, token_word(e->unary.op));
-		print(e->unary.expr, out);
+		expr_print(e->unary.expr, out);
 		break;
 	case EXPR_PAREN:
 		buf_addc(out, '(');
-		print(e->paren, out);
+		expr_print(e->paren, out);
 		buf_addc(out, ')');
 		break;
 	}
@@ -235,5 +246,5 @@ static void print(const struct expr *e, struct buf *out)
 
 void promql_print(const struct promql_expr *expr, struct buf *out)
 {
-	print(expr->root, out);
+	expr_print(expr->root, out);
 }

@@ -32,6 +32,8 @@ bool promql_is_selector(const struct promql_expr *expr);
 /* The printed form (RULES 14.1): what generatorURL and the API show, and what parses back to the same
  * expression. */
 void promql_print(const struct promql_expr *expr, struct buf *out);
+/* The same, lines longer than 100 bytes broken up. */
+void promql_prettify(const struct promql_expr *expr, struct buf *out);
 /* The syntax tree as JSON, as Prometheus' API shows it (web/api/v1, parse_query). */
 void promql_print_tree(const struct promql_expr *expr, struct buf *out);
 /* Calls FN for every selector of the expression with its matchers (the metric name is a matcher on __name__),

@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from expressions import Expressions  # noqa: E402
 from peers import Peers, missing, request  # noqa: E402
 
 T0 = 1700000000
@@ -183,6 +184,10 @@ def metadata(c):
     c.check("/api/v1/labels", [("end", "x")])
     c.check("/api/v1/format_query", [("query", "sum(rate(requests_total{job='a'}[5m]))by(code)>0.5")])
     c.check("/api/v1/format_query", [("query", "sum(")])
+    made = Expressions(int(os.environ.get("SEED", "1")))
+    for depth in range(2, 7):
+        for _ in range(40):
+            c.check("/api/v1/format_query", [("query", made.vector(depth))], clean=words_of_3)
     c.check("/api/v1/query_exemplars", [("query", "wave"), ("start", T0), ("end", T0 + 60)])
 
 

@@ -268,9 +268,50 @@ static void selectors_say_how_far_back_they_look(void **state)
 	promql_expr_free(e);
 }
 
+static void expect_pretty(const char *text, const char *want)
+{
+	struct promql_expr *e;
+	char *error = NULL;
+	struct buf b = BUF_INIT;
+	if (promql_parse(sv_of(text), &e, &error))
+		fail_msg("%s", error);
+	promql_prettify(e, &b);
+	assert_string_equal(buf_str(&b), want);
+	buf_free(&b);
+	promql_expr_free(e);
+}
+
+#define LONG "a_rather_long_metric_name_seconds_bucket{job=\"some longer value\"}"
+static void long_expressions_are_broken_up(void **state)
+{
+	expect_pretty("sum(rate(foo[5m]))by(a)>1", "sum by (a) (rate(foo[5m])) > 1");
+	expect_pretty("foo * on () 1", "foo * 1");
+	expect_pretty(LONG " + on (a) group_left(b) " LONG, "  " LONG "\n+ on (a) group_left (b)\n  " LONG);
+	expect_pretty("-(sum by (a) (rate(" LONG "[5m])) / count(" LONG "))",
+		      "-(\n    sum by (a) (rate(" LONG "[5m]))\n  /\n    count(" LONG ")\n)");
+	expect_pretty("topk(5, label_replace(" LONG ", \"a\", \"$1\", \"b\", \"(.*)some more text to make it long\"))",
+		      "topk(\n  5,\n  label_replace(\n    " LONG ",\n    \"a\",\n    \"$1\",\n    \"b\",\n    \"(.*)some more text to make it long\"\n  )\n)");
+	expect_pretty("max_over_time((" LONG " > bool " LONG ")[1h:5m] offset 1m)",
+		      "max_over_time(\n  (\n      " LONG "\n    > bool\n      " LONG "\n  )[1h:5m] offset 1m\n)");
+	/* Nested without end: the depths of it stay on a line. */
+	_cleanup_buf_ struct buf deep = BUF_INIT, out = BUF_INIT;
+	for (int i = 0; i < 400; i++)
+		buf_addc(&deep, '(');
+	buf_addc(&deep, '1');
+	for (int i = 0; i < 400; i++)
+		buf_addc(&deep, ')');
+	struct promql_expr *e;
+	char *error = NULL;
+	assert_int_equal(promql_parse(sv_make(deep.p, deep.n), &e, &error), 0);
+	promql_prettify(e, &out);
+	assert_true(out.n > deep.n && out.n < 100000);
+	promql_expr_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(long_expressions_are_broken_up),
 	    cmocka_unit_test(depth_is_bounded),
 	    cmocka_unit_test(prints_as_prometheus_does),
 	    cmocka_unit_test(errors_have_place_and_wording),
