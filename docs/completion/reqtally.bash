@@ -1,81 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # bash completion for reqtally(8)
+
+# What compgen makes of the arguments for $cur; no blank behind a flag that wants a value.
+_reqtally_offer() {
+	mapfile -t COMPREPLY < <(compgen "$@" -- "$cur")
+	if [[ ${COMPREPLY[0]:-} == *= ]]; then compopt -o nospace 2>/dev/null; fi
+}
+
 _reqtally() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command=
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command= commands="run check doctor test uninstall query"
 	# readline parts words at "="
 	[ "$cur" = = ] && cur=
 	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		case ${COMP_WORDS[i]} in
-		run | check | doctor | test | uninstall)
-			command=${COMP_WORDS[i]}
-			break
-			;;
-		esac
+	for ((i = 1; i < COMP_CWORD && ${#command} == 0; i++)); do
+		[[ " $commands " = *" ${COMP_WORDS[i]} "* ]] && command=${COMP_WORDS[i]}
 	done
 	COMPREPLY=()
 	case $prev in
-	--config.file | --http.config.file | --web.config.file | --rules.alert.state-file)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		return
-		;;
-	--bpf.pin-path)
-		mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-		return
-		;;
-	--log.level)
-		mapfile -t COMPREPLY < <(compgen -W "debug info warn error" -- "$cur")
-		return
-		;;
-	--log.format)
-		mapfile -t COMPREPLY < <(compgen -W "logfmt json" -- "$cur")
-		return
-		;;
-	check)
-		mapfile -t COMPREPLY < <(compgen -W "config rules" -- "$cur")
-		return
-		;;
-	test)
-		mapfile -t COMPREPLY < <(compgen -W "rules promql" -- "$cur")
-		return
-		;;
-	esac
-	case $cur in
-	-*)
-		case $command in
-		check)
-			mapfile -t COMPREPLY < <(compgen -W "--lint= --lint-fatal --ignore-unknown-fields --enable-feature=" -- "$cur")
-			return
-			;;
-		uninstall)
-			mapfile -t COMPREPLY < <(compgen -W "--bpf.pin-path= --help" -- "$cur")
-			return
-			;;
-		doctor)
-			mapfile -t COMPREPLY < <(compgen -W "--url= --http.config.file= --interval= --skip-listeners --json --help" -- "$cur")
-			[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
-			return
-			;;
-		query)
-			mapfile -t COMPREPLY < <(compgen -W "--url= --time=" -- "$cur")
-			return
-			;;
-		test)
-			mapfile -t COMPREPLY < <(compgen -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" -- "$cur")
-			return
-			;;
-		esac
-		mapfile -t COMPREPLY < <(compgen -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
-			--web.cors.origin= --web.external-url= --enable-feature= --rules.alert.state-file= --rules.alert.for-outage-tolerance=
-			--rules.alert.for-grace-period= --rules.alert.resend-delay= --bpf.pin-path= --no-pin --log.level= --log.format= --version --help" -- "$cur")
-		[[ ${COMPREPLY[0]:-} == *= ]] && compopt -o nospace 2>/dev/null
-		;;
+	--config.file | --http.config.file | --web.config.file | --rules.alert.state-file | --junit) _reqtally_offer -f ;;
+	--bpf.pin-path) _reqtally_offer -d ;;
+	--log.level) _reqtally_offer -W "debug info warn error" ;;
+	--log.format) _reqtally_offer -W "logfmt json" ;;
+	check) _reqtally_offer -W "config rules" ;;
+	test) _reqtally_offer -W "rules promql" ;;
 	*)
-		if [ -z "$command" ]; then
-			mapfile -t COMPREPLY < <(compgen -W "run check doctor test uninstall query" -- "$cur")
-		elif [ "$command" = check ] || [ "$command" = test ]; then
-			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-		fi
+		case $command:$cur in
+		check:-*) _reqtally_offer -W "--lint= --lint-fatal --ignore-unknown-fields --enable-feature=" ;;
+		doctor:-*) _reqtally_offer -W "--url= --http.config.file= --interval= --skip-listeners --json --help" ;;
+		query:-*) _reqtally_offer -W "--url= --time=" ;;
+		test:-*) _reqtally_offer -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" ;;
+		uninstall:-*) _reqtally_offer -W "--bpf.pin-path= --help" ;;
+		*:-*)
+			_reqtally_offer -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
+				--web.cors.origin= --web.external-url= --enable-feature= --rules.alert.state-file=
+				--rules.alert.for-outage-tolerance= --rules.alert.for-grace-period= --rules.alert.resend-delay=
+				--bpf.pin-path= --no-pin --log.level= --log.format= --version --help"
+			;;
+		check:* | test:*) _reqtally_offer -f ;;
+		:*) _reqtally_offer -W "$commands" ;;
+		esac
 		;;
 	esac
 }

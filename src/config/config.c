@@ -46,6 +46,19 @@ int config_read_file(const char *path, struct buf *out, char **error)
 	return -err;
 }
 
+int config_read_yaml(const char *path, struct yaml_doc **doc, char **error)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	_cleanup_free_ char *why = NULL;
+	int line = 0, col = 0, err = config_read_file(path, &text, error);
+	if (err)
+		return err;
+	err = yaml_parse_at(buf_str(&text), text.n, doc, &why, &line, &col);
+	if (err)
+		*error = line ? xasprintf("%s:%d:%d: %s", path, line, col, why) : xasprintf("%s: %s", path, why);
+	return err;
+}
+
 char *config_dir_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');

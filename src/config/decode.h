@@ -141,6 +141,8 @@ void decode_scrape_end(struct decoder *d, const struct yaml_node *root, const st
 
 /* Reads at most YAML_MAX_BYTES. 0, or a negative errno and *ERROR "PATH: why". */
 int config_read_file(const char *path, struct buf *out, char **error);
+/* The same, read as YAML: *DOC is to be freed. *ERROR has line and column, where there are any. */
+int config_read_yaml(const char *path, struct yaml_doc **doc, char **error);
 /* The folder of PATH, "." if it has none. */
 char *config_dir_of(const char *path);
 

@@ -14,18 +14,12 @@ struct client_file {
 int config_http_client_load(const char *path, struct net_options *out, char **error)
 {
 	static const struct field fields[] = {HTTP_CLIENT_FIELDS(struct client_file, http)};
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_free_ char *dir = config_dir_of(path), *why = NULL;
+	_cleanup_free_ char *dir = config_dir_of(path);
 	struct strings not_acted_on = {0}, warnings = {0};
 	struct yaml_doc *doc;
-	int line = 0, col = 0, err = config_read_file(path, &text, error);
+	int err = config_read_yaml(path, &doc, error);
 	if (err)
 		return err;
-	err = yaml_parse_at(buf_str(&text), text.n, &doc, &why, &line, &col);
-	if (err) {
-		*error = line ? xasprintf("%s:%d:%d: %s", path, line, col, why) : xasprintf("%s: %s", path, why);
-		return err;
-	}
 	struct client_file f;
 	struct decoder d = {.file = path,
 			    .dir = dir,

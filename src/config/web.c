@@ -275,17 +275,11 @@ static int decode_web(const char *path, const char *dir, const struct yaml_node 
 
 int config_web_load(const char *path, struct config_web **out, char **error)
 {
-	_cleanup_buf_ struct buf text = BUF_INIT;
-	_cleanup_free_ char *dir = config_dir_of(path), *why = NULL;
+	_cleanup_free_ char *dir = config_dir_of(path);
 	struct yaml_doc *doc;
-	int line = 0, col = 0, err = config_read_file(path, &text, error);
+	int err = config_read_yaml(path, &doc, error);
 	if (err)
 		return err;
-	err = yaml_parse_at(buf_str(&text), text.n, &doc, &why, &line, &col);
-	if (err) {
-		*error = line ? xasprintf("%s:%d:%d: %s", path, line, col, why) : xasprintf("%s: %s", path, why);
-		return err;
-	}
 	struct config_web *w = xcalloc(1, sizeof(*w));
 	w->tls.min_version = NET_TLS_12;
 	w->tls.max_version = NET_TLS_13;

@@ -9,39 +9,23 @@ from httpclient import Connection, Tally
 from mix import dynamic_steps
 from procs import Skip
 from test_proxies import run_proxy
-from test_servers import agree, run_server, started
+from test_servers import agree, each_kind, started
 
 
-def test_lighttpd(context):
-	run_server(context, servers_static.Lighttpd)
+KINDS = {
+	"lighttpd": servers_static.Lighttpd,
+	"caddy": servers_static.Caddy,
+	"h2o": servers_static.H2o,
+	"uvicorn": servers_apps.Uvicorn,
+	"puma": servers_apps.Puma,
+	"php": servers_apps.Php,
+	"uwsgi": servers_apps.Uwsgi,
+	"tomcat": servers_apps.Tomcat,
+}
 
 
-def test_caddy(context):
-	run_server(context, servers_static.Caddy)
-
-
-def test_h2o(context):
-	run_server(context, servers_static.H2o)
-
-
-def test_uvicorn(context):
-	run_server(context, servers_apps.Uvicorn)
-
-
-def test_puma(context):
-	run_server(context, servers_apps.Puma)
-
-
-def test_php(context):
-	run_server(context, servers_apps.Php)
-
-
-def test_uwsgi(context):
-	run_server(context, servers_apps.Uwsgi)
-
-
-def test_tomcat(context):
-	run_server(context, servers_apps.Tomcat)
+def tests():
+	return each_kind(KINDS)
 
 
 def test_varnish_to_go(context):

@@ -47,21 +47,19 @@ def run_server(context, kind, **options):
 		run_abuse(rt, server, slow="/slow/long" if known else None)
 
 
-def test_nginx(context):
-	run_server(context, servers.Nginx)
+def each_kind(kinds):
+	"""(name, test) for a table of servers; for a module's tests()."""
+	return [(name, lambda context, kind=kind: run_server(context, kind)) for name, kind in kinds.items()]
 
 
-def test_apache(context):
-	run_server(context, servers.Apache)
+KINDS = {
+	"nginx": servers.Nginx,
+	"apache": servers.Apache,
+	"gunicorn": servers.Gunicorn,
+	"node": servers.Node,
+	"go": servers.Gosvc,
+}
 
 
-def test_gunicorn(context):
-	run_server(context, servers.Gunicorn)
-
-
-def test_node(context):
-	run_server(context, servers.Node)
-
-
-def test_go(context):
-	run_server(context, servers.Gosvc)
+def tests():
+	return each_kind(KINDS)
