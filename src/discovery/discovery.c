@@ -138,11 +138,31 @@ static bool is_supervisor(const char *unit)
 	return false;
 }
 
+/* The program's name in what its process calls itself. Some add what they are about ("starman worker -", "gunicorn: maste", "node
+ * /srv/app.j") or are called by their path ("/usr/bin/twiggy"); node calls its main thread, and so itself, by what it is. */
+static struct sv program_name(const char *comm)
+{
+	static const char thread[] = "MainThread";
+	const size_t n_thread = sizeof(thread) - 1;
+	size_t n = strcspn(comm, " "), start;
+
+	if (n && comm[n - 1] == ':')
+		n--;
+	for (start = n; start && comm[start - 1] != '/';)
+		start--;
+	struct sv name = sv_make(comm + start, n - start);
+	if (sv_eq(name, sv_make(thread, n_thread)))
+		return SV("node");
+	if (name.n > n_thread + 1 && name.p[name.n - n_thread - 1] == '-' && memcmp(name.p + name.n - n_thread, thread, n_thread) == 0)
+		name.n -= n_thread + 1;
+	return name.n ? name : sv_of(comm);
+}
+
 /* What the process's name says after a restart as well need not be kept. */
 static void keep(struct discovery *d, const struct entry *e)
 {
 	struct service_name n = {0};
-	if (!d->memory.keep || strcmp(e->id.service, e->comm) == 0)
+	if (!d->memory.keep || sv_eq(sv_of(e->id.service), program_name(e->comm)))
 		return;
 	snprintf(n.service, sizeof(n.service), "%s", e->id.service);
 	snprintf(n.namespace, sizeof(n.namespace), "%s", e->id.namespace);
@@ -188,7 +208,8 @@ static void resolve(struct discovery *d, struct entry *e)
 	if (path)
 		cgroup_path_parse(path, &e->owner);
 	bool unit = e->owner.kind == CGROUP_UNIT && !is_supervisor(e->owner.unit);
-	e->service = xstrdup(unit ? e->owner.unit : e->comm[0] ? e->comm : "unknown");
+	struct sv name = program_name(e->comm);
+	e->service = unit ? xstrdup(e->owner.unit) : name.n ? xstrndup(name.p, name.n) : xstrdup("unknown");
 	e->id = (struct service_id){.service = e->service, .namespace = "", .pod = "", .container = ""};
 	if (e->owner.kind == CGROUP_POD) {
 		e->attempts_left = POD_ATTEMPTS;

@@ -119,6 +119,22 @@ static void test_units_and_programs(void **state)
 	expect(w->d, UINT64_MAX, "gone", "gone", "", "", "");
 }
 
+/* Programs that add to their own name, or take their path for it. */
+static void test_program_names(void **state)
+{
+	struct world *w = *state;
+	static const char *const names[][2] = {
+		{"starman worker ", "starman"},	 {"starman master ", "starman"}, {"gunicorn: maste", "gunicorn"}, {"gunicorn: worke", "gunicorn"},
+		{"/usr/bin/twiggy", "twiggy"},	 {"/usr/bin/placku", "placku"},	 {"node /srv/app.j", "node"},	  {"MainThread", "node"},
+		{"node-MainThread", "node"},	 {"x-MainThread", "x"},		 {"NotMainThread", "NotMainThread"}, {"-MainThread", "-MainThread"},
+		{"a:b", "a:b"},			 {"a:", "a"},			 {": x", ": x"},		  {" x", " x"},
+		{"/", "/"},			 {"/opt/", "/opt/"},		 {"(sd-executor)", "(sd-executor)"}, {"docker-registry", "docker-registry"},
+	};
+	uint64_t session = id_of(w->cgroups, "/user.slice/user-0.slice/session-1.scope");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		expect(w->d, session, names[i][0], names[i][1], "", "", "");
+}
+
 /* A name once found stays when the cgroup is removed, and a cgroup made later is found after a refresh. */
 static void test_names_stay(void **state)
 {
@@ -285,6 +301,7 @@ int main(void)
 #define WITH_WORLD(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		WITH_WORLD(test_units_and_programs),
+		WITH_WORLD(test_program_names),
 		WITH_WORLD(test_names_stay),
 		WITH_WORLD(test_pod_by_container_link),
 		WITH_WORLD(test_pod_named_later),
