@@ -130,6 +130,10 @@ static __noinline int response_lost(struct scan *s, __u32 reason)
 	c->tx.state = HTTP1_DEAD;
 	if (!s->sk || c->tx_pos == c->rx_pos)
 		return 0;
+	/* A body behind an answer that has none: what waits will still be answered. */
+	if (reason == RT_LOST_RESPONSE_MALFORMED && !c->tx.status &&
+	    (c->last.method == RT_METHOD_HEAD || c->last.code == 204 || c->last.code == 304))
+		return 0;
 	__u32 waiting = REQUESTS_WAITING(s->skb, c, s->sk);
 	if (waiting)
 		count(reason, waiting);

@@ -128,6 +128,8 @@ class Conversation:
 		self.tunnel = self.events = None  # the request whose connection or response is a stream now
 		self.over = self.client_fin = self.client_closed = False
 		self.client_bad = False
+		self.bodiless = False  # the last answer had no body; `passing`: it was sent one all the same
+		self.passing = False
 		self.strange = None  # the connection begins as no HTTP: "unanswered", "answered" by HTTP all the same, or for good
 		for event in tape.log:
 			if len(event) == 2:
@@ -286,7 +288,8 @@ class Conversation:
 				request.stream, self.tunnel = True, request
 				self.settle(request)
 			return
-		m.state = "none" if method == "HEAD" or code in (204, 304) else m.framing()
+		self.bodiless, self.passing = method == "HEAD" or code in (204, 304), False
+		m.state = "none" if self.bodiless else m.framing()
 		if m.state == "bad length":
 			m.state = "done"  # an answer, whose end nobody knows
 		elif m.state == "bad":
@@ -327,8 +330,11 @@ class Conversation:
 		request.code = "499" if self.client_closed else self.code
 
 	def garbage(self):
+		self.passing = self.bodiless and (self.passing or self.tx.state in ("start", "line"))
 		self.tx.state = "dead"
 		self.tx.take(len(self.tx.bytes))
+		if self.passing:
+			return False
 		for request in self.waiting:
 			if not request.lost:
 				self.requests.remove(request)

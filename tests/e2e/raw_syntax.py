@@ -173,6 +173,12 @@ def answers():
 			("s", response(200, length=False)), ("s", b"\x16\x03\x03"), ("c", INSIDE)]], ["CONNECT {authority} 200"], streams=1)
 	# What is sent behind an answer is none; the next request is one again.
 	yield Case("answer-head-with-body", [[("c", request("HEAD", "/h")), ("s", OK), *AGAIN * 2]], ["HEAD /h 200", FINE, FINE])
+	for name, first, bare, expect in (("head", request("HEAD", "/h"), OK[:-5], "HEAD /h 200"),
+			("204", GET, response(204, length=False), "GET /a 204"), ("304", GET, response(304, length=False), "GET /a 304")):
+		yield Case("answer-%s-body-late" % name, [[("c", first), ("s", bare), ("c", GET), ("s", b"hello"), ("s", b" and more\n"), ("s", OK), *AGAIN]],
+				[expect, FINE, FINE])
+		yield Case("answer-%s-body-for-ever" % name, [[("c", first), ("s", bare), ("c", GET), ("s", b"hello"), ("s", b" and more\n"), "s.close",
+				"c.eof"]], [expect, "GET /a 000"])
 	yield Case("answer-204-with-body", [[("c", GET), ("s", response(204, b"hello")), *AGAIN * 2]], ["GET /a 204", FINE, FINE])
 	yield Case("answer-longer-than-said", [[("c", GET), ("s", OK + b" and more"), *AGAIN * 2]], [FINE] * 3)
 	yield Case("answer-garbage-goes-on", [[("c", GET), ("s", b"what?\r\n"), *AGAIN * 2]], [FINE] * 2, lost=1)
