@@ -83,31 +83,52 @@ bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, stru
 	return window_move(ev, s, ev_fixed_time(ev, timing_of(e), ev->t) - n->offset, w);
 }
 
-/* A smoothed instant selector: the straight line between the samples around T; after the last one, its value.
- */
+/* Are there floats and histograms among the samples [FIRST, LAST)? */
+static bool is_mixed(const struct range_series *s, size_t first, size_t last)
+{
+	for (size_t i = first + 1; s->histograms && i < last; i++)
+		if (!s->s[i].h != !s->s[first].h)
+			return true;
+	return false;
+}
+
+/* A smoothed instant selector: the straight line between the samples around T; after the last one, its value. */
 static bool smoothed_at(struct eval *ev, const struct expr *e, struct range_series *s, int64_t t,
 			struct vsample *out)
 {
-	size_t k = count_until(s, t, &s->last);
-	if (!k || s->s[k - 1].t <= t - ev->opt.lookback_ms)
-		return false;
-	const struct sample *a = &s->s[k - 1], *b = a + 1;
-	out->v = a->v;
-	out->h = a->h;
-	out->t = a->t;
-	if (a->t == t || k == s->n || b->t > t + ev->opt.lookback_ms)
-		return true;
-	if (!a->h != !b->h) {
+	size_t k = count_until(s, t, &s->last), first = k, end = k;
+	while (first && s->s[first - 1].t > t - ev->opt.lookback_ms)
+		first--;
+	while (end < s->n && s->s[end].t <= t + ev->opt.lookback_ms)
+		end++;
+	struct window w = {.l = s->l, .arg = e};
+	if (is_mixed(s, first, end)) {
 		struct sv name = ev_name(s->l);
 		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name \"%.*s\"",
 			SV_ARG(name));
 		return false;
 	}
+	if (first == k)
+		return false;
+	const struct sample *a = &s->s[k - 1], *b = a + 1;
+	out->v = a->v;
+	out->h = a->h;
+	out->t = a->t;
+	if (a->t == t)
+		return true;
+	if (k == end) {
+		if (a->h) { /* what is said of a reset was about that sample */
+			struct histogram *carried = histogram_copy_arena(a->h, ev->tmp);
+			carried->hint = HINT_UNKNOWN;
+			out->h = carried;
+		}
+		return true;
+	}
 	if (a->h) {
-		out->h = histogram_between(ev, &(struct window){.l = s->l, .arg = e}, a, b, t, false);
+		out->h = histogram_between(ev, &w, a, b, t, a->h->hint != HINT_GAUGE || b->h->hint != HINT_GAUGE);
 		return out->h;
 	}
-	out->v = a->v + (b->v - a->v) * ((double)(t - a->t) / (double)(b->t - a->t));
+	out->v = a->v + (b->v - a->v) * (double)(t - a->t) / (double)(b->t - a->t);
 	return true;
 }
 

@@ -266,6 +266,11 @@ const struct histogram *histogram_between(struct eval *ev, const struct window *
 	double part = (double)(t - a->t) / (double)(b->t - a->t);
 	if (t == a->t || t == b->t)
 		return t == a->t ? a->h : b->h;
+	if (histogram_is_custom(a->h) != histogram_is_custom(b->h)) {
+		struct sv name = ev_name(w->l);
+		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+		return NULL;
+	}
 	if (counter && histogram_was_reset(b->h, a->h))
 		return histogram_scale(b->h, part, &al); /* it began at zero */
 	struct histogram *step = combine(ev, w, b->h, a->h, -1);
