@@ -74,10 +74,12 @@ struct histogram_range {
 size_t histogram_n_ranges(const struct histogram *h);
 struct histogram_range histogram_range_at(const struct histogram *h, size_t k);
 
+/* What is to be said of an estimate: observations of NaN, which are in no bucket, make it NaN, or too high. */
+enum histogram_note { NOTE_NONE, NOTE_NAN_RESULT, NOTE_NAN_SKEW };
 /* Estimates from the buckets. quantile: NaN if the rank is beyond all buckets, which happens with NaN
- * observations. */
-double histogram_quantile(const struct histogram *h, double q);
-double histogram_fraction(const struct histogram *h, double lower, double upper);
+ * observations. fraction: of all observations, NaN ones are in none. */
+double histogram_quantile(const struct histogram *h, double q, enum histogram_note *note);
+double histogram_fraction(const struct histogram *h, double lower, double upper, enum histogram_note *note);
 double histogram_variance(const struct histogram *h);
 /* Only the observations below (UPPER) or above BOUND: buckets cut, count and sum estimated anew. */
 struct histogram *histogram_trim(const struct histogram *h, double bound, bool upper,

@@ -26,10 +26,20 @@ static bool is_linear(const struct histogram *h, const struct histogram_range *r
 	return histogram_is_custom(h) || r->zero;
 }
 
-double histogram_quantile(const struct histogram *h, double q)
+/* Fewer observations in the buckets than counted: the others were NaN. */
+static bool has_nan_observations(const struct histogram *h)
 {
+	double n = 0;
+	for (size_t k = 0; isnan(h->sum) && k < histogram_n_ranges(h); k++)
+		n += histogram_range_at(h, k).n;
+	return isnan(h->sum) && n < h->count;
+}
+
+double histogram_quantile(const struct histogram *h, double q, enum histogram_note *note)
+{
+	*note = NOTE_NONE;
 	if (isnan(q) || h->count == 0)
-		return NAN;
+		return q < 0 ? -INFINITY : q > 1 ? INFINITY : NAN;
 	if (q < 0)
 		return -INFINITY;
 	if (q > 1)
@@ -40,27 +50,30 @@ double histogram_quantile(const struct histogram *h, double q)
 	bool up = isnan(h->sum) || q < 0.5;
 	double rank = up ? q * h->count : (1 - q) * h->count, count = 0;
 	struct histogram_range r = {0};
-	if (!n)
-		return NAN;
 	for (size_t i = 0; i < n; i++) {
-		r = narrowed(h, up ? i : n - 1 - i);
+		size_t k = up ? i : n - 1 - i;
+		r = narrowed(h, k);
 		count += r.n;
 		if (count >= rank)
 			break;
 	}
-	if (histogram_is_custom(h)) {
+	if (histogram_is_custom(h) && n) {
 		if (isinf(r.lower) && r.lower < 0)
 			return r.upper;
-		if (isinf(r.upper))
+		if (isinf(r.upper) && h->n_custom)
 			return r.lower;
 	}
 	if (count > h->count)
 		count = h->count;
-	if (count < rank)
-		return isnan(h->sum) ? NAN : up ? r.upper : r.lower;
+	if (count < rank) {
+		*note = isnan(h->sum) ? NOTE_NAN_RESULT : NOTE_NONE;
+		return isnan(h->sum) ? NAN : r.upper;
+	}
+	if (has_nan_observations(h))
+		*note = NOTE_NAN_SKEW;
 	rank = up ? rank - (count - r.n) : count - rank;
 	double fraction = rank / r.n;
-	if (is_linear(h, &r))
+	if (is_linear(h, &r) || !n)
 		return r.lower + (r.upper - r.lower) * fraction;
 	double lo = log2(fabs(r.lower)), hi = log2(fabs(r.upper));
 	if (r.lower > 0)
@@ -80,28 +93,40 @@ static double part_below(const struct histogram *h, const struct histogram_range
 	return v > 0 ? (at - lo) / (hi - lo) : 1 - (at - hi) / (lo - hi);
 }
 
-static double rank_of(const struct histogram *h, double v)
+/* How many are below V; ALL if all are. */
+static double rank_of(const struct histogram *h, double v, double all)
 {
 	double rank = 0;
 	for (size_t k = 0; k < histogram_n_ranges(h); k++) {
 		struct histogram_range r = narrowed(h, k);
+		/* As Prometheus has it: a custom bucket with zero in it begins there. */
+		if (histogram_is_custom(h) && r.lower <= 0 && r.upper >= 0)
+			r.lower = 0;
 		if (r.lower >= v)
-			return rank;
+			return fmin(rank, all);
 		if (r.upper > v)
-			return rank + r.n * part_below(h, &r, v);
+			return fmin(rank + r.n * part_below(h, &r, v), all);
 		rank += r.n;
 	}
-	/* Rounding may leave a little more or less than the count; NaN observations are above everything. */
-	return isnan(h->sum) ? rank : h->count;
+	return all; /* rounding may leave a little more or less */
 }
 
-double histogram_fraction(const struct histogram *h, double lower, double upper)
+double histogram_fraction(const struct histogram *h, double lower, double upper, enum histogram_note *note)
 {
+	double all = h->count;
+	*note = NOTE_NONE;
 	if (h->count == 0 || isnan(lower) || isnan(upper))
 		return NAN;
 	if (lower >= upper)
 		return 0;
-	return (fmin(rank_of(h, upper), h->count) - fmin(rank_of(h, lower), h->count)) / h->count;
+	if (isnan(h->sum)) {
+		all = 0;
+		for (size_t k = 0; k < histogram_n_ranges(h); k++)
+			all += histogram_range_at(h, k).n;
+		if (all < h->count)
+			*note = NOTE_NAN_SKEW;
+	}
+	return (rank_of(h, upper, all) - rank_of(h, lower, all)) / h->count;
 }
 
 double histogram_variance(const struct histogram *h)

@@ -97,12 +97,9 @@ static int by_bound(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Sorts, adds up equal bounds and makes the counts rise. False if the last bucket is not +Inf. *FORCED:
- * counts really fell, and not just by what floating point loses. */
-static bool prepare(struct family_buckets *f, bool *forced)
+/* Sorts and adds up equal bounds. False if the last bucket is not +Inf. */
+static bool sort_buckets(struct family_buckets *f)
 {
-	const double tolerance = 1e-12;
-	*forced = false;
 	if (!f->n)
 		return false;
 	qsort(f->b, f->n, sizeof(*f->b), by_bound);
@@ -115,17 +112,25 @@ static bool prepare(struct family_buckets *f, bool *forced)
 		else
 			f->b[n++] = f->b[i];
 	f->n = n;
-	for (size_t i = 1; i < n; i++) {
+	return true;
+}
+
+/* Makes the counts rise. True if they really fell, and not just by what floating point loses. */
+static bool make_rising(struct family_buckets *f)
+{
+	const double tolerance = 1e-12;
+	bool forced = false;
+	for (size_t i = 1; i < f->n; i++) {
 		double prev = f->b[i - 1].count, cur = f->b[i].count, diff = fabs(prev - cur),
 		       both = fabs(prev) + fabs(cur);
 		if (prev == cur)
 			continue;
 		if (diff < tolerance * both || cur < prev) {
-			*forced = *forced || (cur < prev && diff >= tolerance * both);
+			forced = forced || (cur < prev && diff >= tolerance * both);
 			f->b[i].count = prev;
 		}
 	}
-	return true;
+	return forced;
 }
 
 /* RULES 17.2. */
@@ -138,10 +143,11 @@ static double classic_quantile(double q, struct family_buckets *f, bool *forced)
 		return -INFINITY;
 	if (q > 1)
 		return INFINITY;
-	if (!prepare(f, forced) || f->n < 2)
+	if (!sort_buckets(f))
 		return NAN;
+	*forced = make_rising(f);
 	double total = f->b[f->n - 1].count;
-	if (total == 0 || isnan(total))
+	if (f->n < 2 || total == 0)
 		return NAN;
 	double rank = q * total, start = 0, below = 0;
 	size_t k = 0;
@@ -181,15 +187,14 @@ static double classic_rank(double v, const struct family_buckets *f)
 
 static double classic_fraction(double lower, double upper, struct family_buckets *f)
 {
-	bool forced;
-	if (!prepare(f, &forced))
+	if (!sort_buckets(f))
 		return NAN;
 	double total = f->b[f->n - 1].count;
-	if (total == 0 || isnan(total) || isnan(lower) || isnan(upper))
+	if (total == 0 || isnan(lower) || isnan(upper))
 		return NAN;
 	if (lower >= upper)
 		return 0;
-	return (classic_rank(upper, f) - classic_rank(lower, f)) / total;
+	return (fmin(classic_rank(upper, f), total) - fmin(classic_rank(lower, f), total)) / total;
 }
 
 static void warn_quantile(struct eval *ev, const struct expr *arg, double q)

@@ -372,22 +372,23 @@ bool histogram_instant(struct eval *ev, const struct window *w, const struct his
 double histogram_quantile_native(struct eval *ev, const struct expr *arg, double q, const struct histogram *h,
 				 const struct labels *l)
 {
-	double v = histogram_quantile(h, q);
-	if (q >= 0 && q <= 1 && h->count != 0 && isnan(h->sum)) {
-		ev_info(ev, arg, "input to histogram_quantile has NaN observations, result is %s%s", isnan(v) ? "NaN" : "skewed higher",
-			ev_for_metric(ev, l));
-	}
+	enum histogram_note note;
+	double v = histogram_quantile(h, q, &note);
+	if (note != NOTE_NONE)
+		ev_info(ev, arg, "input to histogram_quantile has NaN observations, result is %s%s",
+			note == NOTE_NAN_RESULT ? "NaN" : "skewed higher", ev_for_metric(ev, l));
 	return v;
 }
 
 double histogram_fraction_native(struct eval *ev, const struct expr *arg, double lower, double upper,
 				 const struct histogram *h, const struct labels *l)
 {
-	if (h->count != 0 && isnan(h->sum) && !isnan(lower) && !isnan(upper)) {
+	enum histogram_note note;
+	double v = histogram_fraction(h, lower, upper, &note);
+	if (note != NOTE_NONE)
 		ev_info(ev, arg, "input to histogram_fraction has NaN observations, which are excluded from all fractions%s",
 			ev_for_metric(ev, l));
-	}
-	return histogram_fraction(h, lower, upper);
+	return v;
 }
 
 /* xxHash64 with seed 0 (the algorithm is public:

@@ -41,35 +41,38 @@ static void near(double a, double b)
 		fail_msg("%.17g is not %.17g", a, b);
 }
 
+static enum histogram_note note;
+
 static void quantiles(void **state)
 {
 	struct histogram h = sample();
-	near(histogram_quantile(&h, 0.5), sqrt(2));
-	near(histogram_quantile(&h, 0), 0.5);
-	near(histogram_quantile(&h, 1), 4);
-	assert_true(isnan(histogram_quantile(&h, NAN)));
-	assert_true(histogram_quantile(&h, -1) == -INFINITY);
-	assert_true(histogram_quantile(&h, 2) == INFINITY);
+	near(histogram_quantile(&h, 0.5, &note), sqrt(2));
+	near(histogram_quantile(&h, 0, &note), 0.5);
+	near(histogram_quantile(&h, 1, &note), 4);
+	assert_true(isnan(histogram_quantile(&h, NAN, &note)));
+	assert_true(histogram_quantile(&h, -1, &note) == -INFINITY);
+	assert_true(histogram_quantile(&h, 2, &note) == INFINITY);
 	struct histogram mirrored = {.count = 4, .sum = -5, .neg = three, .n_neg = 3};
-	near(histogram_quantile(&mirrored, 0.5), -sqrt(2));
+	near(histogram_quantile(&mirrored, 0.5, &note), -sqrt(2));
 	struct histogram empty = {0};
-	assert_true(isnan(histogram_quantile(&empty, 0.5)));
+	assert_true(isnan(histogram_quantile(&empty, 0.5, &note)));
 	/* NaN observations are in no bucket. */
 	h.count = 8;
 	h.sum = NAN;
-	assert_true(isnan(histogram_quantile(&h, 0.9)));
-	near(histogram_quantile(&h, 0.25), sqrt(2));
+	assert_true(isnan(histogram_quantile(&h, 0.9, &note)) && note == NOTE_NAN_RESULT);
+	near(histogram_quantile(&h, 0.25, &note), sqrt(2));
+	assert_int_equal(note, NOTE_NAN_SKEW);
 }
 
 static void fractions(void **state)
 {
 	struct histogram h = sample();
-	near(histogram_fraction(&h, 0, 1), 0.25);
-	near(histogram_fraction(&h, 1, 2), 0.5);
-	near(histogram_fraction(&h, 0, sqrt(2)), 0.5);
-	near(histogram_fraction(&h, -INFINITY, INFINITY), 1);
-	assert_true(histogram_fraction(&h, 2, 1) == 0);
-	assert_true(isnan(histogram_fraction(&h, NAN, 1)));
+	near(histogram_fraction(&h, 0, 1, &note), 0.25);
+	near(histogram_fraction(&h, 1, 2, &note), 0.5);
+	near(histogram_fraction(&h, 0, sqrt(2), &note), 0.5);
+	near(histogram_fraction(&h, -INFINITY, INFINITY, &note), 1);
+	assert_true(histogram_fraction(&h, 2, 1, &note) == 0);
+	assert_true(isnan(histogram_fraction(&h, NAN, 1, &note)));
 }
 
 static void adding_takes_the_coarser_schema(void **state)
