@@ -176,6 +176,20 @@ static bool prepare(const struct api *api, const struct web_request *req, struct
 	return true;
 }
 
+/* Answers with VALUE, or with ERROR where R says so, and releases what there is. */
+static void finish(const struct web_request *req, struct web_response *res, struct promql_expr *expr, int r, char *error,
+		   struct promql_value *value, uint64_t limit)
+{
+	if (r) {
+		reply_failure(res, r, error);
+		free(error);
+	} else {
+		reply_promql(req, res, value, limit);
+		promql_value_free(value);
+	}
+	promql_expr_free(expr);
+}
+
 void api_query(void *ctx, struct web_request *req, struct web_response *res)
 {
 	const struct api *api = ctx;
@@ -188,14 +202,7 @@ void api_query(void *ctx, struct web_request *req, struct web_response *res)
 	if (!param_optional_time(req, res, "time", clock_unix_ms(), &t) || !prepare(api, req, res, &opt, &limit, &expr))
 		return;
 	int r = promql_eval_instant(&opt, expr, store_source(api->store), t, &value, &error);
-	if (r) {
-		reply_failure(res, r, error);
-		free(error);
-	} else {
-		reply_promql(req, res, &value, limit);
-		promql_value_free(&value);
-	}
-	promql_expr_free(expr);
+	finish(req, res, expr, r, error, &value, limit);
 }
 
 static bool required(const struct web_request *req, struct web_response *res, const char *name, const char *what)
@@ -242,17 +249,11 @@ void api_query_range(void *ctx, struct web_request *req, struct web_response *re
 		reply_error(res, REPLY_BAD_DATA,
 			    "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
 			    type == PROMQL_MATRIX ? "range vector" : "string");
-	} else {
-		int r = promql_eval_range(&opt, expr, store_source(api->store), start, end, step, &value, &error);
-		if (r) {
-			reply_failure(res, r, error);
-			free(error);
-		} else {
-			reply_promql(req, res, &value, limit);
-			promql_value_free(&value);
-		}
+		promql_expr_free(expr);
+		return;
 	}
-	promql_expr_free(expr);
+	int r = promql_eval_range(&opt, expr, store_source(api->store), start, end, step, &value, &error);
+	finish(req, res, expr, r, error, &value, limit);
 }
 
 /* The expression of the request, or NULL: answered. */

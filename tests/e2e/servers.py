@@ -76,6 +76,25 @@ def serve_ports(port, form):
 	return "\n".join(form % a for a in ("127.0.0.1:%d" % port, "[::1]:%d" % port))
 
 
+# What a server of files is asked whatever it is.
+FILE_STEPS = [
+	Step("GET", "/", "/", 200, framing="length"),
+	Step("GET", "/index.html?v=1", "/index.html", 200),
+	Step("GET", "/long.txt", "/long.txt", 200, framing="length"),
+	Step("GET", "/long.txt", "/long.txt", 200, headers=(("Accept-Encoding", "gzip"),),
+			framing="chunked"),
+	Step("GET", "/long.txt", "/long.txt", 206, headers=(("Range", "bytes=10-99"),)),
+	Step("GET", "/index.html", "/index.html", 304,
+			headers=(("If-Modified-Since", "Wed, 01 Jan 2020 00:00:00 GMT"),)),
+	Step("GET", "/users/123/orders", "/users/{id}/orders", 200),
+	Step("GET", "/items/f47ac10b-58cc-4372-a567-0e02b2c3d479", "/items/{id}", 200),
+	Step("GET", "/blobs/2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "/blobs/{id}", 200),
+	Step("GET", "/old", "/old", 301),
+	Step("GET", "/private", "/private", 403),
+	Step("GET", "/nothing/here", "/nothing/here", 404),
+]
+
+
 class Nginx(Server):
 	"""Static files, errors, and with `upstream` a proxy with keep-alive connections to another server under /api/."""
 	service = "nginx"
@@ -119,23 +138,10 @@ class Nginx(Server):
 
 	def steps(self):
 		return [
-			Step("GET", "/", "/", 200, framing="length"),
-			Step("GET", "/index.html?v=1", "/index.html", 200),
-			Step("GET", "/long.txt", "/long.txt", 200, framing="length"),
-			Step("GET", "/long.txt", "/long.txt", 200, headers=(("Accept-Encoding", "gzip"),),
-					framing="chunked"),
+			*FILE_STEPS,
 			Step("HEAD", "/long.txt", "/long.txt", 200),
-			Step("GET", "/long.txt", "/long.txt", 206, headers=(("Range", "bytes=10-99"),)),
-			Step("GET", "/index.html", "/index.html", 304,
-					headers=(("If-Modified-Since", "Wed, 01 Jan 2020 00:00:00 GMT"),)),
-			Step("GET", "/users/123/orders", "/users/{id}/orders", 200),
 			Step("GET", "/users/45/orders?token=secret", "/users/{id}/orders", 200),
-			Step("GET", "/items/f47ac10b-58cc-4372-a567-0e02b2c3d479", "/items/{id}", 200),
-			Step("GET", "/blobs/2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "/blobs/{id}", 200),
 			Step("GET", "/empty", "/empty", 204),
-			Step("GET", "/old", "/old", 301),
-			Step("GET", "/private", "/private", 403),
-			Step("GET", "/nothing/here", "/nothing/here", 404),
 			Step("POST", "/index.html", "/index.html", 405, body=b"a=1"),
 			Step("GET", "/fail", "/fail", 500),
 			Step("GET", "/upstream", "/upstream", 502),
@@ -178,22 +184,9 @@ class Apache(Server):
 
 	def steps(self):
 		return [
-			Step("GET", "/", "/", 200, framing="length"),
-			Step("GET", "/index.html?v=1", "/index.html", 200),
-			Step("GET", "/long.txt", "/long.txt", 200, framing="length"),
-			Step("GET", "/long.txt", "/long.txt", 200, headers=(("Accept-Encoding", "gzip"),),
-					framing="chunked"),
+			*FILE_STEPS,
 			Step("HEAD", "/index.html", "/index.html", 200),
-			Step("GET", "/long.txt", "/long.txt", 206, headers=(("Range", "bytes=10-99"),)),
-			Step("GET", "/index.html", "/index.html", 304,
-					headers=(("If-Modified-Since", "Wed, 01 Jan 2020 00:00:00 GMT"),)),
-			Step("GET", "/users/123/orders", "/users/{id}/orders", 200),
-			Step("GET", "/items/f47ac10b-58cc-4372-a567-0e02b2c3d479", "/items/{id}", 200),
-			Step("GET", "/blobs/2fd4e1c67a2d28fced849ee1bb76e7391b93eb12", "/blobs/{id}", 200),
-			Step("GET", "/old", "/old", 301),
 			Step("GET", "/gone", "/gone", 410),
-			Step("GET", "/private", "/private", 403),
-			Step("GET", "/nothing/here", "/nothing/here", 404),
 			Step("PUT", "/index.html", "/index.html", 405, body=b"a=1"),
 			Step("POST", "/index.html", "/index.html", 200, body=b"b" * 20000),
 			Step("POST", "/search?q=1", "/search", 200, body=b"c" * 3000, chunked=[1, 999, 2000]),
