@@ -95,6 +95,17 @@ struct scan_kept {
 	__u32 pad;
 };
 
+/* Heads of the same length one after the other are likely to be the same: probes, scrapes, answers within one second. So the second is
+ * kept, up to this length, and those that follow are compared with it, a tenth of the work of reading them. */
+#define HEAD_KEPT 0x8000
+#define HEAD_KEPT_MAX RT_ENDPOINT_MAX
+
+#ifdef RT_BOUNDED
+#define TX_BLOCK HTTP1_BLOCK
+#else
+#define TX_BLOCK HEAD_KEPT_MAX
+#endif
+
 struct connection {
 	/* ingress */
 	struct http1 rx;
@@ -115,10 +126,10 @@ struct connection {
 	__u8 reclaimed;	   /* RECLAIM_: its state is being taken back (budget.h) */
 	__u8 holed;	   /* framing was lost once: a response that nobody waits for is that of a request in the hole */
 	volatile __u8 torn; /* a request line was begun and its rest is in the hole; cleared by the response to it */
-	__u8 pad4[1];
+	__u8 rx_head_method;
 	__u32 counted;	   /* in the usage of the budget */
 	__u64 hold_id; /* tells its pieces from those of others */
-	char rx_path[RT_ENDPOINT_MAX];
+	char rx_path[RT_ENDPOINT_MAX]; /* while a line is coming in; else it may hold a head */
 	/* the socket lock's side */
 	struct http1 tx;
 	__u32 tx_next;
@@ -140,8 +151,12 @@ struct connection {
 	__u8 flags;
 	__u8 tx_started; /* tx_next holds */
 	volatile __u8 early; /* counts requests that were answered and recorded while their line was still coming in */
-	__u8 pad2[1];
-	__u8 block[HTTP1_BLOCK]; /* egress' scratch memory */
+	__u8 tx_head_flags;
+	__u16 tx_head; /* length of the last plain head, and HEAD_KEPT: it is in `block`, and what it said in these */
+	__u16 tx_head_status;
+	__u16 tx_head_length;
+	__u16 rx_head; /* the same of requests: in rx_path, and its endpoint in `first`. Ingress' own. */
+	__u8 block[TX_BLOCK]; /* egress' scratch memory, or a head */
 	struct request first;
 #ifdef RT_BOUNDED
 	struct scan_kept rx_kept, tx_kept;

@@ -311,6 +311,26 @@ http1_inline int http1_head_response(struct http1 *p, struct http1_head *h, __u3
 	return 1;
 }
 
+/* Do the first N bytes, HTTP1_HEAD_LEAST <= N <= RT_ENDPOINT_MAX, equal those kept? */
+HTTP1_ONCE int http1_head_same(struct http1_head *h, struct http1_path *kept, __u32 n)
+{
+	__u64 last = (__u64)n - 16, at = 0;
+
+	if (!h || !kept || last > RT_ENDPOINT_MAX - 16)
+		return 0;
+	const __u8 *a = h->bytes, *b = (const __u8 *)kept->text;
+#ifdef __bpf__
+#pragma clang loop unroll(disable)
+#endif
+	for (; at < RT_ENDPOINT_MAX - 16; at += 16) {
+		if (at >= last)
+			break;
+		if ((http1_load(a + at) ^ http1_load(b + at)) | (http1_load(a + at + 8) ^ http1_load(b + at + 8)))
+			return 0;
+	}
+	return !((http1_load(a + last) ^ http1_load(b + last)) | (http1_load(a + last + 8) ^ http1_load(b + last + 8)));
+}
+
 /* Undoes what a head that was given up has left. */
 http1_inline void http1_head_undo(struct http1 *p, __u8 flags)
 {

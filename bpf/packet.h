@@ -19,6 +19,7 @@ struct packet {
 };
 
 #define PACKET_V6 0x80000000u
+#define IP_TCP 6 /* IANA's protocol number */
 
 /* From any address: both machines that reqtally runs on can. */
 static __always_inline __u32 be32(const __u8 *p)
@@ -48,55 +49,63 @@ static __noinline __u32 packet_skip_extensions(struct __sk_buff *skb, __u32 next
 	return next == 6 ? off : 0;
 }
 
-/* True if SKB is TCP and carries payload, FIN or RST: what the programs care for. */
-static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *k)
+/* Finds the TCP header: behind options or extension headers, or not in one piece with the IP header. */
+static __noinline int packet_search(struct __sk_buff *skb, struct packet *k)
 {
-	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
-	__u8 copy[20], *th;
+	__u8 copy[20];
 	__u32 ip;
 
-	/* The kernel has pulled the headers of a packet that reached a TCP socket; egress packets start with them. So this is a
-	 * direct access in practice, and a copy otherwise. */
-	if (data + 1 > end)
+	if (bpf_skb_load_bytes(skb, 0, copy, 20))
 		return 0;
-	__u8 version = *(__u8 *)data >> 4;
-	if (version == 4) {
-		if (data + 20 > end || *(__u8 *)(data + 9) != 6)
+	if (copy[0] >> 4 == 4) {
+		if (copy[9] != IP_TCP)
 			return 0;
-		ip = (*(__u8 *)data & 15) * 4;
+		ip = (copy[0] & 15) * 4;
 		k->ip_end = ip;
-	} else if (version == 6) {
-		if (data + 40 > end)
+	} else if (copy[0] >> 4 == 6) {
+		ip = packet_skip_extensions(skb, copy[6]);
+		if (!ip)
 			return 0;
-		__u8 next = *(__u8 *)(data + 6);
-		ip = 40;
-		if (next != 6) {
-			ip = packet_skip_extensions(skb, next);
-			if (!ip)
-				return 0;
-		}
 		k->ip_end = ip | PACKET_V6;
 	} else {
 		return 0;
 	}
-	data = (void *)(long)skb->data;
-	end = (void *)(long)skb->data_end;
-	if (ip < 20 || ip > 4096)
+	if (ip < 20 || bpf_skb_load_bytes(skb, ip, copy, 20))
 		return 0;
-	th = data + ip;
-	if ((void *)(th + 20) > end) {
-		if (bpf_skb_load_bytes(skb, ip, copy, 20))
-			return 0;
-		k->flags = copy[13];
-		k->offset = ip + (copy[12] >> 4) * 4;
-		k->seq = be32(copy + 4);
+	k->flags = copy[13];
+	k->offset = ip + (copy[12] >> 4) * 4;
+	k->seq = be32(copy + 4);
+	return 1;
+}
+
+/* The TCP header of SKB, if it has one. The kernel has pulled the headers of a packet that reached a TCP socket; egress packets start with
+ * them. So this is a direct access in practice. */
+static __always_inline int packet_find(struct __sk_buff *skb, struct packet *k)
+{
+	__u8 *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end, *th;
+
+	if (data + 40 <= end && data[0] == 0x45 && data[9] == IP_TCP) {
+		th = data + 20;
+		k->ip_end = 20;
+	} else if (data + 60 <= end && data[0] >> 4 == 6 && data[6] == IP_TCP) {
+		th = data + 40;
+		k->ip_end = 40 | PACKET_V6;
 	} else {
-		k->flags = th[13];
-		k->offset = ip + (th[12] >> 4) * 4;
-		k->seq = be32(th + 4);
+		return packet_search(skb, k);
 	}
-	__u32 len = skb->len;
-	k->length = len > k->offset ? len - k->offset : 0;
+	k->flags = th[13];
+	k->offset = (k->ip_end & 63) + (th[12] >> 4) * 4;
+	k->seq = be32(th + 4);
+	return 1;
+}
+
+/* True if SKB is TCP and carries payload, FIN or RST: what the programs care for. */
+static __always_inline int packet_parse(struct __sk_buff *skb, struct packet *k)
+{
+	if (!packet_find(skb, k))
+		return 0;
+	__s32 length = skb->len - k->offset;
+	k->length = length > 0 ? length : 0;
 	if (k->flags & TCP_SYN)
 		k->seq++; /* the SYN takes a sequence number of its own */
 	return k->length || (k->flags & (TCP_FIN | TCP_RST));

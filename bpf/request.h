@@ -22,6 +22,13 @@ struct scan {
 	struct held_pieces *pieces; /* null: not looked for yet */
 };
 
+/* Was the head read the short way (head.h)? */
+enum head {
+	HEAD_NOT_READ,
+	HEAD_READ,
+	HEAD_SAME, /* as the one before, which is kept */
+};
+
 #ifdef RT_BOUNDED
 static __always_inline void scan_keep(const struct scan *s, struct scan_kept *k)
 {
@@ -317,8 +324,8 @@ static __always_inline void request_name(struct connection *c, struct scratch *x
 	}
 }
 
-/* The request line is complete: the request is seen, and waits for its response from now on. */
-static __noinline int request_push(struct scan *s)
+/* The request line is complete: the request is seen, and waits for its response from now on. 1 if it does so in `first`. */
+static __noinline int request_push(struct scan *s, enum head head)
 {
 	struct connection *c = s->c;
 	struct bpf_sock *sk = s->sk;
@@ -356,14 +363,16 @@ static __noinline int request_push(struct scan *s)
 	rq->method = p->method;
 	rq->stream = c->rx_stream;
 	/* Often the same as the last time: its number is known then. */
-	if (path_copy((struct http1_path *)rq->endpoint.text, (struct http1_path *)c->rx_path, p->path_len) ||
-	    rq->endpoint.len != p->path_len)
-		rq->number = 0;
-	rq->endpoint.len = p->path_len;
+	if (head != HEAD_SAME || rq != &c->first) {
+		const char *path = head == HEAD_SAME ? c->first.endpoint.text : c->rx_path;
+		if (path_copy((struct http1_path *)rq->endpoint.text, (struct http1_path *)path, p->path_len) || rq->endpoint.len != p->path_len)
+			rq->number = 0;
+		rq->endpoint.len = p->path_len;
+	}
 	rq->pos = pos;
 	/* Behind the entry's content: x86 stores in order; the atomic is a barrier elsewhere. */
 	__sync_fetch_and_add(&c->rx_pos, 1);
-	return 0;
+	return rq == &c->first;
 }
 
 /* The bytes are no request; BEFORE is the state in which that was found. */
@@ -443,20 +452,45 @@ static long request_run(__u32 i, struct parse *b)
 }
 
 /* The short way, if the packet holds a whole and plain head: it was read, to p->used. */
-static __always_inline int request_head(struct scan *s, struct scratch *x, __u32 left)
+static __always_inline enum head request_head(struct scan *s, struct scratch *x, __u32 left)
 {
 #ifdef RT_BOUNDED
-	return 0; /* global functions cannot be given the head */
+	return HEAD_NOT_READ; /* global functions cannot be given the head */
 #endif
-	struct http1 *p = &s->c->rx;
-	__u32 n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
+	struct connection *c = s->c;
+	struct http1 *p = &c->rx;
+	__u32 n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX, kept = c->rx_head;
 
 	if (left < HTTP1_HEAD_LEAST || s->held || !size_fits(&n, HTTP1_HEAD_MAX) || bpf_skb_load_bytes(s->skb, s->off, x->head.bytes, n))
-		return 0;
-	if (http1_head_request(p, (struct http1_path *)s->c->rx_path, &x->head, n))
-		return 1;
+		return HEAD_NOT_READ;
+	if (kept & HEAD_KEPT) {
+		kept &= ~HEAD_KEPT;
+		if (kept <= n && http1_head_same(&x->head, (struct http1_path *)c->rx_path, kept)) {
+			p->method = c->rx_head_method;
+			p->path_len = c->first.endpoint.len;
+			p->flags |= HTTP1_LINE_DONE;
+			p->used = kept;
+			p->event = HTTP1_EV_DONE;
+			return HEAD_SAME;
+		}
+		c->rx_head = 0;
+	}
+	if (http1_head_request(p, (struct http1_path *)c->rx_path, &x->head, n))
+		return HEAD_READ;
 	http1_head_undo(p, 0);
-	return 0;
+	return HEAD_NOT_READ;
+}
+
+/* A head was read the short way, and its request stands in `first`: keeps it, if it may come again. */
+static __always_inline void request_head_keep(struct connection *c, struct scratch *x, __u32 used)
+{
+	if (used == c->rx_head && used <= HEAD_KEPT_MAX && c->rx.event == HTTP1_EV_DONE) {
+		c->rx_head_method = c->rx.method;
+		path_copy((struct http1_path *)c->rx_path, (struct http1_path *)x->head.bytes, used);
+		c->rx_head = used | HEAD_KEPT;
+	} else {
+		c->rx_head = used;
+	}
 }
 
 /* A stretch of body: counted, not looked at. */
@@ -511,17 +545,22 @@ static long request_step(__u32 i, struct scan *s)
 		used = request_skip(c, s->sk, s->embryo, left);
 	} else {
 		__u8 before = p->state;
-		int read = 0;
+		enum head head = HEAD_NOT_READ;
 		if (before == HTTP1_Q_START) {
 			request_begin(c, s);
-			read = request_head(s, x, left);
+			head = request_head(s, x, left);
 		}
-		if (!read && !request_block(s, x, left))
-			return 1;
+		if (head == HEAD_NOT_READ) {
+			c->rx_head = 0;
+			if (!request_block(s, x, left))
+				return 1;
+		}
 		used = p->used;
 		if (p->flags & HTTP1_LINE_DONE) {
-			request_name(c, x);
-			request_push(s);
+			if (head != HEAD_SAME)
+				request_name(c, x);
+			if (request_push(s, head) && head == HEAD_READ)
+				request_head_keep(c, x, used);
 			before = HTTP1_H_START;
 		}
 		if (p->event == HTTP1_EV_BAD)

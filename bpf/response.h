@@ -185,13 +185,54 @@ int response_event(struct scan *s, struct pipeline *l)
 	return 0;
 }
 
+#ifndef RT_BOUNDED
+/* The head is the one that is kept: what it said is set, as if it had been read. */
+static __always_inline int response_head_same(struct connection *c, struct http1_head *h, __u32 n)
+{
+	struct http1 *p = &c->tx;
+	__u32 kept = c->tx_head;
+
+	if (!(kept & HEAD_KEPT))
+		return 0;
+	kept &= ~HEAD_KEPT;
+	if (kept > n || !http1_head_same(h, (struct http1_path *)c->block, kept)) {
+		c->tx_head = 0;
+		return 0;
+	}
+	p->status = c->tx_head_status;
+	p->length = c->tx_head_length;
+	p->flags |= c->tx_head_flags;
+	p->used = kept;
+	p->event = http1_head_end(p);
+	return 1;
+}
+
+/* A head was read the short way: keeps it, if it may come again. */
+static __always_inline void response_head_keep(struct connection *c, struct http1_head *h)
+{
+	struct http1 *p = &c->tx;
+	__u32 used = p->used;
+
+	if (used != c->tx_head || used > HEAD_KEPT_MAX || p->length >> 16) {
+		c->tx_head = used;
+		return;
+	}
+	path_copy((struct http1_path *)c->block, (struct http1_path *)h->bytes, used);
+	c->tx_head_status = p->status;
+	c->tx_head_length = p->length;
+	c->tx_head_flags = p->flags & (HTTP1_HAS_CL | HTTP1_HAS_TE | HTTP1_CHUNKED);
+	c->tx_head = used | HEAD_KEPT;
+}
+#endif
+
 /* The short way, if the packet holds a whole and plain head: it was read, to p->used. */
 static __noinline int response_head(struct scan *s, __u32 left)
 {
 #ifdef RT_BOUNDED
 	return 0; /* global functions cannot be given the head */
 #else
-	struct http1 *p = &s->c->tx;
+	struct connection *c = s->c;
+	struct http1 *p = &c->tx;
 	__u32 zero = 0, one = 1, n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
 	__u8 flags = p->flags;
 	int read = 0;
@@ -206,9 +247,14 @@ static __noinline int response_head(struct scan *s, __u32 left)
 	}
 	if (size_fits(&n, HTTP1_HEAD_MAX) && !bpf_skb_load_bytes(s->skb, s->off, r->head.bytes, n)) {
 		p->event = HTTP1_EV_NONE;
-		read = http1_head_response(p, &r->head, n);
-		if (!read)
-			http1_head_undo(p, flags);
+		read = response_head_same(c, &r->head, n);
+		if (!read) {
+			read = http1_head_response(p, &r->head, n);
+			if (read)
+				response_head_keep(c, &r->head);
+			else
+				http1_head_undo(p, flags);
+		}
 	}
 	r->taken = 0;
 	return read;
@@ -246,6 +292,7 @@ static long response_step(__u32 i, struct scan *s)
 				read = response_head(s, left);
 		}
 		if (!read) {
+			c->tx_head = 0;
 			if (!block_load(s, &b, left))
 				return 1;
 #ifdef RT_BOUNDED

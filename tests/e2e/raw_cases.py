@@ -149,6 +149,43 @@ def bodies():
 		   ("s", response(401)), "s.close"]], ["POST /up 401 5000>0"], read=False)
 
 
+def plain(code, n):
+	"""Heads of different answers, all of the same length."""
+	return b"HTTP/1.1 %03d X\r\nContent-Length: %d\r\n\r\n" % (code, n) + b"x" * n
+
+
+def same_heads():
+	"""A head that is the same as the one before is not read again: what it means depends on more than its bytes."""
+	paths, codes = "aaaabaabbbbabababaa", [200, 200, 200, 404, 404, 404, 404, 404, 200, 500, 500, 500, 500, 200, 404, 200, 200, 200, 200]
+	sizes = [5, 5, 5, 5, 5, 5, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 5, 5, 5]
+	yield Case("same-heads", [[step for p, c, n in zip(paths, codes, sizes) for step in (("c", request("GET", "/" + p)), ("s", plain(c, n)))]],
+		   ["GET /%s %d 0>%d" % row for row in zip(paths, codes, sizes)])
+	ids = [("c", request("GET", "/item/%d" % i)) for i in (42, 42, 42, 42, 43, 43, 43, 43, 42)]
+	yield Case("same-heads-ids", [[step for c in ids for step in (c, ("s", OK))]], ["GET /item/{id} 200 0>5"] * len(ids))
+	get, head, answer = request("GET", "/ab"), request("HEAD", "/a"), plain(200, 5)
+	mixed = [get, get, get, head, head, head, get, head, get, get]
+	yield Case("same-heads-head", [[step for m in mixed for step in (("c", m), ("s", answer[:-5] if m is head else answer))]],
+		   ["HEAD /a 200" if m is head else "GET /ab 200 0>5" for m in mixed])
+	yield Case("same-heads-pipelined", [[*AGAIN * 4, ("c", GET * 5), *[("s", OK)] * 5, ("c", GET + request("GET", "/b") + GET), ("s", OK * 3),
+		   *AGAIN * 2]], [FINE] * 11 + ["GET /b 200 0>5"] + [FINE] * 2)
+	yield Case("same-heads-pipelined-40", [[*AGAIN * 4, ("c", GET * 40), *[("s", OK)] * 40, *AGAIN * 2]], [FINE] * 22, lost=24)
+	yield Case("same-heads-in-parts", [[*AGAIN * 3, ("c", GET[:9]), ("c", GET[9:]), ("s", OK[:9]), ("s", OK[9:]), *AGAIN * 4,
+		   ("c", request("GET", "/b")), ("s", OK[:-2]), ("s", OK[-2:]), *AGAIN * 3]],
+		   [FINE] * 8 + ["GET /b 200 0>5"] + [FINE] * 3)
+	yield Case("same-heads-longer", [[*AGAIN * 3, ("c", GET[:-2] + b"A: b\r\n\r\n"), ("s", OK[:-7] + b"A: b\r\n\r\nhello"), *AGAIN]], [FINE] * 5)
+	yield Case("same-heads-chunked", [[step for i in range(5) for step in (("c", GET), ("s", CHUNKED))]], ["GET /a 200 0>11"] * 5)
+	yield Case("same-heads-upload", [[step for i in range(5) for step in (("c", UPLOAD), ("s", OK))]], ["POST /up 200 11>5"] * 5)
+	post = request("POST", "/up", b"12345")
+	yield Case("same-heads-post", [[step for i in range(5) for step in (("c", post), ("s", OK))]], ["POST /up 200 5>5"] * 5)
+	yield Case("same-heads-304", [[step for i in range(5) for step in (("c", GET), ("s", response(304, b"", "Content-Length: 77", length=False)))]],
+		   ["GET /a 304"] * 5)
+	going_on = response(100, length=False)
+	yield Case("same-heads-interim", [[step for i in range(5) for step in (("c", GET), ("s", going_on), ("s", going_on + OK))]], [FINE] * 5)
+	yield Case("same-heads-early", [[*AGAIN * 3, ("c", GET[:12]), ("s", OK), ("c", GET[12:]), *AGAIN * 3]], [FINE] * 3 + ["GET {incomplete} 200 0>5"]
+		   + [FINE] * 3)
+	yield Case("same-heads-to-the-end", [[*AGAIN * 3, ("c", GET), ("s", OK[:-1]), "s.close", "c.eof"]], [FINE] * 3 + ["GET /a 200 0>4"])
+
+
 def interim():
 	yield Case("100-continue", [[("c", request("POST", "/up", None, "Expect: 100-continue", "Content-Length: 3")),
 		   ("s", response(100, length=False)),
@@ -349,5 +386,5 @@ def durations():
 
 
 def all_cases():
-	for group in (segmentation, pipelining, bodies, interim, streams, endings, targets, not_requests, durations):
+	for group in (segmentation, pipelining, bodies, same_heads, interim, streams, endings, targets, not_requests, durations):
 		yield from group()

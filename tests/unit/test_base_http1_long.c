@@ -210,6 +210,29 @@ static void test_short_way(void **state)
 			fail_msg("%s: %u heads, %u by the short way", m[i].text, done, whole->short_ways);
 	}
 }
+/* Each byte of it decides, and no other does. */
+static void test_same_head(void **state)
+{
+	static struct http1_head h;
+	static struct http1_path kept;
+
+	for (__u32 n = HTTP1_HEAD_LEAST; n <= RT_ENDPOINT_MAX; n++) {
+		for (size_t i = 0; i < sizeof(h.bytes); i++)
+			h.bytes[i] = (__u8)(i * 7 + n);
+		memset(&kept, 0, sizeof(kept));
+		memcpy(kept.text, h.bytes, n);
+		assert_true(http1_head_same(&h, &kept, n));
+		for (__u32 i = 0; i < n + 8; i++) {
+			h.bytes[i] ^= 0x80;
+			assert_int_equal(http1_head_same(&h, &kept, n), i >= n);
+			h.bytes[i] ^= 0x80;
+		}
+	}
+	assert_false(http1_head_same(&h, &kept, HTTP1_HEAD_LEAST - 1));
+	assert_false(http1_head_same(&h, &kept, RT_ENDPOINT_MAX + 1));
+	assert_false(http1_head_same(&h, &kept, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -219,6 +242,7 @@ int main(void)
 		cmocka_unit_test(test_random_messages),
 		cmocka_unit_test(test_corpus),
 		cmocka_unit_test(test_short_way),
+		cmocka_unit_test(test_same_head),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
