@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # promtool (Debian's prometheus) is the judge of rule files and of their unit tests.
-.PHONY: test-promtool
+.PHONY: test-promtool test-rules-differential
 test-promtool: $(BUILD)/rulestool ## compare check rules and test rules with promtool
 	$(Q)tests/rules/compare $<
+test-rules-differential: $(BUILD)/rulestool ## slow: random templates and broken rule and test files through ours and promtool (SEED=2)
+	$(Q)tests/rules/differential $< $(or $(SEED),1) 10000 1500
 $(BUILD)/rulestool: tests/rules/run.c $(BUILD)/librules.a $(BUILD)/libpromql.a $(BUILD)/libmodel.a $(BUILD)/libbase.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)

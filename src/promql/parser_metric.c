@@ -73,7 +73,7 @@ int promql_parse_metric(struct sv text, size_t *end, struct labels_builder *b, c
 	/* What follows a series has a lexer of its own; but it must not begin with something else than a series. */
 	if (!p.error && !end && parser_cur(&p)->type != TOKEN_EOF)
 		parser_unexpected(&p, NULL, NULL);
-	if (!p.error && end && !named && !braces)
+	if (!p.error && end && !named && !braces && parser_cur(&p)->type != TOKEN_EOF)
 		parser_unexpected(&p, "series values", NULL);
 	if (!p.error && end)
 		*end = p.last_end;

@@ -250,8 +250,14 @@ void rule_decode_string(struct decoder *d, const struct yaml_node *value, void *
 void rule_decode_duration(struct decoder *d, const struct yaml_node *value, void *out)
 {
 	const struct yaml_node *n = rule_decode_scalar(d, value, "string");
-	if (!n || n->kind == YAML_NULL)
+	if (!n)
 		return;
+	if (n->kind == YAML_NULL) {
+		/* Version 2 knows these spellings of null only once it has a string to decode. */
+		if (d->version == YAML_V2 && (!strcmp(n->text, "Null") || !strcmp(n->text, "NULL")))
+			fail(d, xstrdup("empty duration string"));
+		return;
+	}
 	struct sv text = sv_make(n->text, n->len);
 	if (text_parse_duration(text, out))
 		return;
