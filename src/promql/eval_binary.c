@@ -197,38 +197,52 @@ struct join {
 	struct eval *ev;
 	const struct expr *e;
 	struct vec out;
-	struct ptrmap
-	    results;  /* group_left/right: labels already given per one-side sample are keyed by (labels) */
-	bool swapped; /* the many side is the right one */
+	bool *matched;	       /* by one-side sample */
+	struct ptrmap results; /* group_left/right: labels already given, with which one-side sample */
+	bool swapped;	       /* the many side is the right one */
 };
 
-static void join_pair(struct join *j, const struct vsample *many, const struct vsample *one)
+/* Labels and a one-side sample as a key; that two have the same is too improbable to think of. */
+static const void *result_key(const struct labels *l, size_t one)
+{
+	return (const void *)(((uintptr_t)l * 0x9e3779b97f4a7c15u ^ (one + 1) * 0xc2b2ae3d27d4eb4fu) | 1);
+}
+
+/* ONE is number K. Whatever a comparison filters out has matched all the same. */
+static void join_pair(struct join *j, const struct vsample *many, const struct vsample *one, size_t k)
 {
 	struct vsample r = {0};
 	bool skip, keep = apply(j->ev, j->e, j->swapped ? one : many, j->swapped ? many : one, &r, &skip);
+	bool one_to_one = j->e->binary.matching.card == CARD_ONE_TO_ONE;
 	if (skip)
 		return;
+	if (one_to_one && j->matched[k]) {
+		ev_fail(j->ev, -EINVAL,
+			"multiple matches for labels: many-to-one matching must be explicit "
+			"(group_left/group_right)");
+		return;
+	}
+	j->matched[k] = true;
+	if (one_to_one && !keep && !j->e->binary.is_bool)
+		return;
+	r.l = result_labels(j->ev, j->e, many->l, one->l);
+	r.t = j->ev->t;
 	if (j->e->binary.is_bool) {
 		r.v = keep;
 		r.h = NULL;
-	} else if (!keep) {
-		return;
-	}
-	r.l = result_labels(j->ev, j->e, many->l, one->l);
-	r.t = j->ev->t;
-	r.drop = many->drop && !drops_name(j->e->binary.op);
-	if (j->e->binary.is_bool)
 		r.l = ev_drop_name(j->ev, r.l, &r.drop);
-	if (j->e->binary.matching.card != CARD_ONE_TO_ONE) {
+	}
+	if (!one_to_one) {
 		bool is_new;
-		*ptrmap_slot(&j->results, r.l, &is_new) = 1;
+		*ptrmap_slot(&j->results, result_key(r.l, k), &is_new) = 1;
 		if (!is_new) {
 			ev_fail(j->ev, -EINVAL,
 				"multiple matches for labels: grouping labels must ensure unique matches");
 			return;
 		}
 	}
-	vec_add(j->ev, &j->out, r);
+	if (keep || j->e->binary.is_bool)
+		vec_add(j->ev, &j->out, r);
 }
 
 static struct vec vector_vector(struct eval *ev, const struct expr *e)
@@ -246,7 +260,7 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 	bool is_new;
 	ptrmap_init(&keys, ev->tmp, one->n + many->n + 1);
 	ptrmap_init(&j.results, ev->tmp, one->n + many->n + 1);
-	bool *matched = arena_calloc(ev->tmp, one->n + many->n + 1, sizeof(*matched));
+	j.matched = arena_calloc(ev->tmp, one->n + many->n + 1, sizeof(*j.matched));
 	const struct labels **one_key = arena_alloc(ev->tmp, (one->n + 1) * sizeof(*one_key));
 	for (size_t i = 0; i < one->n; i++) {
 		one_key[i] = match_key(ev, e, one->s[i].l);
@@ -271,20 +285,12 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 			*slot = (uint32_t)one->n;
 			vec_add(ev, one, filled);
 		}
-		size_t k = *slot;
-		if (m->card == CARD_ONE_TO_ONE && matched[k]) {
-			ev_fail(ev, -EINVAL,
-				"multiple matches for labels: many-to-one matching must be explicit "
-				"(group_left/group_right)");
-			return j.out;
-		}
-		matched[k] = true;
-		join_pair(&j, &many->s[i], &one->s[k]);
+		join_pair(&j, &many->s[i], &one->s[*slot], *slot);
 	}
 	for (size_t k = 0; fill_many && k < n_one && !ev->err; k++)
-		if (!matched[k]) {
+		if (!j.matched[k]) {
 			struct vsample filled = {.l = one_key[k], .v = many_value, .t = ev->t};
-			join_pair(&j, &filled, &one->s[k]);
+			join_pair(&j, &filled, &one->s[k], k);
 		}
 	return j.out;
 }
