@@ -149,6 +149,11 @@ static void fail_duplicate(struct eval *ev, const struct labels *key, const char
 			   const struct labels *a, const struct labels *b)
 {
 	struct buf t = BUF_INIT;
+	if (labels_cmp(a, b) > 0) { /* in the same order whichever came first */
+		const struct labels *x = a;
+		a = b;
+		b = x;
+	}
 	buf_adds(&t, "found duplicate series for the match group ");
 	print_set(key, &t);
 	buf_addf(&t, " on the %s hand-side of the operation: [", side);
