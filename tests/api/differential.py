@@ -345,6 +345,8 @@ class Generator:
         k = self.r.random()
         if k < 0.3:
             fn = self.r.choice(smooth)
+            if fn in ("sin", "cos", "tan") and not v.exact:
+                fn = "atan"  # the last digit of something large is everything to a wave
             return Node(f"{fn}({v.text})", v.exact and fn == "abs", False, v.labels)
         if k < 0.4 and v.exact:
             fn = self.pick("ceil", "floor", "sgn", "round", "round2")
@@ -423,12 +425,13 @@ def difference(expr, ours, theirs):
     (st, _, body), (st2, _, body2) = ours, theirs
     if st != 200 or st2 != 200:
         # 3.9 and later say so even where the comparison filters the samples out.
-        if st == st2 or b"many-to-one matching must be explicit" in body:
+        if st == st2 or b"multiple matches for labels" in body:
             return None
         return f"status {st} {body[:300]} / {st2} {body2[:300]}"
     (kind, a), (kind2, b) = parsed(body), parsed(body2)
     read, read2 = (json.loads(x)["data"]["stats"]["samples"]["totalQueryableSamples"] for x in (body, body2))
-    if read != read2 and not "histogram_" in expr:  # whose samples 2.42 weighs otherwise
+    # Histograms 2.42 weighs otherwise, and what a fixed parameter has read it counts once.
+    if read != read2 and "histogram_" not in expr and "scalar(" not in expr:
         return f"samples read: {read} / {read2}"
     if kind != kind2:
         return f"type {kind} / {kind2}"
