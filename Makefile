@@ -95,7 +95,7 @@ $(foreach t,$(UNIT_SRCS),$(eval $(call unit_rule,$(t))))
 .PHONY: unit unit-bins
 unit-bins: $(UNIT_BINS)
 unit: $(UNIT_BINS) ## build and run the unit tests (SAN=1: under ASan and UBSan, SAN=thread: TSan)
-	@tests/unit/run $(UNIT_BINS)
+	@$(if $(filter thread,$(SAN)),UNIT_LIMIT=600) tests/unit/run $(UNIT_BINS)
 
 .PHONY: clean
 clean: ## remove what was built
