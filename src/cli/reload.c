@@ -3,6 +3,7 @@
 #include "cli/reload.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,13 @@ static void failed(void *self, const char *group, const char *rule, const char *
 	log_warn("rule %s of %s failed: %s", rule, group, error);
 }
 
+/* A signal waits: rules that take long must not keep the program from ending when it is told to. */
+static bool interrupted(void *self)
+{
+	struct app *a = self;
+	return poll(&(struct pollfd){.fd = a->signal_fd, .events = POLLIN}, 1, 0) > 0;
+}
+
 static struct rule_manager_options rule_options(struct app *a, const struct config *cfg)
 {
 	bool bundled = !cfg->path;
@@ -70,6 +78,7 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 		.append = append_produced,
 		.notify = notify,
 		.failed = failed,
+		.interrupted = interrupted,
 		.self = a,
 	};
 }

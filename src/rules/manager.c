@@ -328,6 +328,10 @@ int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms)
 	for (size_t i = 0; i < m->n_groups; i++) {
 		struct rule_group *g = m->groups[i];
 		int64_t ts;
+		if (g->next_ms <= now_ms && m->opt.interrupted && m->opt.interrupted(m->opt.self)) {
+			next = now_ms; /* the groups that are left keep their slots */
+			break;
+		}
 		if (take_slot(m, g, now_ms, &ts))
 			group_eval(m, g, ts, now_ms);
 		if (g->next_ms < next)

@@ -47,7 +47,9 @@ struct rule_manager_options {
 	void (*notify)(void *self, const struct rule_alert *alerts, size_t n);
 	/* A failed evaluation, for the log: FILE;GROUP, the rule's name. May be NULL. */
 	void (*failed)(void *self, const char *group, const char *rule, const char *error);
-	void *self; /* of the three */
+	/* Whether its owner has something else to do: then no further group is begun. May be NULL. */
+	bool (*interrupted)(void *self);
+	void *self; /* of the four */
 };
 
 enum rule_health { RULE_UNKNOWN, RULE_OK, RULE_ERR };
@@ -123,7 +125,8 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
  * errors in ERRORS. */
 int rule_manager_reload(struct rule_manager *m, const struct strings *patterns,
 			const struct rule_manager_options *opt, int64_t now_ms, struct strings *errors);
-/* Evaluates what is due at NOW_MS. Returns the time when something is due next; INT64_MAX: nothing ever. */
+/* Evaluates what is due at NOW_MS. Returns the time when something is due next; INT64_MAX: nothing ever; NOW_MS:
+ * it was interrupted. */
 int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms);
 /* Evaluates one group now, whatever its slot: for tests of rules. Index in the order of rule_manager_groups.
  */
