@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "model/histogram.h"
 #include "model/text.h"
+#include "scrape/nhcb.h"
 #include "scrape/parse.h"
 
 struct counts {
@@ -26,10 +27,11 @@ static int on_sample(void *arg, const struct parsed_sample *s, char **error)
 	free(l);
 	if (s->h) {
 		struct buf out = BUF_LIMIT(1 << 20);
-		if (s->h->schema < -4 || s->h->schema > 8)
+		if ((s->h->schema < -4 || s->h->schema > 8) && !histogram_is_custom(s->h))
 			abort();
 		histogram_print(s->h, &out);
-		histogram_quantile(s->h, 0.9);
+		enum histogram_note note = NOTE_NONE;
+		histogram_quantile(s->h, 0.9, &note);
 		buf_free(&out);
 	}
 	return 0;
@@ -61,9 +63,14 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	for (size_t i = 1; i < n; i++)
 		body[i - 1] = (char)data[i];
 	struct sv s = sv_make(body, n - 1);
-	int r = (data[0] & 3) == 0   ? parse_text(s, &sink, &error)
-		: (data[0] & 3) == 1 ? parse_openmetrics(s, &sink, &error)
-				     : parse_protobuf(s, &opt, &sink, &error);
+	struct nhcb *nhcb = data[0] & 64 ? nhcb_new(&sink, data[0] & 8, 20) : NULL;
+	const struct parse_sink *to = nhcb ? nhcb_sink(nhcb) : &sink;
+	int r = (data[0] & 3) == 0   ? parse_text(s, to, &error)
+		: (data[0] & 3) == 1 ? parse_openmetrics(s, to, &error)
+				     : parse_protobuf(s, &opt, to, &error);
+	if (!r && nhcb)
+		r = nhcb_end(nhcb, &error);
+	nhcb_free(nhcb);
 	if (!r != !error || (error && !*error))
 		abort();
 	free(error);

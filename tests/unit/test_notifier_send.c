@@ -264,6 +264,39 @@ static void test_down(void **state)
 	free(text);
 }
 
+/* One that takes its time has that of `timeout`; what it was to get is lost, and the next goes out. The other knows nothing of it. */
+static void test_slow(void **state)
+{
+	struct notifier *n = start("alerting:\n  alertmanagers:\n  - {timeout: 200ms, static_configs: [{targets: ['$1']}]}\n"
+				   "  - static_configs: [{targets: ['$2']}]\n", 0, 0);
+	struct notifier_stats s;
+	server_set(server, 200, "", "", true);
+	send_named(n, "a", 2, NULL, NULL);
+	assert_true(server_wait(other, 1));
+	for (int i = 0; i < 1000; i++) {
+		notifier_stats(n, &s);
+		bool failed = s.v[0].errors == 2;
+		if (failed)
+			assert_non_null(strstr(s.v[0].last_error, "timed out"));
+		notifier_stats_free(&s);
+		if (failed)
+			break;
+		usleep(10000);
+	}
+	server_set(server, 200, "", "", false);
+	send_named(n, "b", 1, NULL, NULL);
+	assert_true(server_wait(other, 2));
+	notifier_stop(n, 10000);
+	notifier_stats(n, &s);
+	assert_int_equal(s.v[0].errors, 2);
+	assert_int_equal(s.v[0].dropped, 2);
+	assert_int_equal(s.v[0].sent, 1);
+	assert_int_equal(s.v[1].errors, 0);
+	assert_int_equal(s.v[1].sent, 3);
+	notifier_stats_free(&s);
+	notifier_free(n);
+}
+
 static void test_drain(void **state)
 {
 	/* What is queued goes out at the end ... */
@@ -474,6 +507,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_batches_and_overflow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_down, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drain, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reload, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_file_sd, setup, teardown),
