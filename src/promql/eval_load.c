@@ -50,7 +50,7 @@ static void output_grow(struct eval *ev, struct output *o, struct output_series 
 		return;
 	uint64_t left = ev->step > 0 && ev->t <= ev->end ? (uint64_t)(ev->end - ev->t) / (uint64_t)ev->step + 1 : 1;
 	/* Who is there at the first step mostly is at all. */
-	uint64_t more = !out->cap && o->n < 10000 ? 128 : out->cap ? out->cap : 8;
+	uint64_t more = !out->cap && o->n < 8192 ? 64 : out->cap ? out->cap : 8;
 	more = left < more ? left : more;
 	more = more < n ? n : more;
 	struct sample *s = arena_alloc(o->a, (out->n + more) * sizeof(*s));

@@ -9,7 +9,7 @@
 #include "promql/histogram_ops.h"
 
 #define BLOCK_VALUES 1048576 /* of a block, about: 8 MB */
-#define BLOCK_STEPS_MIN 16
+#define BLOCK_STEPS_MIN 4
 #define BLOCK_STEPS_MAX 256
 
 /* How many samples have t <= T. *HINT is what it was at the step before: steps go forward, a few samples at a time. */
