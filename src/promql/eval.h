@@ -239,8 +239,18 @@ bool ev_is_rising(const struct window *w);
 /* The window's values in order, NaN first, in an array of the call's; W has no histograms. */
 const double *window_sorted(struct eval *ev, const struct window *w);
 
-/* Prometheus' compensated sum: *C collects what *SUM loses. */
-void kahan_add(double x, double *sum, double *c);
+/* Prometheus' compensated sum, Neumaier's variant of Kahan's: *C collects what *SUM loses. An infinite sum has no error to collect. */
+static inline void kahan_add(double x, double *sum, double *c)
+{
+	double t = *sum + x;
+	if (__builtin_isinf(t))
+		*c = 0;
+	else if (__builtin_fabs(*sum) >= __builtin_fabs(x))
+		*c += (*sum - t) + x;
+	else
+		*c += (x - t) + *sum;
+	*sum = t;
+}
 /* Linear interpolation in the sorted values; handles q outside [0, 1]. */
 double quantile_of(double q, double *v, size_t n);
 /* The same of values that are in order already. */

@@ -8,19 +8,6 @@
 #include "promql/eval.h"
 #include "promql/histogram_ops.h"
 
-/* Neumaier's variant of Kahan's sum. An infinite sum has no error to collect. */
-void kahan_add(double x, double *sum, double *c)
-{
-	double t = *sum + x;
-	if (isinf(t))
-		*c = 0;
-	else if (fabs(*sum) >= fabs(x))
-		*c += (*sum - t) + x;
-	else
-		*c += (x - t) + *sum;
-	*sum = t;
-}
-
 int compare_values(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -309,6 +296,26 @@ static int by_rank(const void *a, const void *b, void *descending)
 	return x->i < y->i ? -1 : 1;
 }
 
+/* Brings the best K of N to the front, in order. */
+static void best_first(struct ranked *r, size_t n, size_t k, bool *descending)
+{
+	if (k > 32 || k * 4 > n) {
+		qsort_r(r, n, sizeof(*r), by_rank, descending);
+		return;
+	}
+	for (size_t i = 1; i < n; i++) {
+		struct ranked x = r[i];
+		size_t at = i < k ? i : k;
+		if (i >= k && by_rank(&r[k - 1], &x, descending) < 0)
+			continue;
+		if (i >= k)
+			at = k - 1;
+		for (; at && by_rank(&r[at - 1], &x, descending) > 0; at--)
+			r[at] = r[at - 1];
+		r[at] = x;
+	}
+}
+
 static struct vec top_aggregate(struct eval *ev, const struct expr *e, double param)
 {
 	enum token_type op = e->aggregate.op;
@@ -345,7 +352,7 @@ static struct vec top_aggregate(struct eval *ev, const struct expr *e, double pa
 		for (size_t m = 0; m < g->n_members; m++)
 			r[m] = (struct ranked){in.s[g->members[m]].v, g->members[m]};
 		if (op != TOKEN_LIMITK)
-			qsort_r(r, g->n_members, sizeof(*r), by_rank, &descending);
+			best_first(r, g->n_members, n, &descending);
 		for (size_t m = 0; m < n; m++)
 			vec_add(ev, &out, in.s[r[m].i]);
 	}
