@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Run in a network namespace of its own: `elsewhere.py MODE`. Plays a few requests there and prints the port; ends with 77 where the
-kernel has not got what the mode needs. `fastopen` sends requests with the SYN (RFC 7413), so that the first bytes reach the server
+kernel has not got what the mode needs; behind the port, bounds of the sums of the three times as a JSON object. `fastopen` sends requests with the SYN (RFC 7413), so that the first bytes reach the server
 before there is a connection; `cookies` lets the kernel keep nothing of a handshake; `small` has packets of 576 bytes, `big` and `big6`
 of up to 400,000; `mptcp` is Multipath TCP."""
 import ctypes
 import fcntl
+import json
 import os
 import socket
 import struct
 import sys
 import threading
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import raw  # noqa: E402
 from raw_cases import GET, OK  # noqa: E402
+from raw_model import Conversation  # noqa: E402
+from raw_times import Tape  # noqa: E402
 
 REQUESTS = 8
 MEGABYTES = 3 << 20
@@ -27,14 +31,35 @@ def loopback_up():
 		fcntl.ioctl(s, 0x8914, struct.pack("16sH14x", b"lo", 0x49))  # SIOCSIFFLAGS: up, running, loopback
 
 
-def fast_open(listener):
+class Windows(dict):
+	"""{name: [least, most] seconds}, summed up."""
+
+	def add(self, name, low, high):
+		both = self.setdefault(name, [0.0, 0.0])
+		both[0] += max(0.0, low)
+		both[1] += high
+
+	def played(self, tape):
+		conversation = Conversation(tape)
+		for request in conversation.requests:
+			for name, window in conversation.windows(request).items():
+				self.add(name, *window)
+
+
+def fast_open(listener, windows):
 	"""Each connection sends its request with sendto(MSG_FASTOPEN); from the second on the kernel has a cookie for it."""
-	client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-	client.sendto(GET, socket.MSG_FASTOPEN, (listener.host, listener.port))
-	server = listener.sock.accept()[0]
-	with client, server:
-		raw.read_exactly(server, len(GET))
-		raw.transfer(server, client, OK)
+	tape = Tape(socket.socket(socket.AF_INET, socket.SOCK_STREAM), None)
+	tape.log.append(("c", GET))
+	before = time.monotonic()
+	tape.ends["c"].sendto(GET, socket.MSG_FASTOPEN, (listener.host, listener.port))
+	tape.sent("c", len(GET), before, time.monotonic())
+	tape.ends["s"] = listener.sock.accept()[0]
+	tape.read("s", len(GET))
+	tape.rest()
+	tape.carry("s", OK)
+	for end in ("c", "s"):
+		tape.end(end, "close")
+	windows.played(tape)
 
 
 def setting(name, value):
@@ -95,28 +120,42 @@ class MptcpListener(raw.Listener):
 		self.sock.bind(("127.0.0.1", self.port))
 		self.sock.listen(64)
 
-	def pair(self, first=b""):
+	def connect(self):
 		client = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
 		client.connect(("127.0.0.1", self.port))
-		return client, self.sock.accept()[0]
+		return client
 
 
 def at_once(source, target, data):
-	"""With a thread to read, so that the sender has all of it in one call and can make packets as large as may be."""
-	reader = threading.Thread(target=raw.read_exactly, args=(target, len(data)))
+	"""With a thread to read, so that the sender has all of it in one call and can make packets as large as may be. Returns when that was
+	called, and when the first and the last of it had been read."""
+	read = []
+
+	def work():
+		raw.read_exactly(target, 1)
+		read.append(time.monotonic())
+		raw.read_exactly(target, len(data) - 1)
+		read.append(time.monotonic())
+
+	reader = threading.Thread(target=work)
 	reader.start()
+	begun = time.monotonic()
 	source.sendall(data)
 	reader.join()
+	return begun, *read
 
 
-def large(listener):
+def large(listener, windows):
 	inside = b"GET /inside HTTP/1.1\r\nHost: x\r\n\r\n"
 	body = (inside * (MEGABYTES // len(inside) + 1))[:MEGABYTES]
 	for _ in range(REQUESTS):
 		client, server = listener.pair()
 		with client, server:
-			at_once(client, server, raw.request("POST", "/up", body))
-			at_once(server, client, raw.response(200, body))
+			begun, was_read, _ = at_once(client, server, raw.request("POST", "/up", body))
+			answered, first, last = at_once(server, client, raw.response(200, body))
+		windows.add("duration", answered - was_read, last - begun)
+		windows.add("ttfb", answered - was_read, first - begun)
+		windows.add("queue", 0, was_read - begun)
 
 
 def main(mode):
@@ -125,13 +164,14 @@ def main(mode):
 	listener = MptcpListener() if mode == "mptcp" else raw.Listener("::1" if mode == "big6" else "127.0.0.1", deferred=mode == "cookies")
 	if mode == "fastopen":
 		listener.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+	windows = Windows()
 	for _ in range(REQUESTS):
 		if mode == "fastopen":
-			fast_open(listener)
+			fast_open(listener, windows)
 		else:
-			raw.play(listener, [("c", GET), ("s", OK)])
+			windows.played(raw.play(listener, [("c", GET), ("s", OK)]))
 	if mode in ("small", "big", "big6", "mptcp"):
-		large(listener)
+		large(listener, windows)
 	if mode == "fastopen" and counter("TCPFastOpenPassive") < REQUESTS - 1:
 		sys.exit("fast open was not used")
 	if mode == "cookies" and counter("SyncookiesRecv") < REQUESTS:
@@ -141,6 +181,7 @@ def main(mode):
 	if mode == "mptcp" and counter("MPCapableSYNRX", "MPTcpExt") < REQUESTS:
 		sys.exit("MPTCP was not used")
 	print(listener.port)
+	print(json.dumps(windows))
 
 
 def packet_size():

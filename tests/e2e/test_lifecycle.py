@@ -20,6 +20,7 @@ from httpclient import ProtocolError, fetch
 from procs import Failure, Skip, find_program, wait_for
 from raw_cases import GET, OK
 from test_badinput import bpf_objects, nothing_left
+from test_paths import window
 from test_servers import started
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -294,7 +295,11 @@ def elsewhere(context, mode):
 		raise Failure(done.stderr[-1500:])
 	if rt is None:
 		raise Skip("%s; the requests went through" % before)
-	reqtally.wait_counts(rt, before, int(done.stdout), {("rawserver", "GET", "/a", "200"): 8})
+	port, windows = done.stdout.split("\n", 1)
+	reqtally.wait_counts(rt, before, int(port), {("rawserver", "GET", "/a", "200"): 8})
+	for name, (low, high) in json.loads(windows).items():
+		if name != "queue" or rt.has_feature("queue_time"):
+			window(rt, before, int(port), name, low, high)
 	reqtally.check_ledger(rt)
 
 

@@ -8,10 +8,12 @@ import raw_cases
 import raw_stages
 import raw_syntax
 import test_raw as table
+from elsewhere import at_once
 from mix import run_threads
 from namespaces import Link, Listener
-from procs import Failure, Skip
-from raw import Case, play
+from procs import Failure
+from raw import Case, play, request, response
+from raw_cases import GET, OK
 from raw_model import Conversation
 import reqtally
 
@@ -52,12 +54,31 @@ class Lane:
 		return len(requests)
 
 
-def disturbed(context, *netem, **link):
-	try:
-		rt = context.reqtally()
-	except Skip as reason:
-		raise Skip(reason)
-	rng = random.Random(" ".join(netem))
+class Bulk(Lane):
+	"""Large bodies in one go, the next request right behind them: as many segments in flight, and held back, as the windows allow."""
+	TIMES, SIZE = 3, 400000
+
+	def run(self):
+		chunk = b"x" * 30000
+		chunks = b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for _ in range(self.SIZE // len(chunk))) + b"0\r\n\r\n"
+		client, server = self.listener.pair()
+		with client, server:
+			for s in (client, server):
+				s.settimeout(60)
+			for _ in range(self.TIMES):
+				at_once(client, server, request("POST", "/up", b"u" * self.SIZE) + GET)
+				at_once(server, client, OK + response(200, b"d" * self.SIZE))
+				at_once(client, server, request("PUT", "/up", None, "Transfer-Encoding: chunked") + chunks + GET)
+				at_once(server, client, OK + response(200, b"", "Transfer-Encoding: chunked", length=False) + chunks)
+
+	def check(self):
+		counts = {("POST", "/up"): self.TIMES, ("PUT", "/up"): self.TIMES, ("GET", "/a"): 2 * self.TIMES}
+		self.watch.wait(["%s %s 200" % k for k, n in counts.items() for _ in range(n)], 5)
+		return 4 * self.TIMES
+
+
+def disturbed(context, *netem, kind=Lane, **link):
+	rt, rng = context.reqtally(), random.Random(" ".join(netem))
 	link = Link(**link)
 	lanes = []
 	try:
@@ -65,7 +86,7 @@ def disturbed(context, *netem, **link):
 			link.disturb(*netem)
 		some = scripts(rng, LANES * SCRIPTS)
 		for i in range(LANES):
-			lanes.append(Lane(rt, link, some[i::LANES]))
+			lanes.append(kind(rt, link, some[i::LANES]))
 		run_threads([lane.run for lane in lanes])
 		requests, problems = 0, []
 		for lane in lanes:
@@ -107,3 +128,7 @@ def test_reordering(context):
 
 def test_all_at_once(context):
 	disturbed(context, "delay", "3ms", "2ms", "25%", "loss", "2%", "duplicate", "3%", "reorder", "10%", mtu=576, offloads=False)
+
+
+def test_bulk(context):
+	disturbed(context, "delay", "2ms", "loss", "1%", "duplicate", "2%", "reorder", "10%", kind=Bulk)

@@ -3,6 +3,7 @@
 test's own hand, so that what is counted, when it began, when it was read and when it ended are known."""
 import array
 import glob
+import json
 import os
 import socket
 import subprocess
@@ -38,16 +39,19 @@ def window(rt, before, port, name, low, high):
 
 
 def read_all(sock, n, pause=0.0, every=4 * MB):
-	due = every
+	"""When the first bytes had been read."""
+	due, first = every, None
 	while n:
 		piece = sock.recv(min(n, MB))
 		if not piece:
 			raise Failure("%d bytes missing" % n)
+		first = first or time.monotonic()
 		n -= len(piece)
 		due -= len(piece)
 		if pause and due <= 0:
 			due += every
 			time.sleep(pause)
+	return first
 
 
 def answered_by(context, send, size, pause=0.0, rcvbuf=None, at_least=0.0):
@@ -62,25 +66,33 @@ def answered_by(context, send, size, pause=0.0, rcvbuf=None, at_least=0.0):
 		client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
 	times = 1 if pause else 3
 	head = raw.response(200, b"", "Content-Length: %d" % size, length=False)
-	low = high = 0.0
+	low = high = first_low = first_high = queue = 0.0
 	try:
 		for _ in range(times):
 			begun = time.monotonic()
 			raw.transfer(client, server, GET)
-			sent = []
-			thread = threading.Thread(target=lambda: sent.append(send(server, head, size)))
+			was_read = time.monotonic()
+			time.sleep(0.002)
+			sending = time.monotonic()
+			thread = threading.Thread(target=send, args=(server, head, size))
 			thread.start()
-			read_all(client, len(head) + size, pause)
+			first = read_all(client, len(head) + size, pause)
 			ended = time.monotonic()
 			thread.join()
 			high += ended - begun
+			low += sending - was_read
+			first_low += sending - was_read
+			first_high += first - begun
+			queue += was_read - begun
 		after = reqtally.wait_counts(rt, before, listener.port, {(raw.SERVICE, "GET", "/a", "200"): times})
 		got = growth(before, after, "http_response_body_bytes_total", ("port",), port=str(listener.port))
 		if got != {(str(listener.port),): size * times}:
 			raise Failure("bytes: " + reqtally.text_of(got))
 		low = max(low, high * at_least)
 		window(rt, before, listener.port, "duration", low, high)
-		window(rt, before, listener.port, "ttfb", 0, high if not pause else high / 2)
+		window(rt, before, listener.port, "ttfb", first_low, first_high)
+		if rt.has_feature("queue_time"):
+			window(rt, before, listener.port, "queue", 0, queue)
 		reqtally.check_ledger(rt)
 	finally:
 		for s in (client, server, listener):
@@ -159,6 +171,41 @@ def test_large_answer_beyond_4_gb(context):
 	if not os.environ.get("RT_LONG"):
 		raise Skip("long (RT_LONG=1)")
 	answered_by(context, send_file, (4 << 30) + 12345)
+
+
+def test_large_upload_beyond_4_gb(context):
+	"""A body with a length and one of a single chunk; the requests behind them show that the framing held. (Long: only with RT_LONG=1.)"""
+	if not os.environ.get("RT_LONG"):
+		raise Skip("long (RT_LONG=1)")
+	rt, before = watch(context)
+	listener, size = raw.Listener("127.0.0.1"), (4 << 30) + 12345
+	client, server = listener.pair()
+	chunked = raw.request("POST", "/up", None, "Transfer-Encoding: chunked") + b"%x\r\n" % size
+	low = high = 0.0
+	try:
+		client.settimeout(None)
+		for head, tail in ((raw.request("POST", "/up", None, "Content-Length: %d" % size), b""), (chunked, b"\r\n0\r\n\r\n")):
+			begun = time.monotonic()
+			thread = threading.Thread(target=lambda: (send_file(client, head, size), client.sendall(tail)))
+			thread.start()
+			server.recv(1)
+			low -= time.monotonic()
+			read_all(server, len(head) - 1 + size + len(tail))
+			thread.join()
+			low += time.monotonic()
+			raw.transfer(server, client, OK)
+			high += time.monotonic() - begun
+			raw.transfer(client, server, GET)
+			raw.transfer(server, client, OK)
+		after = reqtally.wait_counts(rt, before, listener.port, {(raw.SERVICE, "POST", "/up", "200"): 2, (raw.SERVICE, "GET", "/a", "200"): 2})
+		got = growth(before, after, "http_request_body_bytes_total", ("port",), port=str(listener.port))
+		if got != {(str(listener.port),): 2 * size}:
+			raise Failure("bytes: " + reqtally.text_of(got))
+		window(rt, before, listener.port, "duration", low, high + 1)
+		reqtally.check_ledger(rt)
+	finally:
+		for s in (client, server, listener):
+			s.close()
 
 
 def test_tiny_segments(context):
@@ -492,7 +539,11 @@ def elsewhere(context, *modes, flags=("--net",), expected=None):
 	if done.returncode:
 		raise Failure(done.stderr[-1500:])
 	expected = expected or {("GET", "/a", "200"): 8, ("POST", "/up", "200"): 8}
-	reqtally.wait_counts(rt, before, int(done.stdout), {("rawserver", *k): n for k, n in expected.items()})
+	port, windows = done.stdout.split("\n", 1)
+	reqtally.wait_counts(rt, before, int(port), {("rawserver", *k): n for k, n in expected.items()})
+	for name, (low, high) in json.loads(windows).items():
+		if name != "queue" or rt.has_feature("queue_time"):
+			window(rt, before, int(port), name, low, high)
 	reqtally.check_ledger(rt)
 
 
@@ -526,7 +577,7 @@ def test_mptcp(context):
 	if done.returncode == 77:
 		raise Skip(done.stderr.strip()[-300:])
 	time.sleep(0.3)
-	got = growth(before, rt.scrape(), "http_requests_total", ("method", "endpoint", "code"), port=done.stdout.strip())
+	got = growth(before, rt.scrape(), "http_requests_total", ("method", "endpoint", "code"), port=done.stdout.split()[0])
 	why = reqtally.difference("over MPTCP", {("GET", "/a", "200"): 8, ("POST", "/up", "200"): 8}, got)
 	if why or done.returncode:
 		raise Failure(why or done.stderr[-1500:])
