@@ -205,7 +205,7 @@ def check(rt, before, port, service, tally, streams=(), known=None, queue=True):
 				{(service, *k): v for k, v in tally.response_bytes.items()},
 			   grown("http_response_body_bytes_total")),
 	]
-	if queue:
+	if queue and rt.has_feature("queue_time"):
 		problems.append(difference("http_requests_queue_seconds_count", timed, collections.Counter({
 			k: v for k, v in grown("http_requests_queue_seconds_count").items() if k in timed})))
 	flying = after.sum("http_requests_in_flight", **label)
