@@ -11,7 +11,8 @@ DEPS_TEST := libcmocka-dev libclang-rt-dev nginx-light apache2-bin haproxy gunic
 # More servers for the end-to-end tests, each of them skipped by its name where it is missing; and what small test programs of ours
 # are built with.
 DEPS_SERVERS := lighttpd caddy h2o varnish tomcat10 default-jre-headless uvicorn puma php-cli uwsgi uwsgi-plugin-python3 \
-	docker-registry memcached openssh-server nghttp2-server g++ libasio-dev libasio-doc liburing-dev
+	docker-registry memcached openssh-server nghttp2-server nghttp2-proxy squid starman twiggy \
+	unicorn python3-twisted python3-gevent python3-waitress libevent-dev mini-httpd webfs civetweb g++ libasio-dev libasio-doc liburing-dev
 DEPS_DEPLOY := buildah runc groff-base kubectl=kubernetes-client systemd
 DEPS_LINT := clang-format clang-tidy cppcheck python3
 
