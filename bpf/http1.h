@@ -210,7 +210,7 @@ http1_inline enum http1_event http1_skip(struct http1 *p, __u64 n, __u64 *taken)
 	return HTTP1_EV_DONE;
 }
 
-/* RFC 9110 9.3 and RFC 5789; any other token is "_OTHER". Method names are case-sensitive. */
+/* RFC 9110 9.3 and RFC 5789. Method names are case-sensitive. */
 http1_inline __u8 http1_method(__u64 word, __u8 len)
 {
 #define HTTP1_W3(a, b, c) ((__u64)(a) << 16 | (b) << 8 | (c))
@@ -235,6 +235,48 @@ http1_inline __u8 http1_method(__u64 word, __u8 len)
 		return RT_METHOD_CONNECT;
 	if (word == (HTTP1_W4('T', 'R', 'A', 'C') << 8 | 'E'))
 		return RT_METHOD_TRACE;
+	return RT_METHOD_OTHER;
+}
+
+/* The same with the methods that are rare. Of more than eight letters the first ones stand in WORD with the last ones, by exclusive or. */
+#define HTTP1_PACK(a, b, c, d, e, f, g, h) \
+	((__u64)(a) << 56 | (__u64)(b) << 48 | (__u64)(c) << 40 | (__u64)(d) << 32 | (__u64)(e) << 24 | (__u64)(f) << 16 | (__u64)(g) << 8 | (h))
+http1_inline __u8 http1_method_any(__u64 word, __u8 len)
+{
+	__u8 method = http1_method(word, len);
+
+	if (method != RT_METHOD_OTHER)
+		return method;
+	if (word == HTTP1_PACK('P', 'R', 'O', 'P', 'F', 'I', 'N', 'D') && len == 8)
+		return RT_METHOD_PROPFIND;
+	if (word == HTTP1_PACK('R', 'O', 'P', 'P', 'A', 'T', 'C', 'P' ^ 'H') && len == 9)
+		return RT_METHOD_PROPPATCH;
+	if (word == HTTP1_PACK(0, 0, 0, 'M', 'K', 'C', 'O', 'L') && len == 5)
+		return RT_METHOD_MKCOL;
+	if (word == HTTP1_PACK(0, 0, 0, 0, 'C', 'O', 'P', 'Y') && len == 4)
+		return RT_METHOD_COPY;
+	if (word == HTTP1_PACK(0, 0, 0, 0, 'M', 'O', 'V', 'E') && len == 4)
+		return RT_METHOD_MOVE;
+	if (word == HTTP1_PACK(0, 0, 0, 0, 'L', 'O', 'C', 'K') && len == 4)
+		return RT_METHOD_LOCK;
+	if (word == HTTP1_PACK(0, 0, 'U', 'N', 'L', 'O', 'C', 'K') && len == 6)
+		return RT_METHOD_UNLOCK;
+	if (word == HTTP1_PACK(0, 0, 'R', 'E', 'P', 'O', 'R', 'T') && len == 6)
+		return RT_METHOD_REPORT;
+	if (word == HTTP1_PACK(0, 0, 'S', 'E', 'A', 'R', 'C', 'H') && len == 6)
+		return RT_METHOD_SEARCH;
+	if (word == HTTP1_PACK(0, 0, 0, 0, 0, 'A', 'C', 'L') && len == 3)
+		return RT_METHOD_ACL;
+	if (word == HTTP1_PACK('C', 'A', 'L', 'E', 'N', 'D', 'M' ^ 'A', 'K' ^ 'R') && len == 10)
+		return RT_METHOD_MKCALENDAR;
+	if (word == HTTP1_PACK('A', 'C', 'T', 'I', 'V', 'I', 'M' ^ 'T', 'K' ^ 'Y') && len == 10)
+		return RT_METHOD_MKACTIVITY;
+	if (word == HTTP1_PACK('C', 'H', 'E', 'C', 'K', 'O', 'U', 'T') && len == 8)
+		return RT_METHOD_CHECKOUT;
+	if (word == HTTP1_PACK(0, 0, 0, 'M', 'E', 'R', 'G', 'E') && len == 5)
+		return RT_METHOD_MERGE;
+	if (word == HTTP1_PACK(0, 0, 0, 'Q', 'U', 'E', 'R', 'Y') && len == 5)
+		return RT_METHOD_QUERY;
 	return RT_METHOD_OTHER;
 }
 
@@ -350,13 +392,13 @@ http1_inline enum http1_event http1_request_byte(struct http1 *p, char *path, __
 		/* fall through */
 	case HTTP1_Q_METHOD:
 		if (c == ' ' && p->pos) {
-			p->method = http1_method(p->word, p->pos);
+			p->method = http1_method_any(p->word, p->pos);
 			p->state = HTTP1_Q_TARGET;
 			return HTTP1_EV_NONE;
 		}
 		if (!http1_is_token(c) || p->pos >= HTTP1_METHOD_MAX)
 			return http1_bad(p);
-		p->word = p->word << 8 | c;
+		p->word = (p->word << 8 | p->word >> 56) ^ c;
 		p->pos++;
 		return HTTP1_EV_NONE;
 	case HTTP1_Q_TARGET:

@@ -6,8 +6,10 @@
 
 const char *method_name(uint8_t method)
 {
-	static const char *const names[RT_METHODS] = {"_OTHER",	 "GET",	    "HEAD",    "POST",	"PUT",
-						      "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+	static const char *const names[] = {
+		"_OTHER",   "GET",	 "HEAD",  "POST", "PUT",  "DELETE", "CONNECT", "OPTIONS", "TRACE",  "PATCH",	"PROPFIND",   "PROPPATCH", "MKCOL",
+		"COPY",	    "MOVE",	 "LOCK",  "UNLOCK", "REPORT", "SEARCH", "ACL", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE", "QUERY"};
+	_Static_assert(sizeof(names) / sizeof(names[0]) == RT_METHODS, "a method has no name");
 	return method < RT_METHODS ? names[method] : names[RT_METHOD_OTHER];
 }
 

@@ -5,7 +5,8 @@ nothing of endpoints. What it finds must be what the table says, which is writte
 import collections
 import re
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",
+	"UNLOCK", "REPORT", "SEARCH", "ACL", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE", "QUERY")
 REQUEST_LINE = re.compile(rb"([!#-'*+.0-9A-Z^-z|~-]+) +([/*][!-~\x80-\xff]*|[A-Za-z][A-Za-z0-9+.-]*://[!-~\x80-\xff]*|(?<=^CONNECT )[!-~]+)"
 		rb" +HTTP/\d+(?:\.\d+)? *\r?\Z")
 PREFACE = re.compile(rb"\S+ +\* +HTTP/2")  # of HTTP/2

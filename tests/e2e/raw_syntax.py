@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """More byte-level cases: heads and framing as odd clients, servers and attackers write them."""
 from raw import Case, request, response
+from raw_model import METHODS
 from raw_cases import AGAIN, ANSWER_INSIDE, CHUNKED, CHUNKS, FINE, GET, INSIDE, OK, UPLOAD, both_halves, pieces
 
 BAD = response(400, b"bad", "Connection: close")
@@ -68,6 +69,10 @@ def targets():
 	yield one("absolute-other-scheme", b"coap+tcp://host/a", "/a")
 	yield Case("method-lower", [[("c", head("get /a HTTP/1.1")), ("s", BAD), "s.close", "c.eof"]], ["_OTHER /a 400 0>3"])
 	yield Case("method-registered-long", [[("c", head("UPDATEREDIRECTREF /a HTTP/1.1")), ("s", OK), *AGAIN]], ["_OTHER /a 200 0>5", FINE])
+	for method in METHODS[9:]:
+		yield Case("method-" + method.lower(), [[("c", head(method + " /a HTTP/1.1")), ("s", OK), *AGAIN]], [method + " /a 200 0>5", FINE])
+	yield Case("method-almost-dav", [[("c", head(m + " /a HTTP/1.1")), ("s", OK)] for m in ("XROPPATCH", "AMKCALENDAR", "PROPFINDX", "propfind", "LOC",
+			"PRI", "PURGE", "ACLS")], ["_OTHER /a 200 0>5"] * 8)
 	for n in (24, 25, 100, 240):
 		yield Case("method-%d-letters" % n, [[("c", head("M" * n + " /a HTTP/1.1")), ("s", response(501, b"no")), *AGAIN]],
 				["_OTHER /a 501 0>2", FINE])

@@ -170,8 +170,8 @@ static inline void corpus_say(struct corpus_expected *e, const struct corpus_mes
 {
 	size_t n = strlen(e->text);
 	const char *gap = n ? "; " : "";
-	static const char *const known[] = {"GET",     "HEAD",	  "POST",  "PUT",  "DELETE",
-					    "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+	static const char *const known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND", "PROPPATCH",
+		"MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "ACL", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE", "QUERY"};
 	char path[512] = "", body[32] = "", head[32] = "", line[640] = "", where[32] = "";
 
 	if (m->body)

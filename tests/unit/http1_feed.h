@@ -222,8 +222,9 @@ static inline int feed_same(const struct feed *a, const struct feed *b)
  *without a whole head, and makes no difference between chunks and what is between them. */
 static inline void feed_text(const struct feed *f, int brief, char *out, size_t size)
 {
-	static const char *const methods[] = {"_OTHER", "GET",	   "HEAD",    "POST",  "PUT",
-					      "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+	static const char *const methods[] = {"_OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND",
+		"PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "ACL", "MKCALENDAR", "MKACTIVITY", "CHECKOUT", "MERGE",
+		"QUERY"};
 	int head = 0;  /* of the message at hand is complete */
 	int fresh = 1; /* nothing of the message at hand has been said yet */
 	size_t n = 0;
