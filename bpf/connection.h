@@ -96,8 +96,12 @@ struct scan_kept {
 };
 
 /* Heads of the same length one after the other are likely to be the same: probes, scrapes, answers within one second. So the second is
- * kept, up to this length, and those that follow are compared with it, a tenth of the work of reading them. */
-#define HEAD_KEPT 0x8000
+ * kept, up to this length, and those that follow are compared with it, a tenth of the work of reading them. Behind one that turns out to be
+ * another none is kept for a while, for keeping costs, too. In rx_head and tx_head: */
+#define HEAD_LENGTH 0x07ff /* of the last plain head */
+#define HEAD_WAIT 0x0800   /* so many are still not to be kept, times this */
+#define HEAD_WAITS 0x7800
+#define HEAD_KEPT 0x8000   /* it is kept */
 #define HEAD_KEPT_MAX RT_ENDPOINT_MAX
 
 #ifdef RT_BOUNDED
@@ -152,10 +156,10 @@ struct connection {
 	__u8 tx_started; /* tx_next holds */
 	volatile __u8 early; /* counts requests that were answered and recorded while their line was still coming in */
 	__u8 tx_head_flags;
-	__u16 tx_head; /* length of the last plain head, and HEAD_KEPT: it is in `block`, and what it said in these */
+	__u16 tx_head; /* HEAD_: what is kept is in `block`, and what it said in these */
 	__u16 tx_head_status;
 	__u16 tx_head_length;
-	__u16 rx_head; /* the same of requests: in rx_path, and its endpoint in `first`. Ingress' own. */
+	__u16 rx_head; /* HEAD_: what is kept is in rx_path, and its endpoint in `first`. Ingress' own. */
 	__u8 block[TX_BLOCK]; /* egress' scratch memory, or a head */
 	struct request first;
 #ifdef RT_BOUNDED

@@ -480,7 +480,7 @@ static __always_inline enum head request_head(struct scan *s, struct scratch *x,
 	if (left < HTTP1_HEAD_LEAST || s->held || !size_fits(&n, HTTP1_HEAD_MAX) || bpf_skb_load_bytes(s->skb, s->off, x->head.bytes, n))
 		return HEAD_NOT_READ;
 	if (kept & HEAD_KEPT) {
-		kept &= ~HEAD_KEPT;
+		kept &= HEAD_LENGTH;
 		if (kept <= n && http1_head_same(&x->head, (struct http1_path *)c->rx_path, kept)) {
 			p->method = c->rx_head_method;
 			p->path_len = c->first.endpoint.len;
@@ -489,7 +489,7 @@ static __always_inline enum head request_head(struct scan *s, struct scratch *x,
 			p->event = HTTP1_EV_DONE;
 			return HEAD_SAME;
 		}
-		c->rx_head = 0;
+		c->rx_head = HEAD_WAITS;
 	}
 	if (http1_head_request(p, (struct http1_path *)c->rx_path, &x->head, n))
 		return HEAD_READ;
@@ -497,16 +497,26 @@ static __always_inline enum head request_head(struct scan *s, struct scratch *x,
 	return HEAD_NOT_READ;
 }
 
-/* A head was read the short way, and its request stands in `first`: keeps it, if it may come again. */
+/* A head of USED bytes was read the short way. Is it to be kept? */
+static __always_inline int head_keep(__u16 *last, __u32 used)
+{
+	__u32 waits = *last & HEAD_WAITS;
+
+	if ((*last & HEAD_LENGTH) == used && used <= HEAD_KEPT_MAX && !waits) {
+		*last = used | HEAD_KEPT;
+		return 1;
+	}
+	*last = used | (waits ? waits - HEAD_WAIT : 0);
+	return 0;
+}
+
+/* The same of one whose request stands in `first`. */
 static __always_inline void request_head_keep(struct connection *c, struct scratch *x, __u32 used)
 {
-	if (used == c->rx_head && used <= HEAD_KEPT_MAX && c->rx.event == HTTP1_EV_DONE) {
-		c->rx_head_method = c->rx.method;
-		path_copy((struct http1_path *)c->rx_path, (struct http1_path *)x->head.bytes, used);
-		c->rx_head = used | HEAD_KEPT;
-	} else {
-		c->rx_head = used;
-	}
+	if (c->rx.event != HTTP1_EV_DONE || !head_keep(&c->rx_head, used))
+		return;
+	c->rx_head_method = c->rx.method;
+	path_copy((struct http1_path *)c->rx_path, (struct http1_path *)x->head.bytes, used);
 }
 
 /* A stretch of body: counted, not looked at. */
@@ -567,7 +577,7 @@ static long request_step(__u32 i, struct scan *s)
 			head = request_head(s, x, left);
 		}
 		if (head == HEAD_NOT_READ) {
-			c->rx_head = 0;
+			c->rx_head &= HEAD_WAITS;
 			if (!request_block(s, x, left))
 				return 1;
 		}

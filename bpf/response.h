@@ -194,9 +194,9 @@ static __always_inline int response_head_same(struct connection *c, struct http1
 
 	if (!(kept & HEAD_KEPT))
 		return 0;
-	kept &= ~HEAD_KEPT;
+	kept &= HEAD_LENGTH;
 	if (kept > n || !http1_head_same(h, (struct http1_path *)c->block, kept)) {
-		c->tx_head = 0;
+		c->tx_head = HEAD_WAITS;
 		return 0;
 	}
 	p->status = c->tx_head_status;
@@ -213,15 +213,12 @@ static __always_inline void response_head_keep(struct connection *c, struct http
 	struct http1 *p = &c->tx;
 	__u32 used = p->used;
 
-	if (used != c->tx_head || used > HEAD_KEPT_MAX || p->length >> 16) {
-		c->tx_head = used;
+	if (p->length >> 16 || !head_keep(&c->tx_head, used))
 		return;
-	}
 	path_copy((struct http1_path *)c->block, (struct http1_path *)h->bytes, used);
 	c->tx_head_status = p->status;
 	c->tx_head_length = p->length;
 	c->tx_head_flags = p->flags & (HTTP1_HAS_CL | HTTP1_HAS_TE | HTTP1_CHUNKED);
-	c->tx_head = used | HEAD_KEPT;
 }
 #endif
 
@@ -292,7 +289,7 @@ static long response_step(__u32 i, struct scan *s)
 				read = response_head(s, left);
 		}
 		if (!read) {
-			c->tx_head = 0;
+			c->tx_head &= HEAD_WAITS;
 			if (!block_load(s, &b, left))
 				return 1;
 #ifdef RT_BOUNDED

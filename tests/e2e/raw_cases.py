@@ -160,6 +160,9 @@ def same_heads():
 	sizes = [5, 5, 5, 5, 5, 5, 7, 7, 7, 7, 7, 0, 0, 0, 0, 0, 5, 5, 5]
 	yield Case("same-heads", [[step for p, c, n in zip(paths, codes, sizes) for step in (("c", request("GET", "/" + p)), ("s", plain(c, n)))]],
 		   ["GET /%s %d 0>%d" % row for row in zip(paths, codes, sizes)])
+	runs = "".join(c * n for c, n in zip("ababbaab", (3, 1, 20, 19, 2, 1, 25, 4)))  # another head is not kept for a while
+	yield Case("same-heads-runs", [[step for p in runs for step in (("c", request("GET", "/" + p)), ("s", plain(200 + ord(p), ord(p) - 96)))]],
+		   ["GET /%s %d 0>%d" % (p, 200 + ord(p), ord(p) - 96) for p in runs])
 	ids = [("c", request("GET", "/item/%d" % i)) for i in (42, 42, 42, 42, 43, 43, 43, 43, 42)]
 	yield Case("same-heads-ids", [[step for c in ids for step in (c, ("s", OK))]], ["GET /item/{id} 200 0>5"] * len(ids))
 	get, head, answer = request("GET", "/ab"), request("HEAD", "/a"), plain(200, 5)
