@@ -3,13 +3,16 @@
  * endpoints is the number of a service's routes, not of its customers. Pure, as http1.h.
  *
  * A segment (or what stands before its extension: "42.json") is an identifier if it is
- *   - a number, also with dots or a sign: 42, -7, 1.2.3, 10.0.0.1; or six figures and more with dashes: 2024-01-15, 114-3941689;
+ *   - a number, also with dots, commas or a sign: 42, -7, 1.2.3, 10.0.0.1, 48.85,2.35; or six figures and more with dashes: 114-3941689;
+ *   - a date, whatever stands behind it: 2024-01-15, 2024-01-15T10:30:00Z, 2024-01-15-a-title;
+ *   - an address: what holds an '@' that is not its first character, up to the next '/';
  *   - anything with six figures in a row: order-104711, img_20240115;
  *   - a UUID;
  *   - hexadecimal: 16 digits or more, or 8 or more that are no word with a year or a number behind it (cafe2024);
  *   - a random token of 10 or more (16 if it has no figure) of [A-Za-z0-9_=~-] (nanoid, ULID, base62, base64url, base36): its pairs of
  *     characters are those of tokens and not of words (token.h). The shorter it is, the surer that has to be; words are to stay words.
- * A ':' ends one as a '/' does: "sha256:{id}", "{id}:cancel".
+ * A ':' and parentheses end one as a '/' does: "sha256:{id}", "{id}:cancel", "Products({id})". A ';' ends one, and what follows it up to the
+ * next '/' is left out, as a query is (";jsessionid=..."). An extension has at most 12 characters (of a JWT nothing is left).
  * A path that does not fit ends, at a segment's border, in "/{rest}". */
 #ifndef RT_ENDPOINT_H
 #define RT_ENDPOINT_H
@@ -26,7 +29,7 @@ struct endpoint {
 	__u16 start;  /* where the segment starts in the output */
 	__u16 cut;    /* the last place where "/{rest}" would fit */
 	__u8 turns;   /* changes between digit and letter */
-	__u8 suffix;  /* behind "{id}.": 1 figures and dots so far, 2 something else, 3 nothing of it is kept (1.2.3-beta) */
+	__u8 suffix;  /* behind "{id}.": 1 figures and dots so far, 2 something else, 3 nothing of it is kept (1.2.3-beta); 4: up to '/' */
 	__u8 overflow;
 	__u8 last;    /* symbol and case of the character before, while the score is summed up */
 };
@@ -136,6 +139,8 @@ ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t
 	__u32 n = e->out - e->start, hex = e->counts >> TOKEN_HEX_SHIFT & 255, d = e->counts >> TOKEN_DIGIT_SHIFT & 255;
 	__u32 odd = e->counts >> TOKEN_ODD_SHIFT;
 	__u64 run = e->digits & e->digits >> 1;
+	/* Of a date at the beginning. */
+	const __u64 figures = 0x36f, between = 1ull << 4 | 1ull << 7;
 	const __u64 uuid = 1ull << 8 | 1ull << 13 | 1ull << 18 | 1ull << 23;
 
 	if (hex == n && n >= 16)
@@ -145,6 +150,8 @@ ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t
 			return 1;
 		if (d >= 6 && n <= 64 && d + endpoint_bits(e->dashes) == n)
 			return 1;
+		if (n >= 10 && (e->digits & figures) == figures && (e->dashes & between) == between)
+			return 1;
 		if (!odd && n <= 64 && (run & run >> 2 & run >> 4)) /* six in a row */
 			return 1;
 		if (n == 36 && hex == 32 && e->dashes == uuid)
@@ -152,6 +159,11 @@ ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t
 		if (hex == n && n >= 8 && ((e->digits & 1) || n - d <= 3))
 			return 1;
 	}
+	/* The rest of a time: behind "{id}:". */
+	__u64 k = e->start - 2ull;
+	http1_opaque(k);
+	if ((e->digits & 3) == 3 && k < RT_ENDPOINT_MAX - 1 && t->text[k] == '}' && t->text[k + 1] == ':')
+		return 1;
 	if (odd || n < 8 || (n < 16 && !d)) /* without a figure: see endpoint_is_plain() */
 		return 0;
 	endpoint_score(e, t);
@@ -170,11 +182,9 @@ int bounded_is_id(void); /* of ingress' scratch memory, which is where E and OUT
 #define ENDPOINT_IS_ID(e, out) endpoint_is_id(e, (struct endpoint_text *)(out))
 #endif
 
-/* Replaces the segment by "{id}" if it is one. */
-http1_inline void endpoint_close(struct endpoint *e, char *out)
+/* Replaces the segment by "{id}". */
+http1_inline void endpoint_put_id(struct endpoint *e, char *out)
 {
-	if (!ENDPOINT_IS_ID(e, out))
-		return;
 	e->out = e->start;
 	endpoint_put(e, out, '{');
 	endpoint_put(e, out, 'i');
@@ -182,6 +192,13 @@ http1_inline void endpoint_close(struct endpoint *e, char *out)
 	endpoint_put(e, out, '}');
 	e->suffix = 1;
 	e->start = e->out;
+}
+
+/* The same if it is one. */
+http1_inline void endpoint_close(struct endpoint *e, char *out)
+{
+	if (ENDPOINT_IS_ID(e, out))
+		endpoint_put_id(e, out);
 }
 
 http1_inline void endpoint_segment_end(struct endpoint *e, char *out)
@@ -200,14 +217,19 @@ http1_inline void endpoint_segment_begin(struct endpoint *e)
 	e->suffix = 0;
 }
 
-/* A byte behind "{id}.": figures and dots belong to the identifier; what follows them to the next dot does, too. */
+#define EXTENSION_MAX 12
+
+/* A byte behind "{id}.": figures and dots belong to the identifier; what follows them to the next dot does, too, and what is long. */
 http1_inline void endpoint_suffix_byte(struct endpoint *e, char *out, __u8 c)
 {
 	__u8 s = e->suffix, digit = (__u8)(c - '0') < 10;
 
-	if (c == '.' && s != 2) {
+	if ((c == '.' || c == ',') && s != 2) {
 		e->out = e->start;
 		s = 1;
+	} else if (s == 2 && e->out - e->start > EXTENSION_MAX) {
+		e->out = e->start;
+		s = 3;
 	} else if (s == 1 && !digit) {
 		s = e->out > e->start + 1 ? 3 : 2;
 		if (s == 3)
@@ -220,7 +242,9 @@ http1_inline void endpoint_suffix_byte(struct endpoint *e, char *out, __u8 c)
 
 http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 {
-	if (c == '/' || c == ':') {
+	if (e->suffix == 4 && c != '/')
+		return;
+	if (c == '/' || c == ':' || c == '(' || c == ')') {
 		endpoint_segment_end(e, out);
 		if (c == '/' && e->out <= RT_ENDPOINT_MAX - 7)
 			e->cut = e->out;
@@ -228,11 +252,24 @@ http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 		endpoint_segment_begin(e);
 		return;
 	}
+	if (c == ';') {
+		endpoint_segment_end(e, out);
+		e->suffix = 4;
+		return;
+	}
+	if (c == '@' && (e->suffix || e->out > e->start)) {
+		if (e->suffix)
+			e->out = e->start;
+		else
+			endpoint_put_id(e, out);
+		e->suffix = 4;
+		return;
+	}
 	if (e->suffix) {
 		endpoint_suffix_byte(e, out, c);
 		return;
 	}
-	if (c == '.')
+	if (c == '.' || c == ',')
 		endpoint_close(e, out); /* sets suffix if what stands before is an identifier */
 	__u32 i = e->out - e->start;
 	endpoint_put(e, out, c);
