@@ -11,8 +11,9 @@
  *   - hexadecimal: 16 digits or more, or 8 or more that are no word with a year or a number behind it (cafe2024);
  *   - a random token of 10 or more (16 if it has no figure) of [A-Za-z0-9_=~-] (nanoid, ULID, base62, base64url, base36): its pairs of
  *     characters are those of tokens and not of words (token.h). The shorter it is, the surer that has to be; words are to stay words.
- * A ':' and parentheses end one as a '/' does: "sha256:{id}", "{id}:cancel", "Products({id})". A ';' ends one, and what follows it up to the
- * next '/' is left out, as a query is (";jsessionid=..."). An extension has at most 12 characters (of a JWT nothing is left).
+ * A ':' and parentheses end one as a '/' does: "sha256:{id}", "{id}:cancel", "Products({id})". So do the ';' and the '=' of a
+ * path parameter, ";jsessionid={id}", of which shorter values than four characters stay. An extension has at most 12 characters (of a JWT
+ * nothing is left).
  * A path that does not fit ends, at a segment's border, in "/{rest}". */
 #ifndef RT_ENDPOINT_H
 #define RT_ENDPOINT_H
@@ -143,6 +144,15 @@ ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t
 	const __u64 figures = 0x36f, between = 1ull << 4 | 1ull << 7;
 	const __u64 uuid = 1ull << 8 | 1ull << 13 | 1ull << 18 | 1ull << 23;
 
+	/* What stands before. */
+	__u64 k = e->start - 2ull;
+	http1_opaque(k);
+	if (k < RT_ENDPOINT_MAX - 1) {
+		if (t->text[k + 1] == '=' && n < 4)
+			return 0;
+		if ((e->digits & 3) == 3 && t->text[k] == '}' && t->text[k + 1] == ':') /* the rest of a time */
+			return 1;
+	}
 	if (hex == n && n >= 16)
 		return 1;
 	if (d) {
@@ -159,11 +169,6 @@ ENDPOINT_FUNCTION int endpoint_is_id(struct endpoint *e, struct endpoint_text *t
 		if (hex == n && n >= 8 && ((e->digits & 1) || n - d <= 3))
 			return 1;
 	}
-	/* The rest of a time: behind "{id}:". */
-	__u64 k = e->start - 2ull;
-	http1_opaque(k);
-	if ((e->digits & 3) == 3 && k < RT_ENDPOINT_MAX - 1 && t->text[k] == '}' && t->text[k + 1] == ':')
-		return 1;
 	if (odd || n < 8 || (n < 16 && !d)) /* without a figure: see endpoint_is_plain() */
 		return 0;
 	endpoint_score(e, t);
@@ -240,21 +245,24 @@ http1_inline void endpoint_suffix_byte(struct endpoint *e, char *out, __u8 c)
 		endpoint_put(e, out, c);
 }
 
+/* Is this the name of a path parameter? */
+http1_inline int endpoint_in_parameter(const struct endpoint *e, const char *out)
+{
+	__u64 k = e->start - 1ull;
+	http1_opaque(k);
+	return k < RT_ENDPOINT_MAX && out[k] == ';';
+}
+
 http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 {
 	if (e->suffix == 4 && c != '/')
 		return;
-	if (c == '/' || c == ':' || c == '(' || c == ')') {
+	if (c == '/' || c == ':' || c == ';' || c == '(' || c == ')' || (c == '=' && endpoint_in_parameter(e, out))) {
 		endpoint_segment_end(e, out);
 		if (c == '/' && e->out <= RT_ENDPOINT_MAX - 7)
 			e->cut = e->out;
 		endpoint_put(e, out, c);
 		endpoint_segment_begin(e);
-		return;
-	}
-	if (c == ';') {
-		endpoint_segment_end(e, out);
-		e->suffix = 4;
 		return;
 	}
 	if (c == '@' && (e->suffix || e->out > e->start)) {
