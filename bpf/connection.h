@@ -193,6 +193,7 @@ struct scratch {
 	struct endpoint norm;
 	char text[RT_ENDPOINT_MAX];
 	struct held held;
+	struct connection fresh; /* what a new one begins with */
 #ifdef RT_BOUNDED
 	__u32 ip_end; /* of the packet at hand */
 	__u32 hold_offset, hold_length, hold_seq, hold_off, hold_ok; /* struct hold */

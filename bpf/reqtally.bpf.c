@@ -103,20 +103,30 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 			connection_refused();
 		return 0;
 	}
-	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	struct scratch *x = scratch_get();
+	if (!x)
+		return 0;
+	/* Another CPU may have the next packet of this connection at this moment: it must find either no state or a whole one. */
+	struct connection *fresh = &x->fresh;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	connection_init(fresh, sk, next, kind);
+	if (resumed) {
+		/* Nothing is being answered, so what is sent next is the next response. */
+		fresh->tx_started = 1;
+		fresh->tx_next = tp->snd_nxt;
+	}
+	struct connection *c = bpf_sk_storage_get(&connections, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!c) /* or it has made one */
+		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c) {
+		if (bpf_sk_storage_get(&ignored, sk, 0, 0)) /* and found it to be no HTTP */
+			return 0;
 		count(RT_SEEN, 1);
 		count(RT_LOST_NO_MEMORY, 1);
 		ignore(sk, RT_VERDICT_OTHER);
 		return 0;
 	}
-	connection_init(c, sk, next, kind);
 	connection_counted(c);
-	if (resumed) {
-		/* Nothing is being answered, so what is sent next is the next response. */
-		c->tx_started = 1;
-		c->tx_next = tp->snd_nxt;
-	}
 	return c;
 }
 
