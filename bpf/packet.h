@@ -21,6 +21,21 @@ struct packet {
 #define PACKET_V6 0x80000000u
 #define IP_TCP 6 /* IANA's protocol number */
 
+/* Is 0 < *N <= MAX, a power of two? Linux 6.1 learns nothing of N from a comparison with zero or of N - 1, so the bounds are put into
+ * the number itself. */
+static __always_inline int size_fits(__u32 *n, __u32 max)
+{
+	__u64 v = *n;
+
+	if (!v || v > max)
+		return 0;
+	v--;
+	http1_opaque(v);
+	v &= max - 1;
+	*n = v + 1;
+	return 1;
+}
+
 /* From any address: both machines that reqtally runs on can. */
 static __always_inline __u32 be32(const __u8 *p)
 {

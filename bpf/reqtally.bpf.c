@@ -9,6 +9,7 @@
 
 #include "kernel.h"
 #include "finish.h"
+#include "segments.h"
 #include "events.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -85,7 +86,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 			ignore(sk, first == TLS_HANDSHAKE ? RT_VERDICT_TLS : RT_VERDICT_OTHER);
 			return 0;
 		}
-	} else if (likeness(skb, k->offset, k->length) == LIKE_NOTHING) {
+	} else if (likeness(skb, 0, k->offset, k->length) == LIKE_NOTHING) {
 		/* In the middle of something. Its next request may come, but not for ever. */
 		if (!tries) {
 			tries = bpf_sk_storage_get(&ignored, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);

@@ -254,6 +254,23 @@ int text_parse_go_float(struct sv s, double *v)
 	return 0;
 }
 
+bool text_parse_go_uint(const char *s, uint64_t *u)
+{
+	int base = 10;
+	if (s[0] == '0' && s[1]) {
+		char c = s[1] | 0x20;
+		base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
+		s += c == 'x' || c == 'b' || c == 'o' ? 2 : 1;
+	}
+	/* No sign, no blank, no second prefix, which the C library would take. */
+	char *end;
+	if (!*s || s[strspn(s, "0123456789abcdefABCDEF")])
+		return false;
+	errno = 0;
+	*u = strtoull(s, &end, base);
+	return !*end && !errno;
+}
+
 static const struct {
 	const char *name;
 	int64_t ms;

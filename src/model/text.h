@@ -27,6 +27,8 @@ void text_canonical_bound(double v, struct buf *out);
 bool text_parse_float(struct sv s, double *v);
 /* The same with what Go's literals allow besides: underscores between digits. -EINVAL: no number; -ERANGE: too large for one. */
 int text_parse_go_float(struct sv s, double *v);
+/* Go's strconv.ParseUint with base 0 (0x, 0b, 0o, 0), of what has no underscores. */
+bool text_parse_go_uint(const char *s, uint64_t *u);
 /* S, a number, without its underscores into OUT. False: one of them stands where Go allows none, or OUT is too small. */
 bool text_strip_underscores(struct sv s, char *out, size_t size);
 

@@ -8,23 +8,6 @@
 #include "base/alloc.h"
 #include "model/text.h"
 
-/* strconv.ParseUint with base 0. */
-static bool parse_uint(const char *s, uint64_t *u)
-{
-	int base = 10;
-	char *end;
-	if (s[0] == '0' && s[1]) {
-		char c = s[1] | 0x20;
-		base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
-		s += c == 'x' || c == 'b' || c == 'o' ? 2 : 1;
-	}
-	if (!*s || *s == '+' || *s == '-' || *s == ' ')
-		return false;
-	errno = 0;
-	*u = strtoull(s, &end, base);
-	return !*end && !errno;
-}
-
 static bool parse_float(struct sv text, double *f)
 {
 	return text_parse_go_float(text, f) == 0;
@@ -35,7 +18,7 @@ static void take_int(struct tmpl_node *n, const char *s)
 {
 	const char *digits = s[0] == '+' || s[0] == '-' ? s + 1 : s;
 	bool neg = s[0] == '-';
-	if (!parse_uint(digits, &n->u))
+	if (!text_parse_go_uint(digits, &n->u))
 		return;
 	n->is_int = n->u <= (uint64_t)INT64_MAX || (neg && n->u == (uint64_t)INT64_MAX + 1);
 	n->i = neg ? (int64_t)(0 - n->u) : (int64_t)n->u;

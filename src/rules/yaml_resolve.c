@@ -72,22 +72,11 @@ static bool is_timestamp(const char *s)
 static bool parse_int(const char *s, struct yaml_value *v)
 {
 	bool neg = *s == '-', sign = neg || *s == '+';
-	char *end;
-	int base = 10;
-	s += sign;
-	if (s[0] == '0' && s[1]) {
-		char c = s[1] | 0x20;
-		base = c == 'x' ? 16 : c == 'b' ? 2 : 8;
-		s += c == 'x' || c == 'b' || c == 'o' ? 2 : 1;
-	}
-	if (!*s || *s == '+' || *s == '-' || *s == ' ')
-		return false;
-	errno = 0;
-	unsigned long long u = strtoull(s, &end, base);
-	if (*end || errno || (sign && u > (unsigned long long)INT64_MAX + neg))
+	uint64_t u;
+	if (!text_parse_go_uint(s + sign, &u) || (sign && u > (uint64_t)INT64_MAX + neg))
 		return false;
 	v->tag = "!!int";
-	if (u > (unsigned long long)INT64_MAX && !neg) {
+	if (u > INT64_MAX && !neg) {
 		v->type = YAML_T_UINT;
 		v->u = u;
 	} else {

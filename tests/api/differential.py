@@ -162,26 +162,7 @@ class WrittenPeers(Peers):
         with open(path, "w") as f:
             for name, labels, values in self.series:
                 f.write(labels_text(name, labels) + " " + " ".join(map(value_text, values)) + "\n")
-        config, port = f"{self.folder}/prometheus.yml", free_port()
-        with open(config, "w") as f:
-            f.write("global: {evaluation_interval: 1s}\n")
-        log = open(f"{self.folder}/log", "w")
-        self.prometheus = subprocess.Popen(
-            ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.folder}/data", "--storage.tsdb.retention.time=100y",
-             "--web.enable-remote-write-receiver", "--enable-feature=native-histograms", f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log)
-        self.processes.append(self.prometheus)
-        self.program = subprocess.Popen([self.tool, "file", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.processes.append(self.program)
-        self.ours = "http://" + self.program.stdout.readline().decode().strip()
-        self.theirs = f"http://127.0.0.1:{port}"
-        for _ in range(300):
-            try:
-                if request(self.theirs, "/-/ready")[0] == 200:
-                    break
-            except OSError:
-                pass
-            time.sleep(0.1)
+        self.start_both(f"{self.folder}/data", ["file", path], "--web.enable-remote-write-receiver", "--enable-feature=native-histograms")
         for i in range(STEPS):
             r = urllib.request.Request(self.theirs + "/api/v1/write", data=snappy(write_request(self.series, i)), headers={
                 "Content-Encoding": "snappy", "Content-Type": "application/x-protobuf", "X-Prometheus-Remote-Write-Version": "0.1.0"})

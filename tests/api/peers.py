@@ -58,16 +58,19 @@ class Peers:
         with open(samples, "w") as f:
             subprocess.run([self.tool, *self.dump_args], stdout=f, check=True)
         subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", samples, data], check=True, stdout=subprocess.DEVNULL)
-        config = f"{self.folder}/prometheus.yml"
+        self.start_both(data, self.serve_args)
+
+    def start_both(self, data, serve_args, *flags):
+        """Prometheus over the folder DATA with FLAGS, and ours; both answer when this returns."""
+        config, port = f"{self.folder}/prometheus.yml", free_port()
         with open(config, "w") as f:
             f.write("global: {evaluation_interval: 1s}\n" + (f"rule_files: [{self.rules}]\n" if self.rules else ""))
-        port = free_port()
         log = open(f"{self.folder}/log", "w")
         self.prometheus = subprocess.Popen(
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={data}", "--storage.tsdb.retention.time=100y",
-             f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+             f"--web.listen-address=127.0.0.1:{port}", *flags], stdout=log, stderr=log)
         self.processes.append(self.prometheus)
-        self.program = subprocess.Popen([self.tool, *self.serve_args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.program = subprocess.Popen([self.tool, *serve_args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.processes.append(self.program)
         self.ours = "http://" + self.program.stdout.readline().decode().strip()
         self.theirs = f"http://127.0.0.1:{port}"

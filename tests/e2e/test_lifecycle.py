@@ -88,6 +88,15 @@ def test_older_connection_in_pieces(context):
 			s.close()
 
 
+def two_more(rt, before, listener, client, server):
+	"""Two requests on the connection are the only ones counted."""
+	for _ in range(2):
+		raw.transfer(client, server, GET)
+		raw.transfer(server, client, OK)
+	reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 2})
+	reqtally.check_ledger(rt)
+
+
 def test_older_connection_tail(context):
 	"""The rest of a body that reqtally did not see begin is a few letters: they are not part of the next request's method."""
 	context.stop_shared()
@@ -99,11 +108,7 @@ def test_older_connection_tail(context):
 			before = rt.scrape()
 			raw.transfer(client, server, b"DEFGHI")
 			raw.transfer(server, client, OK)
-			for _ in range(2):
-				raw.transfer(client, server, GET)
-				raw.transfer(server, client, OK)
-			reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 2})
-			reqtally.check_ledger(rt)
+			two_more(rt, before, listener, client, server)
 	finally:
 		for s in (client, server, listener):
 			s.close()
@@ -121,11 +126,7 @@ def test_older_connection_mid_message(context):
 			before = rt.scrape()
 			raw.transfer(client, server, b"x" * len(inside))
 			raw.transfer(server, client, OK)
-			for _ in range(2):
-				raw.transfer(client, server, GET)
-				raw.transfer(server, client, OK)
-			reqtally.wait_counts(rt, before, listener.port, {("rawserver", "GET", "/a", "200"): 2})
-			reqtally.check_ledger(rt)
+			two_more(rt, before, listener, client, server)
 	finally:
 		for s in (client, server, listener):
 			s.close()
