@@ -3,6 +3,12 @@
 #ifndef RT_BOUNDED_STEPS_H
 #define RT_BOUNDED_STEPS_H
 
+static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+	return sk ? bpf_sk_fullsock(sk) : 0;
+}
+
 static __noinline struct embryo *bounded_embryo(struct __sk_buff *skb)
 {
 	struct tuple t = {};

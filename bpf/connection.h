@@ -96,12 +96,14 @@ struct scan_kept {
 };
 
 /* Heads of the same length one after the other are likely to be the same: probes, scrapes, answers within one second. So the second is
- * kept, up to this length, and those that follow are compared with it, a tenth of the work of reading them. Behind one that turns out to be
- * another none is kept for a while, for keeping costs, too. In rx_head and tx_head: */
+ * kept, up to this length, and those that follow are compared with it, a tenth of the work of reading them. If the first of them is another,
+ * none is kept for a while, for keeping costs, too. In rx_head and tx_head: */
 #define HEAD_LENGTH 0x07ff /* of the last plain head */
 #define HEAD_WAIT 0x0800   /* so many are still not to be kept, times this */
 #define HEAD_WAITS 0x7800
+#define HEAD_AGAIN 0x0800  /* with HEAD_KEPT: it has come again */
 #define HEAD_KEPT 0x8000   /* it is kept */
+#define HEAD_WHOLE 0x80	   /* in tx_head_flags: its message ends with its Content-Length, whatever was asked but HEAD and CONNECT */
 #define HEAD_KEPT_MAX RT_ENDPOINT_MAX
 
 #ifdef RT_BOUNDED

@@ -311,24 +311,47 @@ http1_inline int http1_head_response(struct http1 *p, struct http1_head *h, __u3
 	return 1;
 }
 
+#ifdef __bpf__
+#define HTTP1_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define HTTP1_UNROLL
+#endif
+
+/* W words at A and B: what differs. */
+#define HTTP1_DIFFER(w) \
+	do { \
+		HTTP1_UNROLL for (int i = 0; i < (w); i++) differ |= http1_load(a + at + i * 8) ^ http1_load(b + at + i * 8); \
+		at += (w) * 8; \
+	} while (0)
+
+/* Are the first N bytes of A and B the same, HTTP1_HEAD_LEAST <= N <= RT_ENDPOINT_MAX? In pieces of 128 to 16 bytes, and the last 16. */
+http1_inline int http1_same(const __u8 *a, const __u8 *b, __u64 n)
+{
+	__u64 at = 0, differ = 0;
+
+	if (n & 128)
+		HTTP1_DIFFER(16);
+	if (n & 64)
+		HTTP1_DIFFER(8);
+	http1_opaque(at);
+	if (at <= RT_ENDPOINT_MAX - 64) {
+		if (n & 32)
+			HTTP1_DIFFER(4);
+		if (n & 16)
+			HTTP1_DIFFER(2);
+	}
+	at = n - 16;
+	http1_opaque(at);
+	if (at > RT_ENDPOINT_MAX - 16)
+		return 0;
+	HTTP1_DIFFER(2);
+	return !differ;
+}
+
 /* Do the first N bytes, HTTP1_HEAD_LEAST <= N <= RT_ENDPOINT_MAX, equal those kept? */
 HTTP1_ONCE int http1_head_same(struct http1_head *h, struct http1_path *kept, __u32 n)
 {
-	__u64 last = (__u64)n - 16, at = 0;
-
-	if (!h || !kept || last > RT_ENDPOINT_MAX - 16)
-		return 0;
-	const __u8 *a = h->bytes, *b = (const __u8 *)kept->text;
-#ifdef __bpf__
-#pragma clang loop unroll(disable)
-#endif
-	for (; at < RT_ENDPOINT_MAX - 16; at += 16) {
-		if (at >= last)
-			break;
-		if ((http1_load(a + at) ^ http1_load(b + at)) | (http1_load(a + at + 8) ^ http1_load(b + at + 8)))
-			return 0;
-	}
-	return !((http1_load(a + last) ^ http1_load(b + last)) | (http1_load(a + last + 8) ^ http1_load(b + last + 8)));
+	return h && kept && n >= HTTP1_HEAD_LEAST && n <= RT_ENDPOINT_MAX && http1_same(h->bytes, (const __u8 *)kept->text, n);
 }
 
 /* Undoes what a head that was given up has left. */

@@ -182,7 +182,7 @@ static __always_inline int is_client_port(__u32 port)
 #ifdef RT_BOUNDED
 	return 0; /* the ports cannot be found out: no bpf_sock_from_file() (5.11), no atomic or (5.12) */
 #endif
-	return server_ports.known && !((server_ports.bits[(port >> 6) & 1023] >> (port & 63)) & 1);
+	return !((server_ports.bits[(port >> 6) & 1023] >> (port & 63)) & 1) && server_ports.known;
 }
 
 const volatile struct {

@@ -10,6 +10,7 @@
 #include "kernel.h"
 #include "finish.h"
 #include "segments.h"
+#include "straight.h"
 #include "events.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -17,17 +18,10 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define PASS 1
 #define TLS_HANDSHAKE 22 /* content type of the first record, RFC 8446, 5.1 */
 
-static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
-{
-	struct bpf_sock *sk = skb->sk;
-	return sk ? bpf_sk_fullsock(sk) : 0;
-}
-
 /* A client's packet, to be let through without another look. A listener is none, whatever is known of its port. */
-static __always_inline int is_client(struct __sk_buff *skb)
+static __always_inline int is_client(struct bpf_sock *sk)
 {
-	struct bpf_sock *sk = skb->sk;
-	return !sk || (is_client_port(sk->src_port) && sk->state != BPF_TCP_LISTEN);
+	return is_client_port(sk->src_port) && sk->state != BPF_TCP_LISTEN;
 }
 
 static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, __u32 next, __u8 kind)
@@ -215,14 +209,14 @@ SEC("cgroup_skb/ingress")
 int ingress(struct __sk_buff *skb)
 {
 	struct packet k;
-	struct bpf_sock *sk;
+	struct bpf_sock *any = skb->sk, *sk;
 
-	if (is_client(skb) || !packet_parse(skb, &k))
+	if (!any || is_client(any) || !packet_parse(skb, &k))
 		return PASS;
-	sk = full_socket(skb);
+	struct connection *c = bpf_sk_storage_get(&connections, any, 0, 0);
+	sk = bpf_sk_fullsock(any);
 	if (!sk)
 		return PASS;
-	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c) {
 		if (!k.length)
 			return PASS;
@@ -244,6 +238,12 @@ int ingress(struct __sk_buff *skb)
 			connection_release(c, sk);
 			return PASS;
 		}
+#ifndef RT_BOUNDED
+		if (request_straight(skb, c, &k)) {
+			c->rx_lock = 0;
+			return PASS;
+		}
+#endif
 		struct scan s = {.skb = skb, .sk = sk, .c = c, .now = bpf_ktime_get_ns()};
 		__u8 kind = c->kind;
 		request_bytes(&s, &k);
@@ -276,14 +276,18 @@ SEC("cgroup_skb/egress")
 int egress(struct __sk_buff *skb)
 {
 	struct packet k;
-	struct bpf_sock *sk;
+	struct bpf_sock *any = skb->sk, *sk;
 
-	if (is_client(skb) || !packet_parse(skb, &k))
+	if (!any || is_client(any) || !packet_parse(skb, &k))
 		return PASS;
-	sk = full_socket(skb);
+	struct connection *c = bpf_sk_storage_get(&connections, any, 0, 0);
+#ifndef RT_BOUNDED
+	if (c && response_straight(skb, c, &k))
+		return PASS;
+#endif
+	sk = bpf_sk_fullsock(any);
 	if (!sk)
 		return PASS;
-	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c) {
 		/* Whoever speaks before it has heard anything is no HTTP server: a client, or a protocol with a greeting. */
 		if (!k.length)

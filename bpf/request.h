@@ -224,6 +224,12 @@ static long request_run(__u32 i, struct parse *b)
 	return request_parse(b->p, b->path, b->block, b->n) != 0;
 }
 
+/* The head that is kept is followed by another. */
+static __always_inline void head_other(__u16 *last)
+{
+	*last = *last & HEAD_AGAIN ? 0 : HEAD_WAITS;
+}
+
 /* The short way, if the packet holds a whole and plain head: it was read, to p->used. */
 static __always_inline enum head request_head(struct scan *s, struct scratch *x, __u32 left)
 {
@@ -244,9 +250,10 @@ static __always_inline enum head request_head(struct scan *s, struct scratch *x,
 			p->flags |= HTTP1_LINE_DONE;
 			p->used = kept;
 			p->event = HTTP1_EV_DONE;
+			c->rx_head |= HEAD_AGAIN;
 			return HEAD_SAME;
 		}
-		c->rx_head = HEAD_WAITS;
+		head_other(&c->rx_head);
 	}
 	if (http1_head_request(p, (struct http1_path *)c->rx_path, &x->head, n))
 		return HEAD_READ;

@@ -196,12 +196,13 @@ static __always_inline int response_head_same(struct connection *c, struct http1
 		return 0;
 	kept &= HEAD_LENGTH;
 	if (kept > n || !http1_head_same(h, (struct http1_path *)c->block, kept)) {
-		c->tx_head = HEAD_WAITS;
+		head_other(&c->tx_head);
 		return 0;
 	}
+	c->tx_head |= HEAD_AGAIN;
 	p->status = c->tx_head_status;
 	p->length = c->tx_head_length;
-	p->flags |= c->tx_head_flags;
+	p->flags |= c->tx_head_flags & ~HEAD_WHOLE;
 	p->used = kept;
 	p->event = http1_head_end(p);
 	return 1;
@@ -219,6 +220,20 @@ static __always_inline void response_head_keep(struct connection *c, struct http
 	c->tx_head_status = p->status;
 	c->tx_head_length = p->length;
 	c->tx_head_flags = p->flags & (HTTP1_HAS_CL | HTTP1_HAS_TE | HTTP1_CHUNKED);
+	if (c->tx_head_flags == HTTP1_HAS_CL && p->status >= 200 && p->status != 204 && p->status != 304)
+		c->tx_head_flags |= HEAD_WHOLE;
+}
+
+/* Room for a head, to be given back by clearing `taken`; or null. */
+static __always_inline struct response_head *response_head_take(void)
+{
+	__u32 zero = 0, one = 1;
+	struct response_head *r = bpf_map_lookup_elem(&response_heads, &zero);
+
+	if (!r || !__sync_lock_test_and_set(&r->taken, 1))
+		return r;
+	r = bpf_map_lookup_elem(&response_heads, &one);
+	return r && !__sync_lock_test_and_set(&r->taken, 1) ? r : 0;
 }
 #endif
 
@@ -230,18 +245,13 @@ static __noinline int response_head(struct scan *s, __u32 left)
 #else
 	struct connection *c = s->c;
 	struct http1 *p = &c->tx;
-	__u32 zero = 0, one = 1, n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
+	__u32 n = left < HTTP1_HEAD_MAX ? left : HTTP1_HEAD_MAX;
 	__u8 flags = p->flags;
 	int read = 0;
 
-	struct response_head *r = bpf_map_lookup_elem(&response_heads, &zero);
+	struct response_head *r = response_head_take();
 	if (!r)
 		return 0;
-	if (__sync_lock_test_and_set(&r->taken, 1)) {
-		r = bpf_map_lookup_elem(&response_heads, &one);
-		if (!r || __sync_lock_test_and_set(&r->taken, 1))
-			return 0;
-	}
 	if (size_fits(&n, HTTP1_HEAD_MAX) && !bpf_skb_load_bytes(s->skb, s->off, r->head.bytes, n)) {
 		p->event = HTTP1_EV_NONE;
 		read = response_head_same(c, &r->head, n);
