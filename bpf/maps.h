@@ -175,6 +175,8 @@ struct {
 struct {
 	__u64 bits[1024];
 	__u64 known;
+	/* Of a port whose last connection to be judged was no HTTP: whether a socket is to be left alone is asked first. */
+	__u64 foreign[1024];
 } server_ports SEC(".data.ports") = {};
 
 static __always_inline int is_client_port(__u32 port)
@@ -257,6 +259,25 @@ static __always_inline void server_port(__u32 port)
 
 	if (!(server_ports.bits[at] & bit) && !ignores_port(port))
 		__sync_fetch_and_or(&server_ports.bits[at], bit);
+#endif
+}
+
+static __always_inline int is_foreign_port(__u32 port)
+{
+	return (server_ports.foreign[(port >> 6) & 1023] >> (port & 63)) & 1;
+}
+
+static __always_inline void foreign_port(__u32 port, int foreign)
+{
+#ifndef RT_BOUNDED
+	__u64 bit = 1ull << (port & 63), at = (port >> 6) & 1023;
+
+	if (!(server_ports.foreign[at] & bit) == !foreign)
+		return;
+	if (foreign)
+		__sync_fetch_and_or(&server_ports.foreign[at], bit);
+	else
+		__sync_fetch_and_and(&server_ports.foreign[at], ~bit);
 #endif
 }
 

@@ -41,6 +41,10 @@ static __always_inline __u32 bucket_of(__u64 ns)
 {
 	__u32 at = 0;
 
+	if (ns <= settings.bounds_ns[0]) /* as most, and then the next */
+		return 0;
+	if (ns <= settings.bounds_ns[1])
+		return 1;
 	/* Without branches: the verifier would follow each of the 32 ways on its own. Times stay far below 2^62. */
 #pragma clang loop unroll(full)
 	for (__u32 step = 16; step; step >>= 1) {
@@ -279,6 +283,27 @@ struct outcome {
 	__u16 incomplete; /* answered before the request line was complete */
 };
 
+/* A request into its series: all but the bytes of its body. If the response began and ended at the same time it was in one packet, and both
+ * times are one. */
+static __always_inline void observe_response(struct rt_series *s, const struct request *rq, const struct outcome *o)
+{
+	__u64 start = rq->start_ns, ns = o->end_ns > start ? o->end_ns - start : 0;
+	__u32 bucket = 0;
+
+	if (!o->stream) {
+		bucket = bucket_of(ns);
+		observe_in(&s->duration, ns, bucket);
+	}
+	if (o->first_ns == o->end_ns && !o->stream)
+		observe_in(&s->ttfb, ns, bucket);
+	else if (o->first_ns)
+		observe(&s->ttfb, o->first_ns > start ? o->first_ns - start : 0);
+	if (rq->read_ns)
+		observe(&s->queue, rq->read_ns > start ? rq->read_ns - start : 0);
+	if (o->body_bytes)
+		__sync_fetch_and_add(&s->response_bytes, o->body_bytes);
+}
+
 /* A global function: the verifier looks at it once, not again at each of its callers. RQ is then plain memory, which 6.1 does not take
  * as a map's value, so the endpoint has been entered before: request_record(). */
 GLOBAL int record(struct connection *c, struct request *rq, struct outcome *o)
@@ -295,29 +320,17 @@ GLOBAL int record(struct connection *c, struct request *rq, struct outcome *o)
 	struct rt_series *s = series_get(&key);
 	if (!s)
 		return 0; /* cannot be: the overflow series is an array's */
-	__u64 start = rq->start_ns, ns = o->end_ns > start ? o->end_ns - start : 0;
-	__u32 bucket = 0;
 	c->last = key;
 	if (o->stream) {
-		c->stream_ns = start;
+		c->stream_ns = rq->start_ns;
 		__sync_fetch_and_add(&s->streams, 1);
 		struct rt_streams *t = streams_get(&key);
 		if (t)
 			__sync_fetch_and_add(&t->opened, 1);
-	} else {
-		bucket = bucket_of(ns);
-		observe_in(&s->duration, ns, bucket);
 	}
-	if (o->first_ns == o->end_ns && !o->stream) /* the whole response was in one packet */
-		observe_in(&s->ttfb, ns, bucket);
-	else if (o->first_ns)
-		observe(&s->ttfb, o->first_ns > start ? o->first_ns - start : 0);
-	if (rq->read_ns)
-		observe(&s->queue, rq->read_ns > start ? rq->read_ns - start : 0);
+	observe_response(s, rq, o);
 	if (rq->body_bytes)
 		__sync_fetch_and_add(&s->request_bytes, take_all(&rq->body_bytes));
-	if (o->body_bytes)
-		__sync_fetch_and_add(&s->response_bytes, o->body_bytes);
 	count(RT_RECORDED, 1);
 	return 0;
 }

@@ -24,6 +24,15 @@ static __always_inline int is_client(struct bpf_sock *sk)
 	return is_client_port(sk->src_port) && sk->state != BPF_TCP_LISTEN;
 }
 
+/* A socket that nothing is to be learned from any more. Asked first where it is likely: one look-up instead of two and a half. */
+static __always_inline int is_left_alone(struct bpf_sock *sk)
+{
+	if (!is_foreign_port(sk->src_port))
+		return 0;
+	__u32 *tries = bpf_sk_storage_get(&ignored, sk, 0, 0);
+	return tries && !*tries;
+}
+
 static __always_inline void connection_init(struct connection *c, struct bpf_sock *sk, __u32 next, __u8 kind)
 {
 	http1_begin(&c->rx, 0);
@@ -211,7 +220,7 @@ int ingress(struct __sk_buff *skb)
 	struct packet k;
 	struct bpf_sock *any = skb->sk, *sk;
 
-	if (!any || is_client(any) || !packet_parse(skb, &k))
+	if (!any || is_client(any) || is_left_alone(any) || !packet_parse(skb, &k))
 		return PASS;
 	struct connection *c = bpf_sk_storage_get(&connections, any, 0, 0);
 	sk = bpf_sk_fullsock(any);
@@ -278,7 +287,7 @@ int egress(struct __sk_buff *skb)
 	struct packet k;
 	struct bpf_sock *any = skb->sk, *sk;
 
-	if (!any || is_client(any) || !packet_parse(skb, &k))
+	if (!any || is_client(any) || is_left_alone(any) || !packet_parse(skb, &k))
 		return PASS;
 	struct connection *c = bpf_sk_storage_get(&connections, any, 0, 0);
 #ifndef RT_BOUNDED

@@ -65,6 +65,7 @@ static __noinline int ignore(struct bpf_sock *sk, __u32 verdict)
 	if (tries) /* what it was sent may be answered */
 		*tries = verdict == RT_VERDICT_SERVER_FIRST || verdict == RT_VERDICTS ? 0 : IGNORED_UNANSWERED;
 	count(RT_NOT_HTTP, 1);
+	foreign_port(sk->src_port, 1);
 	return listener_count(bpf_sk_cgroup_id(sk), sk->src_port, verdict, verdict == RT_VERDICT_TLS || verdict == RT_VERDICT_HTTP2);
 }
 
@@ -113,6 +114,7 @@ static __noinline int request_push(struct scan *s, enum head head)
 	}
 	if (c->kind != CONNECTION_HTTP) {
 		c->kind = CONNECTION_HTTP;
+		foreign_port(c->port, 0);
 		if (sk)
 			count(RT_CONNECTIONS, 1);
 		if (sk)

@@ -70,7 +70,16 @@ static __always_inline int response_straight(struct __sk_buff *skb, struct conne
 	c->tx_first_ns = o.end_ns;
 	c->tx_next = k->seq + k->length;
 	c->tx_head |= HEAD_AGAIN;
-	record(c, rq, &o);
+	struct rt_series *s = 0;
+	if (c->last.endpoint == rq->number && c->last.service == c->service && c->last.code == o.code && c->last.method == rq->method &&
+	    !rq->body_bytes)
+		s = bpf_map_lookup_elem(&series, &c->last);
+	if (s) {
+		observe_response(s, rq, &o);
+		count(RT_RECORDED, 1);
+	} else {
+		record(c, rq, &o);
+	}
 	c->tx_pos = pos + 1;
 	return 1;
 }

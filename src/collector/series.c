@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "collector/names.h"
 #include "discovery/discovery.h"
 #include "loader/loader.h"
@@ -258,9 +260,26 @@ static int for_each(struct series_reader *r, enum loader_map map, size_t value_s
 	return 0;
 }
 
+/* Has the budget of series ever been spent? */
+static bool overflowed(struct series_reader *r)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ uint64_t *v = xcalloc(cpus > 0 ? (size_t)cpus : 1, sizeof(*v));
+	uint64_t n = 0;
+
+	if (cpus < 1 || bpf_map_lookup_elem(loader_map_fd(r->l, LOADER_LEDGER), &(uint32_t){RT_SERIES_OVERFLOW}, v))
+		return true;
+	for (int k = 0; k < cpus; k++)
+		n += v[k];
+	return n;
+}
+
 static void add_overflow(struct series_reader *r)
 {
 	struct rt_series *s = r->values;
+
+	if (!overflowed(r)) /* a thousand look-ups otherwise */
+		return;
 	for (uint32_t code = 0; code < 1000; code++) {
 		if (bpf_map_lookup_elem(loader_map_fd(r->l, LOADER_OVERFLOW), &code, s))
 			continue;
