@@ -9,6 +9,7 @@
 
 #include "kernel.h"
 #include "finish.h"
+#include "dropped.h"
 #include "segments.h"
 #include "straight.h"
 #include "events.h"
@@ -73,7 +74,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		return 0;
 	}
 	tp = bpf_tcp_sock(sk);
-	if (!tp || bpf_skb_load_bytes(skb, k->offset, &first, 1))
+	if (!tp || bpf_skb_load_bytes(skb, k->offset, &first, 1) || packet_damaged(skb, k))
 		return 0;
 	__u32 next = k->seq;
 	struct rt_baton baton;
@@ -230,7 +231,7 @@ int ingress(struct __sk_buff *skb)
 		if (!k.length)
 			return PASS;
 		if (sk->state == BPF_TCP_LISTEN) {
-			struct embryo *e = embryo_get(skb, sk, &k);
+			struct embryo *e = packet_damaged(skb, &k) ? 0 : embryo_get(skb, sk, &k);
 			if (e) {
 				struct scan s = {.skb = skb, .c = &e->connection, .embryo = &e->pipeline, .pieces = &e->pieces,
 						 .now = bpf_ktime_get_ns()};
@@ -241,6 +242,8 @@ int ingress(struct __sk_buff *skb)
 		c = ingress_unknown(skb, sk, &k);
 		if (!c)
 			return PASS;
+	} else if (k.length && packet_damaged(skb, &k)) {
+		return PASS;
 	}
 	if (k.length && c->kind < CONNECTION_STREAM && ingress_lock(skb, c)) {
 		if (closing && connection_idle(c)) {

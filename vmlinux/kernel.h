@@ -48,6 +48,10 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+struct sk_buff {
+	__u8 csum_valid : 1;
+};
+
 struct inet_bind_bucket {
 	signed char fastreuse;
 };

@@ -37,19 +37,20 @@ def checksum(data):
 class Client:
 	"""One connection. Offsets count the bytes of the stream to the server."""
 
-	def __init__(self, tun, port, remote):
+	def __init__(self, tun, port, remote, start=None):
 		self.tun, self.port, self.local = tun, port, remote
-		self.start, self.next, self.received = random.getrandbits(32), 0, b""
+		self.start, self.next, self.received = random.getrandbits(32) if start is None else start, 0, b""
 		self.established, self.arrived = False, threading.Condition()
 		self.ended = False
 
-	def packet(self, seq, ack, flags, data=b""):
+	def packet(self, seq, ack, flags, data=b"", wrong=0):
+		"""WRONG is added to the checksum."""
 		source, target = socket.inet_aton(PEER), socket.inet_aton(HOST)
 		options = b"\x03\x03\x07\x01" if flags & SYN else b""  # window scale
 		tcp = struct.pack("!HHIIBBHHH", self.local, self.port, seq & 0xffffffff, ack & 0xffffffff, 5 + len(options) // 4 << 4, flags,
 				  65535, 0, 0) + options
 		sum_ = checksum(source + target + struct.pack("!BBH", 0, 6, len(tcp) + len(data)) + tcp + data)
-		tcp = tcp[:16] + struct.pack("!H", sum_) + tcp[18:]
+		tcp = tcp[:16] + struct.pack("!H", sum_ + wrong & 0xffff) + tcp[18:]
 		ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + len(data), 0, 0x4000, 64, 6, 0, source, target)
 		ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
 		os.write(self.tun, ip + tcp + data)
@@ -123,9 +124,9 @@ class Link:
 			if port in self.clients:
 				self.clients[port].take(seq, flags, tcp[(tcp[12] >> 4) * 4:])
 
-	def connect(self, answers):
+	def connect(self, answers, start=None, port=None):
 		"""A connection. The server reads so many bytes and sends an answer, for each of ANSWERS, then closes with the client."""
-		c = Client(self.tun, self.listener.port, next(self.ports))
+		c = Client(self.tun, self.listener.port, port or next(self.ports), start)
 		self.clients[c.local] = c
 		c.connect()
 		server = self.listener.sock.accept()[0]
@@ -304,8 +305,42 @@ def early_fin(link):
 		counted("GET", "/fin", "200")
 
 
+def damaged(link):
+	"""Segments whose checksum is wrong, with other content, come before the right ones."""
+	for m in (get("/short"), get("/long?x=" + "y" * 200), by_length(b"b" * 300, 0), chunked(b"c" * 300, 100)):
+		other = bytes(b ^ 1 if i < 9 or i > 12 else b for i, b in enumerate(m))
+		for other in (other, get("/other?" + "z" * 300), b"A" * 10, b"A" * 300):
+			for cut in (0, 5, len(m) - 100):
+				c = link.connect([(len(m), OK)] * 2)
+				c.packet(c.start + 1, c.next, ACK | PSH, other, wrong=1)
+				if cut > 0:
+					c.send(0, m[:cut])
+					c.packet(c.start + 1 + cut, c.next, ACK | PSH, other, wrong=1)
+				c.send(max(cut, 0), m[max(cut, 0):])
+				c.answered(len(OK))
+				c.packet(c.start + 1 + len(m), c.next, ACK | FIN, b"", wrong=1)
+				c.packet(c.start + 1 + len(m), c.next, ACK | RST, b"", wrong=1)
+				c.send(len(m), m)
+				c.answered(2 * len(OK))
+				link.close(c, 2 * len(m))
+				key = m.split(b" ")[0].decode(), m.split(b" ")[1].split(b"?")[0].decode()
+				counted(*key, "200", 2)
+
+
+def wrapped(link):
+	"""Sequence numbers go round within a connection."""
+	for back in (1, 2, 10, 30, 60, 700):
+		m = get("/round?" + "x" * 50)
+		c = link.connect([(len(m), OK)] * 20, 0x100000000 - back)
+		for i in range(20):
+			c.pieces(i * len(m), m, 13, lambda all_: all_[1:] + all_[:1])
+			c.answered((i + 1) * len(OK))
+		link.close(c, 20 * len(m))
+		counted("GET", "/round", "200", 20)
+
+
 CASES = {f.__name__: f for f in (every_order, overlaps, first_is_last_chunked, first_is_last_by_length, hole_in_chunks, shuffled, pipelined,
-				 hole_in_pipeline, probes, early_fin)}
+				 hole_in_pipeline, probes, early_fin, wrapped, damaged)}
 
 
 def main(case):
