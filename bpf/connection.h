@@ -178,7 +178,14 @@ struct embryo {
 	struct connection connection;
 	struct pipeline pipeline;
 	struct held_pieces pieces;
+	__u32 seq; /* of the first byte that was seen */
+	__u32 begun;
 };
+
+/* Further apart two sequence numbers are of two connections, one of them gone: where one begins depends on the time, and goes round in
+ * minutes (net/core/secure_seq.c). */
+#define EMBRYO_REACH (1u << 20)
+#define embryo_is_of(e, at) ((__u32)((at) - (e)->seq + EMBRYO_REACH) <= 2 * EMBRYO_REACH)
 
 /* The ends of a connection as a packet to the server names them. */
 struct tuple {

@@ -173,6 +173,42 @@ static __always_inline void tuple_of_sock(struct tuple *t, struct sock *sk)
 	}
 }
 
+#ifndef RT_BOUNDED
+struct spin {
+	struct connection *c;
+	__u64 held;
+};
+
+static long spin_step(__u32 i, struct spin *s)
+{
+	s->held = __sync_val_compare_and_swap(&s->c->rx_lock, 0, 1) == 0;
+	return s->held;
+}
+
+static __always_inline int connection_lock(struct connection *c)
+{
+	struct spin s = {.c = c};
+
+	if (__sync_val_compare_and_swap(&c->rx_lock, 0, 1) == 0)
+		return 1;
+	bpf_loop(1 << 16, spin_step, &s, 0);
+	return s.held;
+}
+#endif
+
+/* What came first has overtaken the connection's beginning, which is at START: it is parsed anew from the kept pieces when its turn comes. */
+static __always_inline void embryo_restart(struct connection *c, __u32 start)
+{
+	http1_begin(&c->rx, 0);
+	c->rx_pos = 0;
+	c->rx_next = start;
+	c->rx_head = 0;
+	c->kind = CONNECTION_NEW;
+	c->framing = FRAMING_HELD;
+	c->first.pos = -1;
+	c->rx_malformed = c->holed = c->torn = 0;
+}
+
 /* A new socket takes over what came before it existed. Null if nothing did. OWNER: the same socket, as the helpers for its storage want
  * it. */
 static __noinline struct connection *connection_take_over(void *owner, struct sock *sk)
@@ -189,17 +225,18 @@ static __noinline struct connection *connection_take_over(void *owner, struct so
 		return 0;
 	}
 	struct connection *c = &e->connection;
-	/* The socket knows what the connection starts with. What came first may have overtaken it: then it is parsed anew from the
-	 * kept pieces when its turn comes. */
+	/* The socket knows what the connection starts with. */
 	__u32 start = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
-	if (c->n_held && (__s32)(e->pieces.v[0].seq - start) > 0) {
-		http1_begin(&c->rx, 0);
-		c->rx_pos = 0;
-		c->rx_next = start;
-		c->kind = CONNECTION_NEW;
-		c->first.pos = -1;
-		c->rx_malformed = 0;
+	if (!embryo_is_of(e, start)) {
+		bpf_map_delete_elem(&carried, &t);
+		return 0;
 	}
+#ifndef RT_BOUNDED
+	if (!connection_lock(c)) /* another CPU has the next packet, and has not found the socket yet */
+		return 0;
+#endif
+	if ((__s32)(e->seq - start) > 0)
+		embryo_restart(c, start);
 	if (c->kind == CONNECTION_DEAD) { /* these are its first bytes, and they are no HTTP */
 		__u32 *tries = bpf_sk_storage_get(&ignored, owner, 0, BPF_SK_STORAGE_GET_F_CREATE);
 		if (tries)
@@ -234,11 +271,13 @@ static __noinline struct connection *connection_take_over(void *owner, struct so
 	if (c && c->n_held && !bpf_sk_storage_get(&reorders, owner, &e->pieces, BPF_SK_STORAGE_GET_F_CREATE))
 		c = 0;
 	if (c)
-		c = bpf_sk_storage_get(&connections, owner, c, BPF_SK_STORAGE_GET_F_CREATE);
-	if (c)
+		c = bpf_sk_storage_get(&connections, owner, 0, 0) ? 0 : bpf_sk_storage_get(&connections, owner, c, BPF_SK_STORAGE_GET_F_CREATE);
+	if (c) {
+		c->rx_lock = 0;
 		connection_counted(c);
-	else
+	} else {
 		count(RT_LOST_NO_MEMORY, seen < RT_PIPELINE_DEPTH ? seen : RT_PIPELINE_DEPTH);
+	}
 	bpf_map_delete_elem(&carried, &t);
 	return c;
 }

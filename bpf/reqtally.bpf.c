@@ -153,32 +153,28 @@ static __always_inline int ingress_lock(struct __sk_buff *skb, struct connection
 }
 #else
 #define INGRESS_CARRIED static __noinline
-struct spin {
-	struct connection *c;
-	__u64 held;
-};
-
-static long spin_step(__u32 i, struct spin *s)
-{
-	s->held = __sync_val_compare_and_swap(&s->c->rx_lock, 0, 1) == 0;
-	return s->held;
-}
-
 /* Two packets of one connection are in this program at the same time when the sender has moved to another CPU between them
  * (loopback) or a NIC spreads flows badly. The wait is that of one packet's scan, without sleeping: this is softirq. */
 static __always_inline int ingress_lock(struct __sk_buff *skb, struct connection *c)
 {
-	struct spin s = {.c = c};
-
-	if (__sync_val_compare_and_swap(&c->rx_lock, 0, 1) == 0)
-		return 1;
-	bpf_loop(1 << 16, spin_step, &s, 0);
-	return s.held;
+	return connection_lock(c);
 }
 #endif
 
+/* The lock of what has no socket yet. (5.10 takes a spin lock only at the top of a value: two CPUs with two packets of one connection that
+ * nobody has accepted, at the same time, are not told apart there.) */
+static __always_inline int embryo_lock(struct connection *c)
+{
+#ifdef RT_BOUNDED
+	return 1;
+#else
+	return connection_lock(c);
+#endif
+}
+
 /* Payload for a listener: the socket that it is for does not exist yet. Whether these are the connection's first bytes, and so whether
- * it speaks HTTP, is known when it does: connection_take_over(). */
+ * it speaks HTTP, is known when it does: connection_take_over(). Or it is just being made, and has not taken over yet. Locked, unless it is
+ * null. */
 static __noinline struct embryo *embryo_get(struct __sk_buff *skb, struct bpf_sock *sk, struct packet *k)
 {
 	struct tuple t = {};
@@ -188,17 +184,33 @@ static __noinline struct embryo *embryo_get(struct __sk_buff *skb, struct bpf_so
 	if (ignores_port(sk->src_port) || !tuple_of_packet(&t, skb, k))
 		return 0;
 	e = bpf_map_lookup_elem(&carried, &t);
+	if (e && e->begun && !embryo_is_of(e, k->seq)) {
+		bpf_map_delete_elem(&carried, &t);
+		e = 0;
+	}
 	if (!e) {
-		if (closing || elder_state() == RT_OPEN)
+		if (closing || sk->state != BPF_TCP_LISTEN || elder_state() == RT_OPEN)
 			return 0;
 		void *z = bpf_map_lookup_elem(&zeros, &zero);
 		if (!z)
 			return 0;
-		bpf_map_update_elem(&carried, &t, z, BPF_ANY);
+		bpf_map_update_elem(&carried, &t, z, BPF_NOEXIST); /* another CPU may be first */
 		e = bpf_map_lookup_elem(&carried, &t);
-		if (!e)
-			return 0;
+	}
+	if (!e || !embryo_lock(&e->connection))
+		return 0;
+	/* Meanwhile another CPU may have made the socket, where this packet will be seen again. */
+	if (bpf_map_lookup_elem(&carried, &t) != e) {
+		e->connection.rx_lock = 0;
+		return 0;
+	}
+	if (!e->begun) {
 		connection_init(&e->connection, sk, k->seq, CONNECTION_NEW);
+		e->begun = 1;
+		e->seq = k->seq;
+	} else if ((__s32)(k->seq - e->seq) < 0) { /* overtaken by what was seen first */
+		embryo_restart(&e->connection, k->seq);
+		e->seq = k->seq;
 	}
 	return e;
 }
@@ -212,6 +224,7 @@ INGRESS_CARRIED int ingress_carried(struct scan *s, struct packet *k)
 	request_bytes(s, k);
 	if (start == k->seq)
 		request_hold(s, k); /* should it turn out to have overtaken the connection's first bytes */
+	s->c->rx_lock = 0;
 	return 0;
 }
 
@@ -230,14 +243,15 @@ int ingress(struct __sk_buff *skb)
 	if (!c) {
 		if (!k.length)
 			return PASS;
-		if (sk->state == BPF_TCP_LISTEN) {
+		if (sk->state == BPF_TCP_LISTEN || sk->state == BPF_TCP_SYN_RECV) {
 			struct embryo *e = packet_damaged(skb, &k) ? 0 : embryo_get(skb, sk, &k);
 			if (e) {
 				struct scan s = {.skb = skb, .c = &e->connection, .embryo = &e->pipeline, .pieces = &e->pieces,
 						 .now = bpf_ktime_get_ns()};
 				ingress_carried(&s, &k);
 			}
-			return PASS;
+			if (e || sk->state == BPF_TCP_LISTEN)
+				return PASS;
 		}
 		c = ingress_unknown(skb, sk, &k);
 		if (!c)

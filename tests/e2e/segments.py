@@ -4,6 +4,7 @@ order, against a scripted server. Prints a JSON object: port, counts, lost."""
 import collections
 import itertools
 import json
+import mmap
 import os
 import random
 import socket
@@ -53,7 +54,10 @@ class Client:
 		tcp = tcp[:16] + struct.pack("!H", sum_ + wrong & 0xffff) + tcp[18:]
 		ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + len(data), 0, 0x4000, 64, 6, 0, source, target)
 		ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
-		os.write(self.tun, ip + tcp + data)
+		self.write(ip + tcp + data)
+
+	def write(self, packet):
+		os.write(self.tun, packet)
 
 	def take(self, seq, flags, data):
 		"""A packet from the server."""
@@ -108,9 +112,9 @@ class Client:
 
 
 class Link:
-	def __init__(self):
+	def __init__(self, deferred=False):
 		self.tun, self.clients, self.ports = open_link(MTU), {}, itertools.count(20000)
-		self.listener = raw.Listener(HOST)
+		self.listener = raw.Listener(HOST, deferred=deferred)
 		self.listener.sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
 		threading.Thread(target=self.read, daemon=True).start()
 
@@ -129,6 +133,10 @@ class Link:
 		c = Client(self.tun, self.listener.port, port or next(self.ports), start)
 		self.clients[c.local] = c
 		c.connect()
+		self.serve(c, answers)
+		return c
+
+	def serve(self, c, answers):
 		server = self.listener.sock.accept()[0]
 		server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -140,7 +148,6 @@ class Link:
 			server.close()
 		c.server = threading.Thread(target=serve, daemon=True)
 		c.server.start()
-		return c
 
 	def close(self, c, offset):
 		c.send(offset, b"", FIN)
@@ -339,12 +346,79 @@ def wrapped(link):
 		counted("GET", "/round", "200", 20)
 
 
+def strays(link):
+	"""Data for a connection that is no more, from the port of one that is to come."""
+	m = get("/real")
+	for i in range(20):
+		port = next(link.ports)
+		start = random.getrandbits(32)
+		for away in (0x10000000, -0x10000000)[i & 1:][:1]:
+			c = Client(link.tun, link.listener.port, port, start + away)
+			link.clients[port] = c
+			c.send(0, get("/stray"))
+			time.sleep(0.01)
+		c = link.connect([(len(m), OK)] * 2, start, port)
+		c.send(0, m)
+		c.answered(len(OK))
+		c.send(len(m), m)
+		c.answered(2 * len(OK))
+		link.close(c, 2 * len(m))
+		counted("GET", "/real", "200", 2)
+
+
+def second_cpu(tun, page):
+	"""Writes the packet that is in PAGE whenever its first byte says so."""
+	os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+	while page[0] != 255:
+		if page[0] == 2:
+			os.write(tun, page[3:3 + int.from_bytes(page[1:3], "little")])
+			page[0] = 0
+
+
+def two_cpus(link):
+	"""The first two segments of a connection that is accepted with its data, by two CPUs at the same time."""
+	page, m, rng = mmap.mmap(-1, 4096), get("/both?" + "x" * 60), random.Random(5)
+	child = os.fork()
+	if not child:
+		second_cpu(link.tun, page)
+		os._exit(0)
+	os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+	for i in range(300):
+		c = Client(link.tun, link.listener.port, next(link.ports))
+		link.clients[c.local] = c
+		c.connect()
+		time.sleep(0.001)
+		packets, cut = [], rng.randrange(1, len(m))
+		c.write = packets.append
+		c.send(0, m[:cut])
+		c.send(cut, m[cut:])
+		del c.write
+		mine, other = rng.sample(packets, 2)
+		page[1:3 + len(other)] = len(other).to_bytes(2, "little") + other
+		for _ in range(rng.randrange(0, 40)):
+			pass
+		page[0] = 2
+		for _ in range(rng.randrange(0, 200)):
+			pass
+		os.write(link.tun, mine)
+		while page[0]:
+			pass
+		link.serve(c, [(len(m), OK)] * 2)
+		c.answered(len(OK))
+		c.send(len(m), m)
+		c.answered(2 * len(OK))
+		link.close(c, 2 * len(m))
+		counted("GET", "/both", "200", 2)
+	page[0] = 255
+	os.waitpid(child, 0)
+
+
 CASES = {f.__name__: f for f in (every_order, overlaps, first_is_last_chunked, first_is_last_by_length, hole_in_chunks, shuffled, pipelined,
-				 hole_in_pipeline, probes, early_fin, wrapped, damaged)}
+				 hole_in_pipeline, probes, early_fin, wrapped, damaged, strays, two_cpus)}
 
 
 def main(case):
-	link = Link()
+	link = Link(deferred=case == "two_cpus")
 	CASES[case](link)
 	print(json.dumps({"port": link.listener.port, "counts": [[list(k), n] for k, n in sorted(COUNTS.items())]}))
 
