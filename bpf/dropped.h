@@ -12,12 +12,14 @@
 
 /* Global functions, so that the verifier looks at the loops once: of packets, which 5.10 lets them have. */
 
-/* Adds up N bytes at OFF of the packet, for the Internet checksum (RFC 1071), which is the same in any order of bytes. */
+/* Adds up N bytes at OFF of the packet, but one block at most, for the Internet checksum (RFC 1071), which is the same in any order of bytes. */
 __noinline __u64 sum_of(struct __sk_buff *skb, __u32 off, __u32 n)
 {
 	struct scratch *x = scratch_get();
 	__u64 sum = 0;
 
+	if (n > SUM_BLOCK)
+		n = SUM_BLOCK;
 	if (!x || !size_fits(&n, SUM_BLOCK))
 		return 0;
 	__builtin_memset(x->held.bytes, 0, SUM_BLOCK);
@@ -33,19 +35,18 @@ __noinline __u64 sum_of(struct __sk_buff *skb, __u32 off, __u32 n)
 
 __noinline int checksum_wrong(struct __sk_buff *skb, __u32 ip_end)
 {
+	if (BPF_CORE_READ_BITFIELD_PROBED((struct sk_buff *)skb, csum_valid))
+		return 0;
 	__u32 ip = ip_end & ~PACKET_V6, v6 = ip_end & PACKET_V6, n = skb->len - ip;
 	__u64 sum = sum_of(skb, v6 ? 8 : 12, v6 ? 32 : 8) + bpf_htons(IP_TCP) + bpf_htons(n);
 
 	if (n > SUM_BLOCK * SUM_BLOCKS)
 		return 0;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < SUM_BLOCKS; i++) {
-		if (!n)
+	for (__u32 at = 0; at < SUM_BLOCK * SUM_BLOCKS; at += SUM_BLOCK) {
+		if (at >= n)
 			break;
-		__u32 some = n < SUM_BLOCK ? n : SUM_BLOCK;
-		sum += sum_of(skb, ip, some);
-		ip += some;
-		n -= some;
+		sum += sum_of(skb, ip + at, n - at);
 	}
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
@@ -58,9 +59,7 @@ __noinline int checksum_wrong(struct __sk_buff *skb, __u32 ip_end)
  * need no look. Of the others most have been verified by the network card or, up to 76 bytes, by now. */
 static __always_inline int packet_damaged(struct __sk_buff *skb, const struct packet *k)
 {
-	if (skb->gso_segs)
-		return 0;
-	return !BPF_CORE_READ_BITFIELD_PROBED((struct sk_buff *)skb, csum_valid) && checksum_wrong(skb, k->ip_end);
+	return !skb->gso_segs && checksum_wrong(skb, k->ip_end);
 }
 
 #endif
