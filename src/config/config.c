@@ -107,37 +107,59 @@ void config_free(struct config *cfg)
 	free(cfg);
 }
 
-static bool is_name_byte(char c, bool first)
+static bool is_name_byte(char c)
 {
-	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (!first && c >= '0' && c <= '9');
+	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* How many bytes of S, which stands behind a dollar, are the name of a variable as Go's os.Expand reads it, NAME being it without braces:
+ * letters, digits and underscores, one digit or sign of a shell's own, or anything in braces. An empty NAME with bytes taken is broken
+ * and goes; none taken is no name, and the dollar stays. */
+static size_t env_name(struct sv s, struct sv *name)
+{
+	static const char own[] = "*#$@!?-0123456789";
+	size_t n = 0;
+	*name = SV("");
+	if (!s.n)
+		return 0;
+	if (s.p[0] == '{') {
+		const char *end = memchr(s.p, '}', s.n);
+		if (!end)
+			return 1;
+		*name = sv_make(s.p + 1, (size_t)(end - s.p - 1));
+		return name->n + 2;
+	}
+	if (memchr(own, s.p[0], sizeof(own) - 1)) {
+		n = 1;
+	} else {
+		while (n < s.n && is_name_byte(s.p[n]))
+			n++;
+	}
+	*name = sv_make(s.p, n);
+	return n;
 }
 
 /* $name and ${name} become the environment's value, $$ a dollar, as Prometheus 3 does in external labels. */
 static void expand_env(struct decoder *d, const struct yaml_node *at, struct sv s, struct buf *out)
 {
 	for (size_t i = 0; i < s.n;) {
-		if (s.p[i] != '$' || i + 1 == s.n) {
+		struct sv name;
+		if (s.p[i] != '$') {
 			buf_addc(out, s.p[i++]);
 			continue;
 		}
-		if (s.p[++i] == '$') {
+		size_t taken = env_name(sv_make(s.p + i + 1, s.n - i - 1), &name);
+		i += 1 + taken;
+		if (!taken || sv_eqs(name, "$"))
 			buf_addc(out, '$');
-			i++;
+		if (!name.n || sv_eqs(name, "$"))
 			continue;
-		}
-		bool brace = s.p[i] == '{';
-		size_t from = i + brace, to = from;
-		while (to < s.n && (brace ? s.p[to] != '}' : is_name_byte(s.p[to], to == from)))
-			to++;
-		i = to + (brace && to < s.n);
-		if (to == from) /* Go's os.Expand drops what is no name */
-			continue;
-		_cleanup_free_ char *name = xstrndup(s.p + from, to - from);
-		const char *value = getenv(name);
+		_cleanup_free_ char *text = xstrndup(name.p, name.n);
+		const char *value = getenv(text);
 		if (value)
 			buf_adds(out, value);
 		else
-			decode_warn(d, at, "external_labels: environment variable %s is not set, taken as empty", name);
+			decode_warn(d, at, "external_labels: environment variable %s is not set, taken as empty", text);
 	}
 }
 

@@ -183,6 +183,27 @@ static void test_global(void **state)
 	expect_error("global: {extra_scrape_metrics: 3}\n", "t.yml:1:32: global.extra_scrape_metrics: want true or false, got \"3\"");
 }
 
+/* As Go's os.Expand. */
+static void test_environment(void **state)
+{
+	static const char *const cases[][2] = {
+		{"a $ b", "a $ b"},	{"$", "$"},	{"cost$", "cost$"},	  {"a$$b", "a$b"},	{"${$}", "$"},	     {"x${y", "xy"},
+		{"x${}y", "xy"},	{"$1x", "x"},	{"$-", ""},		  {"$\xc3\xa9", "$\xc3\xa9"}, {"$RT_TEST_HOST/x", "node7/x"},
+		{"${RT_TEST_HOST}x", "node7x"}, {"$RT_TEST_HOSTx", ""}, {"$%RT", "$%RT"}, {"$.$RT_TEST_HOST", "$.node7"}, {"$$RT_TEST_HOST", "$RT_TEST_HOST"},
+	};
+	setenv("RT_TEST_HOST", "node7", 1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *text = xasprintf("global: {external_labels: {v: \"%s\"}}\n", cases[i][0]);
+		struct config *cfg = parse_ok(text);
+		struct sv got = labels_get(cfg->global.external_labels, SV("v"));
+		if (!sv_eqs(got, cases[i][1]))
+			fail_msg("%s becomes %.*s, not %s", cases[i][0], SV_ARG(got), cases[i][1]);
+		config_free(cfg);
+		free(text);
+	}
+	unsetenv("RT_TEST_HOST");
+}
+
 static void test_unknown_keys(void **state)
 {
 	expect_error("globl:\n  a: 1\n", "t.yml:1:1: unknown key \"globl\" in the configuration; did you mean \"global\"? Accepted: global, "
@@ -549,7 +570,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_minimal_prometheus_yml),
 		cmocka_unit_test(test_debian_prometheus_yml), cmocka_unit_test(test_rule_globs),
-		cmocka_unit_test(test_global),	     cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_global),	     cmocka_unit_test(test_environment), cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
 		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_scrape_config_files),
 		cmocka_unit_test(test_window),	     cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
