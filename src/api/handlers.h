@@ -10,8 +10,8 @@ typedef void api_handler(void *ctx, struct web_request *req, struct web_response
 api_handler api_query, api_query_range, api_format_query, api_parse_query, api_query_exemplars;
 api_handler api_series, api_labels, api_label_values, api_metadata;
 api_handler api_rules, api_alerts;
-api_handler api_targets, api_targets_metadata;
-api_handler api_runtimeinfo, api_config, api_flags, api_alertmanagers, api_buildinfo;
+api_handler api_targets, api_targets_metadata, api_scrape_pools;
+api_handler api_runtimeinfo, api_config, api_flags, api_alertmanagers, api_buildinfo, api_tsdb, api_features;
 api_handler api_status_page, api_healthy, api_ready, api_reload;
 
 #endif

@@ -67,6 +67,7 @@ void api_runtimeinfo(void *ctx, struct web_request *req, struct web_response *re
 	/* Clients expect the keys; there is no Go in here. */
 	json_object_set_new(o, "goroutineCount", json_integer(0));
 	json_object_set_new(o, "GOMAXPROCS", json_integer(0));
+	json_object_set_new(o, "GOMEMLIMIT", json_integer(0));
 	json_object_set_new(o, "GOGC", json_string(""));
 	json_object_set_new(o, "GODEBUG", json_string(""));
 	json_object_set_new(o, "storageRetention", json_string(""));
@@ -137,7 +138,7 @@ size_t api_routes(struct api *api, struct web_route *routes)
 	static const struct {
 		const char *path;
 		api_handler *handle;
-		enum { EXACT, PREFIX, FORM } kind; /* FORM: also POST, and may take long */
+		enum { EXACT, PREFIX, HEAVY, FORM } kind; /* HEAVY: may take long; FORM: that, and also POST */
 	} table[] = {
 		{"/", api_status_page, EXACT},
 		{"/-/healthy", api_healthy, EXACT},
@@ -155,7 +156,10 @@ size_t api_routes(struct api *api, struct web_route *routes)
 		{"/api/v1/alerts", api_alerts, EXACT},
 		{"/api/v1/targets", api_targets, EXACT},
 		{"/api/v1/targets/metadata", api_targets_metadata, EXACT},
+		{"/api/v1/scrape_pools", api_scrape_pools, EXACT},
 		{"/api/v1/alertmanagers", api_alertmanagers, EXACT},
+		{"/api/v1/features", api_features, EXACT},
+		{"/api/v1/status/tsdb", api_tsdb, HEAVY},
 		{"/api/v1/status/buildinfo", api_buildinfo, EXACT},
 		{"/api/v1/status/runtimeinfo", api_runtimeinfo, EXACT},
 		{"/api/v1/status/config", api_config, EXACT},

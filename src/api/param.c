@@ -27,6 +27,11 @@ bool param_parse_time(const char *s, int64_t *ms)
 {
 	if (parse_seconds(s, ms))
 		return true;
+	/* What clients of Prometheus send for the beginning and the end of time: years of more than four digits. */
+	if (strcmp(s, "-292273086-05-16T16:47:06Z") == 0 || strcmp(s, "292277025-08-18T07:12:54.999999999Z") == 0) {
+		*ms = *s == '-' ? -(int64_t)(SECONDS_MAX * 1000) : (int64_t)(SECONDS_MAX * 1000);
+		return true;
+	}
 	struct tm tm = {0};
 	int used = 0;
 	if (sscanf(s, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6 ||
@@ -103,8 +108,25 @@ bool param_limit(const struct web_request *req, struct web_response *res, const 
 	*limit = strtoull(s, &end, 10);
 	if (!*end && *s >= '0' && *s <= '9' && !errno)
 		return true;
-	reply_error(res, REPLY_BAD_DATA, *s == '-' ? "invalid parameter \"%s\": %s must be non-negative"
-						   : "invalid parameter \"%s\": \"%s\" is no whole number",
-		    name, *s == '-' ? name : s);
+	/* A negative number is a number. */
+	bool negative = *s == '-' && s[1] && strspn(s + 1, "0123456789") == strlen(s + 1);
+	if (negative)
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": %s must be non-negative", name, name);
+	else
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": strconv.Atoi: parsing \"%s\": invalid syntax", name, s);
+	return false;
+}
+
+bool param_number(const struct web_request *req, struct web_response *res, const char *name, int64_t *v)
+{
+	const char *s = web_request_param(req, name);
+	char *end;
+	if (!s || !*s)
+		return true;
+	errno = 0;
+	*v = strtoll(s, &end, 10);
+	if (!*end && !errno && strchr("+-0123456789", *s))
+		return true;
+	reply_error(res, REPLY_BAD_DATA, "%s must be a number", name);
 	return false;
 }

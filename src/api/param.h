@@ -20,5 +20,7 @@ bool param_optional_time(const struct web_request *req, struct web_response *res
 bool param_duration(const struct web_request *req, struct web_response *res, const char *name, int64_t fallback, int64_t *ms);
 /* A count; 0 is no limit and the fallback. */
 bool param_limit(const struct web_request *req, struct web_response *res, const char *name, uint64_t *limit);
+/* Any whole number; *V stays as it is without one. For those whose lack is another thing than 0. */
+bool param_number(const struct web_request *req, struct web_response *res, const char *name, int64_t *v);
 
 #endif

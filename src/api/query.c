@@ -256,22 +256,22 @@ void api_query_range(void *ctx, struct web_request *req, struct web_response *re
 	finish(req, res, expr, r, error, &value, limit);
 }
 
-/* The expression of the request, or NULL: answered. */
-static struct promql_expr *parse_only(const struct web_request *req, struct web_response *res)
+/* The expression of the request, or NULL: answered, in the words of the parser behind BEFORE. */
+static struct promql_expr *parse_only(const struct web_request *req, struct web_response *res, const char *before)
 {
 	const char *query = web_request_param(req, "query");
 	struct promql_expr *expr;
 	char *error = NULL;
 	if (!promql_parse(sv_of(query ? query : ""), &expr, &error))
 		return expr;
-	reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
+	reply_error(res, REPLY_BAD_DATA, "%s%s", before, error);
 	free(error);
 	return NULL;
 }
 
 void api_parse_query(void *ctx, struct web_request *req, struct web_response *res)
 {
-	struct promql_expr *expr = parse_only(req, res);
+	struct promql_expr *expr = parse_only(req, res, "invalid parameter \"query\": ");
 	if (!expr)
 		return;
 	reply_begin(res);
@@ -282,7 +282,7 @@ void api_parse_query(void *ctx, struct web_request *req, struct web_response *re
 
 void api_format_query(void *ctx, struct web_request *req, struct web_response *res)
 {
-	struct promql_expr *expr = parse_only(req, res);
+	struct promql_expr *expr = parse_only(req, res, "invalid parameter \"query\": ");
 	if (!expr)
 		return;
 	struct buf b = BUF_INIT;
@@ -292,8 +292,29 @@ void api_format_query(void *ctx, struct web_request *req, struct web_response *r
 	promql_expr_free(expr);
 }
 
-/* There are no exemplars. Grafana asks. */
+static void note_selector(void *arg, const struct matcher *m, size_t n, int64_t range_ms)
+{
+	*(bool *)arg = true;
+}
+
+/* There are no exemplars. Grafana asks; what it asks is checked. */
 void api_query_exemplars(void *ctx, struct web_request *req, struct web_response *res)
 {
-	reply_json(res, json_array());
+	struct promql_expr *expr;
+	int64_t start, end;
+	bool selects = false;
+	if (!param_optional_time(req, res, "start", INT64_MIN, &start) || !param_optional_time(req, res, "end", INT64_MAX, &end))
+		return;
+	if (end < start) {
+		reply_error(res, REPLY_BAD_DATA, "end timestamp must not be before start timestamp");
+		return;
+	}
+	if (!(expr = parse_only(req, res, "")))
+		return;
+	promql_selectors(expr, note_selector, &selects);
+	promql_expr_free(expr);
+	if (selects)
+		reply_json(res, json_array());
+	else
+		res->status = 204; /* as Prometheus: no data at all */
 }

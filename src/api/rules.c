@@ -59,8 +59,7 @@ static json_t *rule_json(const struct rule *r, bool with_alerts)
 		json_object_set_new(o, "duration", reply_seconds(d->for_ms));
 		json_object_set_new(o, "keepFiringFor", reply_seconds(d->keep_firing_ms));
 	}
-	if (d->is_alert || d->n_labels)
-		json_object_set_new(o, "labels", texts_json(d->labels, d->n_labels));
+	json_object_set_new(o, "labels", texts_json(d->labels, d->n_labels));
 	if (d->is_alert) {
 		json_t *alerts = json_array();
 		json_object_set_new(o, "annotations", texts_json(d->annotations, d->n_annotations));

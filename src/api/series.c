@@ -8,6 +8,8 @@
 #include "api/reply.h"
 #include "api/targets_json.h"
 #include "base/alloc.h"
+#include "base/cleanup.h"
+#include "exposition/escape.h"
 #include "model/text.h"
 
 struct found {
@@ -187,6 +189,10 @@ void api_label_values(void *ctx, struct web_request *req, struct web_response *r
 		reply_error(res, REPLY_BAD_DATA, "invalid label name: not UTF-8");
 		return;
 	}
+	/* A name that does not go into a path comes escaped. */
+	_cleanup_buf_ struct buf unescaped = BUF_INIT;
+	if (unescape_values(name, &unescaped))
+		name = sv_make(buf_str(&unescaped), unescaped.n);
 	struct found f;
 	uint64_t limit;
 	if (!find(ctx, req, res, false, &f, &limit))
@@ -207,12 +213,12 @@ void api_metadata(void *ctx, struct web_request *req, struct web_response *res)
 	static const char *const types[] = {"counter", "gauge", "histogram"};
 	const struct api *api = ctx;
 	const char *only = web_request_param(req, "metric");
-	uint64_t limit;
-	if (!param_limit(req, res, "limit", &limit))
+	int64_t limit = -1, per_metric = -1; /* below 0: none */
+	if (!param_number(req, res, "limit", &limit) || !param_number(req, res, "limit_per_metric", &per_metric))
 		return;
 	struct snapshot *s = api->latest ? api->latest(api->arg) : NULL;
 	json_t *o = json_object();
-	for (size_t i = 0; s && i < s->n && (!limit || json_object_size(o) < limit); i++) {
+	for (size_t i = 0; s && i < s->n; i++) {
 		const struct family *f = &s->families[i];
 		if (only && *only && strcmp(only, f->name) != 0)
 			continue;
@@ -224,6 +230,14 @@ void api_metadata(void *ctx, struct web_request *req, struct web_response *res)
 		json_object_set_new(o, f->name, a);
 	}
 	snapshot_unref(s);
-	scraped_metadata_json(api, only, o);
+	scraped_metadata_json(api, only, per_metric > 0 ? (size_t)per_metric : SIZE_MAX, o);
+	const char *name;
+	json_t *list;
+	void *next;
+	int64_t n = 0;
+	json_object_foreach_safe(o, next, name, list) {
+		if (limit >= 0 && n++ >= limit)
+			json_object_del(o, name);
+	}
 	reply_json(res, o);
 }

@@ -2,6 +2,7 @@
 /* targets and targets/metadata: what is scraped, how it went, and what the targets say of their metrics. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/handlers.h"
 #include "api/param.h"
@@ -111,8 +112,8 @@ void api_targets(void *ctx, struct web_request *req, struct web_response *res)
 {
 	const struct api *api = ctx;
 	const char *state = web_request_param(req, "state"), *pool = web_request_param(req, "scrapePool");
-	bool any = !state || !*state || strcmp(state, "any") == 0;
-	bool active = any || strcmp(state, "active") == 0, dropped = any || strcmp(state, "dropped") == 0;
+	bool any = !state || !*state || strcasecmp(state, "any") == 0;
+	bool active = any || strcasecmp(state, "active") == 0, dropped = any || strcasecmp(state, "dropped") == 0;
 	struct listing l = {.api = api, .pool = pool && *pool ? pool : NULL};
 	json_t *o = json_object();
 	json_object_set_new(o, "activeTargets", active ? active_targets_json(api, l.pool) : json_array());
@@ -127,18 +128,33 @@ void api_targets(void *ctx, struct web_request *req, struct web_response *res)
 	reply_json(res, o);
 }
 
+static void add_pool(void *arg, const char *job, uint64_t n)
+{
+	json_array_append_new(arg, reply_string(job));
+}
+
+void api_scrape_pools(void *ctx, struct web_request *req, struct web_response *res)
+{
+	const struct api *api = ctx;
+	json_t *o = json_object(), *pools = json_array();
+	if (api->scraper)
+		scraper_dropped_counts(api->scraper, add_pool, pools);
+	json_object_set_new(o, "scrapePools", pools);
+	reply_json(res, o);
+}
+
 struct metadata_listing {
 	const struct matcher *matchers;
 	size_t n_matchers;
 	const char *metric; /* NULL: all */
-	uint64_t limit;
+	int64_t limit;	    /* below 0: none */
 	json_t *out, *labels; /* of the target */
 };
 
 static void add_metadata(void *arg, const char *name, enum metric_type type, const char *help, const char *unit)
 {
 	struct metadata_listing *l = arg;
-	if ((l->metric && strcmp(l->metric, name) != 0) || (l->limit && json_array_size(l->out) >= l->limit))
+	if (l->metric && strcmp(l->metric, name) != 0)
 		return;
 	json_t *o = json_object();
 	json_object_set(o, "target", l->labels);
@@ -153,7 +169,8 @@ static void add_metadata(void *arg, const char *name, enum metric_type type, con
 static void add_target_metadata(void *arg, const struct scrape_target *t)
 {
 	struct metadata_listing *l = arg;
-	if (!matchers_match(l->matchers, l->n_matchers, t->labels))
+	/* As Prometheus: once there are so many no further target is asked; of one all is told. */
+	if ((l->limit >= 0 && json_array_size(l->out) >= (size_t)l->limit) || !matchers_match(l->matchers, l->n_matchers, t->labels))
 		return;
 	l->labels = reply_labels(t->labels);
 	scraper_families(t, add_metadata, l);
@@ -171,10 +188,10 @@ void api_targets_metadata(void *ctx, struct web_request *req, struct web_respons
 {
 	const struct api *api = ctx;
 	const char *match = web_request_param(req, "match_target"), *metric = web_request_param(req, "metric");
-	struct metadata_listing l = {.metric = metric && *metric ? metric : NULL};
+	struct metadata_listing l = {.metric = metric && *metric ? metric : NULL, .limit = -1};
 	struct promql_expr *expr = NULL;
 	char *error = NULL;
-	if (!param_limit(req, res, "limit", &l.limit))
+	if (!param_number(req, res, "limit", &l.limit))
 		return;
 	if (match && *match) {
 		if (promql_parse(sv_of(match), &expr, &error)) {
@@ -200,6 +217,7 @@ void api_targets_metadata(void *ctx, struct web_request *req, struct web_respons
 struct all_metadata {
 	json_t *out;
 	const char *metric;
+	size_t most; /* of each */
 };
 
 /* Each family once for each way of describing it. */
@@ -221,7 +239,10 @@ static void merge_metadata(void *arg, const char *name, enum metric_type type, c
 		}
 	if (!list)
 		json_object_set_new(all->out, name, list = json_array());
-	json_array_append_new(list, fresh);
+	if (json_array_size(list) < all->most)
+		json_array_append_new(list, fresh);
+	else
+		json_decref(fresh);
 }
 
 static void merge_target(void *arg, const struct scrape_target *t)
@@ -229,9 +250,9 @@ static void merge_target(void *arg, const struct scrape_target *t)
 	scraper_families(t, merge_metadata, arg);
 }
 
-void scraped_metadata_json(const struct api *api, const char *metric, json_t *out)
+void scraped_metadata_json(const struct api *api, const char *metric, size_t most, json_t *out)
 {
-	struct all_metadata all = {out, metric && *metric ? metric : NULL};
+	struct all_metadata all = {out, metric && *metric ? metric : NULL, most};
 	if (api->scraper)
 		scraper_targets(api->scraper, merge_target, &all);
 }

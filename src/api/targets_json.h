@@ -8,7 +8,7 @@
 
 /* Those of the job POOL (NULL: all), as in activeTargets. */
 json_t *active_targets_json(const struct api *api, const char *pool);
-/* Adds the families of all targets (METRIC: that one only) to OUT, the object of /api/v1/metadata. */
-void scraped_metadata_json(const struct api *api, const char *metric, json_t *out);
+/* Adds the families of all targets (METRIC: that one only) to OUT, the object of /api/v1/metadata, at most MOST descriptions of each. */
+void scraped_metadata_json(const struct api *api, const char *metric, size_t most, json_t *out);
 
 #endif

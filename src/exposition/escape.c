@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "model/text.h"
 
 static const char *const escaping_names[] = {"underscores", "allow-utf-8", "dots", "values"};
@@ -21,36 +22,6 @@ bool escaping_parse(struct sv s, enum escaping *e)
 			return true;
 		}
 	return false;
-}
-
-/* Length of the UTF-8 sequence at P and its code point; 0 if there is none (RFC 3629: nothing overlong, no surrogates). */
-static size_t utf8_sequence(const unsigned char *p, size_t n, uint32_t *cp)
-{
-	static const struct {
-		uint8_t mask, lead;
-		uint32_t min;
-	} form[] = {{0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-	if (*p < 0x80) {
-		*cp = *p;
-		return 1;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(form); i++) {
-		if ((*p & form[i].mask) != form[i].lead)
-			continue;
-		if (n < i + 2)
-			return 0;
-		uint32_t c = *p & (uint8_t)~form[i].mask;
-		for (size_t k = 1; k <= i + 1; k++) {
-			if ((p[k] & 0xc0) != 0x80)
-				return 0;
-			c = c << 6 | (p[k] & 0x3f);
-		}
-		if (c < form[i].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-			return 0;
-		*cp = c;
-		return i + 2;
-	}
-	return 0;
 }
 
 #define REPLACEMENT "\xef\xbf\xbd"
@@ -73,7 +44,7 @@ static void escape_text(struct sv s, enum escapes which, struct buf *out)
 			with = "\\\"";
 		else if (c == 0)
 			with = REPLACEMENT;
-		else if (c >= 0x80 && !(len = utf8_sequence((const unsigned char *)s.p + i, s.n - i, &cp))) {
+		else if (c >= 0x80 && !(len = utf8_decode(s.p + i, s.n - i, &cp))) {
 			with = REPLACEMENT;
 			len = 1;
 		}
@@ -123,7 +94,7 @@ void escape_name(struct sv s, enum escaping e, struct buf *out)
 		buf_adds(out, "U__");
 	for (size_t i = 0; i < s.n;) {
 		uint32_t cp;
-		size_t len = utf8_sequence((const unsigned char *)s.p + i, s.n - i, &cp);
+		size_t len = utf8_decode(s.p + i, s.n - i, &cp);
 		if (!len) {
 			len = 1;
 			cp = 0xfffd;
@@ -140,4 +111,38 @@ void escape_name(struct sv s, enum escaping e, struct buf *out)
 			buf_addc(out, '_');
 		i += len;
 	}
+}
+
+static int hex_value(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool unescape_values(struct sv s, struct buf *out)
+{
+	if (!sv_starts_with(s, SV("U__")))
+		return false;
+	for (size_t i = 3; i < s.n; i++) {
+		if (s.p[i] != '_') {
+			buf_addc(out, s.p[i]);
+			continue;
+		}
+		if (++i == s.n)
+			return false;
+		if (s.p[i] == '_') {
+			buf_addc(out, '_');
+			continue;
+		}
+		uint32_t cp = 0;
+		for (size_t digits = 0; i < s.n && s.p[i] != '_'; i++) {
+			if (digits++ == 6 || hex_value(s.p[i]) < 0)
+				return false;
+			cp = cp * 16 + (uint32_t)hex_value(s.p[i]);
+		}
+		if (i == s.n || cp > 0x10ffff || (cp >= 0xd800 && cp <= 0xdfff))
+			return false;
+		char utf8[4];
+		buf_add(out, utf8, utf8_encode(cp, utf8));
+	}
+	return true;
 }

@@ -23,5 +23,7 @@ void escape_utf8(struct sv s, struct buf *out);
 void escape_help(struct sv s, bool openmetrics, struct buf *out);
 /* Appends a metric or label name under scheme E; with allow-utf-8 it is left as it is. */
 void escape_name(struct sv s, enum escaping e, struct buf *out);
+/* Appends what NAME, `U__...` by the scheme of values, stands for; false (and what was appended is of no use) if it is no such name. */
+bool unescape_values(struct sv name, struct buf *out);
 
 #endif

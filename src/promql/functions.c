@@ -127,6 +127,12 @@ const struct function *function_find(struct sv name)
 	return NULL;
 }
 
+void promql_functions(void (*each)(void *arg, const char *name, bool experimental), void *arg)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(functions); i++)
+		each(arg, functions[i].name, functions[i].experimental);
+}
+
 static struct vec call_math(struct eval *ev, const struct expr *e)
 {
 	struct vec v = eval_vector(ev, e->call.args[0]), out = {0};

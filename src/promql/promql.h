@@ -42,6 +42,9 @@ void promql_print_tree(const struct promql_expr *expr, struct buf *out);
 void promql_selectors(const struct promql_expr *expr,
 		      void (*fn)(void *arg, const struct matcher *m, size_t n, int64_t range_ms), void *arg);
 
+/* Calls EACH for every function there is, sorted by name. */
+void promql_functions(void (*each)(void *arg, const char *name, bool experimental), void *arg);
+
 struct promql_options {
 	int64_t lookback_ms;	     /* default 5m when 0 */
 	int64_t subquery_step_ms;    /* for e[d:] ; default 1m when 0 */

@@ -456,13 +456,17 @@ void store_stats(struct store *s, struct store_stats *out)
 	*out = s->stats;
 	out->retention_ms = s->opt.retention_ms;
 	out->budget = s->opt.budget;
-	out->oldest_t = 0;
+	out->oldest_t = out->newest_t = 0;
 	bool any = false;
 	for (size_t i = 0; i < s->n_buckets; i++)
-		for (struct stored *p = s->buckets[i]; p; p = p->next)
-			if (p->oldest && (!any || p->oldest->t_first < out->oldest_t)) {
+		for (struct stored *p = s->buckets[i]; p; p = p->next) {
+			if (!p->oldest)
+				continue;
+			if (!any || p->oldest->t_first < out->oldest_t)
 				out->oldest_t = p->oldest->t_first;
-				any = true;
-			}
+			if (!any || p->newest->t_last > out->newest_t)
+				out->newest_t = p->newest->t_last;
+			any = true;
+		}
 	pthread_rwlock_unlock(&s->lock);
 }

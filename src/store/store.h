@@ -85,7 +85,7 @@ struct store_stats {
 	uint64_t out_of_order_total, duplicate_total; /* refused */
 	uint64_t refused_series_total;		    /* appends to a new series that found no room */
 	uint64_t expired_total, dropped_total;	    /* samples gone by age; by the budget */
-	int64_t oldest_t;			    /* of all samples; 0 if there is none */
+	int64_t oldest_t, newest_t;		    /* of all samples; 0 if there is none */
 	int64_t retention_ms;
 	uint64_t budget;
 };

@@ -12,6 +12,7 @@
 #include "api/handlers.h"
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/json.h"
 #include "exposition/web_message.h"
 
 #define T0 1700000000000
@@ -182,9 +183,100 @@ static void test_series(void **state)
 	expect_ok(api_metadata, "metric=x_total&limit=5", "{\"x_total\":[{\"type\":\"counter\",\"unit\":\"\",\"help\":\"X \\u0026 \\\"x\\\"\"}]}");
 }
 
+/* Names that do not go into a path. */
+static void test_escaped_label(void **state)
+{
+	static const char *const paths[] = {"/api/v1/label/U__my_2e_label/values", "/api/v1/label/my.label/values", "/api/v1/label/U__my_2E_label/values"};
+	_cleanup_labels_ struct labels *ls = labels_from("__name__", "u", "my.label", "v", "U__x_", "w", "a_b", "z", NULL);
+	assert_int_equal(store_append(api.store, ls, T0, 1), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		expect_from(api_label_values, paths[i], "", 200, "{\"status\":\"success\",\"data\":[\"v\"]}");
+	expect_from(api_label_values, "/api/v1/label/U__a__b/values", "", 200, "{\"status\":\"success\",\"data\":[\"z\"]}");
+	/* What is no escaped name is one as it stands. */
+	expect_from(api_label_values, "/api/v1/label/U__x_/values", "", 200, "{\"status\":\"success\",\"data\":[\"w\"]}");
+}
+
+#define META_X "\"x_total\":[{\"type\":\"counter\",\"unit\":\"\",\"help\":\"X \\u0026 \\\"x\\\"\"}]"
+
+static void test_limits(void **state)
+{
+	expect_ok(api_metadata, "limit=1", "{" META_X "}");
+	expect_ok(api_metadata, "limit=0", "{}");
+	expect_ok(api_metadata, "limit=-1&metric=x_total&limit_per_metric=0", "{" META_X "}");
+	expect_error(api_metadata, "limit=x", 400, "bad_data", "limit must be a number");
+	expect_error(api_metadata, "limit_per_metric=1.5", 400, "bad_data", "limit_per_metric must be a number");
+	expect_error(api_targets_metadata, "limit=x", 400, "bad_data", "limit must be a number");
+	expect_error(api_labels, "limit=-3", 400, "bad_data", "invalid parameter \\\"limit\\\": limit must be non-negative");
+	expect_error(api_labels, "limit=-x", 400, "bad_data",
+		     "invalid parameter \\\"limit\\\": strconv.Atoi: parsing \\\"-x\\\": invalid syntax");
+	/* From the beginning of time to its end. */
+	expect_ok(api_series, "match[]=y&start=-292273086-05-16T16:47:06Z&end=292277025-08-18T07:12:54.999999999Z",
+		  "[{\"__name__\":\"y\",\"service\":\"c\"}]");
+}
+
+static void test_exemplars(void **state)
+{
+	struct web_request req = {.method = "GET", .path = "/"};
+	struct web_response res = {.body = BUF_LIMIT(1 << 20)};
+	expect_ok(api_query_exemplars, "query=rate(x_total[5m])&start=5&end=5", "[]");
+	expect_error(api_query_exemplars, "query=x&start=5&end=4", 400, "bad_data", "end timestamp must not be before start timestamp");
+	expect_error(api_query_exemplars, "query=(", 400, "bad_data", "1:2: parse error: unclosed left parenthesis");
+	expect_error(api_query_exemplars, "query=x&start=y", 400, "bad_data",
+		     "invalid parameter \\\"start\\\": Invalid time value for 'start': cannot parse \\\"y\\\" to a valid timestamp");
+	assert_true(web_request_parse_form(&req, SV("query=1")));
+	api_query_exemplars(&api, &req, &res);
+	assert_int_equal(res.status, 204);
+	assert_int_equal(res.body.n, 0);
+	web_request_clear(&req);
+	web_response_clear(&res);
+}
+
+static void test_tsdb(void **state)
+{
+	struct store *window = api.store;
+	api.store = store_new(NULL);
+	for (int i = 0; i < 3; i++) {
+		put("aa", "x_total", T0 + i * 15000, i);
+		put("b", "x_total", T0 + i * 15000, i);
+		put("b", "y", T0 + i * 15000, i);
+	}
+	expect_ok(api_tsdb, "",
+		  "{\"headStats\":{\"numSeries\":3,\"chunkCount\":3,\"minTime\":1700000000000,\"maxTime\":1700000030000,\"numLabelPairs\":4},"
+		  "\"seriesCountByMetricName\":[{\"name\":\"x_total\",\"value\":2},{\"name\":\"y\",\"value\":1}],"
+		  "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2},{\"name\":\"service\",\"value\":2}],"
+		  "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":15},{\"name\":\"service\",\"value\":4}],"
+		  "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=x_total\",\"value\":2},{\"name\":\"service=b\",\"value\":2},"
+		  "{\"name\":\"__name__=y\",\"value\":1},{\"name\":\"service=aa\",\"value\":1}]}");
+	expect_error(api_tsdb, "limit=0", 400, "bad_data", "limit must be a positive number, at most 10000");
+	expect_error(api_tsdb, "limit=x", 400, "bad_data", "limit must be a number");
+	store_free(api.store);
+	api.store = store_new(NULL);
+	expect_ok(api_tsdb, "limit=1",
+		  "{\"headStats\":{\"numSeries\":0,\"chunkCount\":0,\"minTime\":0,\"maxTime\":0,\"numLabelPairs\":0},\"seriesCountByMetricName\":[],"
+		  "\"labelValueCountByLabelName\":[],\"memoryInBytesByLabelName\":[],\"seriesCountByLabelValuePair\":[]}");
+	store_free(api.store);
+	api.store = window;
+}
+
+static void test_features(void **state)
+{
+	struct web_request req = {.method = "GET", .path = "/"};
+	struct web_response res = {.body = BUF_LIMIT(1 << 20)};
+	api_features(&api, &req, &res);
+	json_t *root = json_loads(buf_str(&res.body), 0, NULL), *data = json_object_get(root, "data");
+	json_t *functions = json_object_get(data, "promql_functions");
+	assert_true(json_is_true(json_object_get(functions, "rate")));
+	assert_true(json_is_false(json_object_get(functions, "limitk")) || !json_object_get(functions, "limitk"));
+	assert_true(json_is_false(json_object_get(functions, "mad_over_time"))); /* behind a flag */
+	assert_true(json_is_true(json_object_get(json_object_get(data, "service_discovery_providers"), "file")));
+	json_decref(root);
+	web_request_clear(&req);
+	web_response_clear(&res);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_query), cmocka_unit_test(test_query_range), cmocka_unit_test(test_parse_query),
-					   cmocka_unit_test(test_stats), cmocka_unit_test(test_series)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_tsdb), cmocka_unit_test(test_features), cmocka_unit_test(test_limits), cmocka_unit_test(test_exemplars), cmocka_unit_test(test_query), cmocka_unit_test(test_query_range), cmocka_unit_test(test_parse_query),
+					   cmocka_unit_test(test_stats), cmocka_unit_test(test_series), cmocka_unit_test(test_escaped_label)};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -116,7 +116,7 @@ static char *data_of(api_handler *handler, const char *form)
 }
 
 #define RECORD_C \
-	"{\"name\":\"other\",\"file\":\"b.yml\",\"rules\":[{\"name\":\"c\",\"query\":\"1\",\"health\":\"unknown\"," \
+	"{\"name\":\"other\",\"file\":\"b.yml\",\"rules\":[{\"name\":\"c\",\"query\":\"1\",\"labels\":{},\"health\":\"unknown\"," \
 	"\"lastEvaluation\":\"0001-01-01T00:00:00Z\",\"type\":\"recording\"}],\"interval\":60,\"limit\":0," \
 	"\"lastEvaluation\":\"0001-01-01T00:00:00Z\"}"
 
