@@ -7,40 +7,14 @@
 #include "cli/app.h"
 #include "cli/cli.h"
 #include "config/config.h"
-#include "model/text.h"
 #include "notifier/notifier.h"
-
-static void add_duration(struct buf *b, const char *key, int64_t ms)
-{
-	buf_addf(b, "  %s: ", key);
-	text_duration(ms, b);
-	buf_addc(b, '\n');
-}
 
 static json_t *config_data(struct app *a)
 {
-	struct buf b = BUF_INIT;
-	pthread_mutex_lock(&a->reload_lock);
-	const struct config *c = a->config;
-	buf_adds(&b, "global:\n");
-	add_duration(&b, "scrape_interval", c->global.scrape_interval);
-	add_duration(&b, "scrape_timeout", c->global.scrape_timeout);
-	add_duration(&b, "evaluation_interval", c->global.evaluation_interval);
-	const struct labels *ls = c->global.external_labels;
-	for (uint32_t i = 0; ls && i < ls->n; i++) {
-		buf_addf(&b, "%s    %.*s: ", i ? "" : "  external_labels:\n", SV_ARG(ls->l[i].name));
-		text_go_quote(ls->l[i].value, &b);
-		buf_addc(&b, '\n');
-	}
-	for (size_t i = 0; i < c->rule_patterns.n; i++) {
-		buf_addf(&b, "%s- ", i ? "" : "rule_files:\n");
-		text_go_quote(sv_of(c->rule_patterns.v[i]), &b);
-		buf_addc(&b, '\n');
-	}
-	pthread_mutex_unlock(&a->reload_lock);
 	json_t *o = json_object();
-	json_object_set_new(o, "yaml", json_string(buf_str(&b)));
-	buf_free(&b);
+	pthread_mutex_lock(&a->reload_lock);
+	json_object_set_new(o, "yaml", json_string(buf_str(&a->config->yaml)));
+	pthread_mutex_unlock(&a->reload_lock);
 	return o;
 }
 
@@ -50,10 +24,15 @@ static json_t *flags_data(void)
 	json_t *o = json_object();
 	for (size_t i = 0; i < n_run_flags; i++) {
 		const struct flag *f = &run_flags[i];
-		if (strcmp(f->name, "help") && strcmp(f->name, "version"))
-			json_object_set_new(o, f->name,
-					    json_string(f->arg ? (f->n ? f->values[f->n - 1] : f->initial ? f->initial : "")
-							       : (f->n ? "true" : "false")));
+		if (!strcmp(f->name, "help") || !strcmp(f->name, "version"))
+			continue;
+		struct buf text = BUF_INIT;
+		if (!f->n)
+			buf_adds(&text, !f->arg ? "false" : f->initial ? f->initial : "");
+		for (size_t k = f->repeats || !f->n ? 0 : f->n - 1; k < f->n; k++)
+			buf_addf(&text, "%s%s", text.n ? "," : "", f->arg ? f->values[k] : "true");
+		json_object_set_new(o, f->name, json_string(buf_str(&text)));
+		buf_free(&text);
 	}
 	return o;
 }

@@ -84,6 +84,8 @@ struct config *config_default(void)
 	cfg->http.budget_endpoints = 1000;
 	cfg->http.budget_series = 16384;
 	cfg->http.budget_connections = 65536;
+	cfg->yaml = BUF_LIMIT(2 * YAML_MAX_BYTES);
+	config_print(cfg, NULL, &cfg->yaml);
 	return cfg;
 }
 
@@ -102,6 +104,7 @@ void config_free(struct config *cfg)
 				   &cfg->not_acted_on,		&cfg->warnings};
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		strings_free(lists[i]);
+	buf_free(&cfg->yaml);
 	free(cfg->http.ports);
 	free(cfg->http.exclude_ports);
 	free(cfg);
@@ -334,6 +337,10 @@ int config_parse(const char *name, const char *dir, const char *text, size_t len
 			    .warnings = &cfg->warnings};
 	cfg->path = xstrdup(name);
 	decode_root(&d, yaml_root(doc), cfg);
+	if (!d.error) {
+		buf_reset(&cfg->yaml);
+		config_print(cfg, yaml_root(doc), &cfg->yaml);
+	}
 	buf_free(&d.path);
 	yaml_doc_free(doc);
 	if (d.error) {

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/strings.h"
 #include "config/scrape.h"
 #include "config/targets.h"
@@ -81,6 +82,7 @@ struct config {
 	struct config_scraping *scraping;
 	struct config_window window;
 	struct config_http http;
+	struct buf yaml; /* what is in force, to be shown: the defaults of global filled in, secrets left out */
 	struct strings not_acted_on; /* "remote_write", "global.query_log_file", ... each once */
 	struct strings warnings;     /* "FILE:LINE:COL: ...", for the log */
 };

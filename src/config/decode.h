@@ -139,6 +139,9 @@ decode_fn decode_escaping;    /* char ** */
 /* Reads scrape_config_files and gives every job what global says for all. ROOT is the whole document. */
 void decode_scrape_end(struct decoder *d, const struct yaml_node *root, const struct strings *files, struct config *cfg);
 
+/* Appends CFG as text; ROOT is the document that it was read from, NULL: none. */
+void config_print(const struct config *cfg, const struct yaml_node *root, struct buf *out);
+
 /* Reads at most YAML_MAX_BYTES. 0, or a negative errno and *ERROR "PATH: why". */
 int config_read_file(const char *path, struct buf *out, char **error);
 /* The same, read as YAML: *DOC is to be freed. *ERROR has line and column, where there are any. */

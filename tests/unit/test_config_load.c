@@ -204,6 +204,36 @@ static void test_environment(void **state)
 	unsetenv("RT_TEST_HOST");
 }
 
+/* What status/config shows: what was written with the defaults of global, readable as YAML to the same effect, and no secret. */
+static void test_printed(void **state)
+{
+	static const char text[] =
+		"scrape_configs:\n"
+		"- {job_name: a, static_configs: [{targets: ['h:1', \"h:2\"]}], basic_auth: {username: u, password: hush},\n"
+		"   proxy_url: 'http://me:hush@p:1/x', params: {a: [\"x: y\", '#', ''], b: []},\n"
+		"   http_headers: {X: {secrets: [hush, ab]}}, metric_relabel_configs: [{action: keep, regex: \"a\\nb\", source_labels: [c]}]}\n"
+		"global:\n  external_labels: {\"a\": 'x$$', b: null, c: yes}\n  sample_limit: 7\n"
+		"remote_write: [{url: 'https://x/', authorization: {credentials: hush}}]\n";
+	static const char want[] =
+		"global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n  evaluation_interval: 1m\n  external_labels:\n    a: \"x$\"\n    c: \"yes\"\n"
+		"  sample_limit: 7\n"
+		"scrape_configs:\n  -\n    job_name: a\n    static_configs:\n      -\n        targets:\n          - \"h:1\"\n          - \"h:2\"\n"
+		"    basic_auth:\n      username: u\n      password: <secret>\n    proxy_url: \"http://me:xxxxx@p:1/x\"\n"
+		"    params:\n      a:\n        - \"x: y\"\n        - \"#\"\n        - \"\"\n      b: []\n"
+		"    http_headers:\n      X:\n        secrets:\n          - <secret>\n          - <secret>\n"
+		"    metric_relabel_configs:\n      -\n        action: keep\n        regex: \"a\\nb\"\n        source_labels:\n          - c\n"
+		"remote_write:\n  -\n    url: \"https://x/\"\n    authorization:\n      credentials: <secret>\n";
+	struct config *cfg = parse_ok(text);
+	assert_string_equal(buf_str(&cfg->yaml), want);
+	struct config *again = parse_ok(buf_str(&cfg->yaml));
+	assert_string_equal(buf_str(&again->yaml), want);
+	config_free(again);
+	config_free(cfg);
+	cfg = config_default();
+	assert_string_equal(buf_str(&cfg->yaml), "global:\n  scrape_interval: 1m\n  scrape_timeout: 10s\n  evaluation_interval: 1m\n");
+	config_free(cfg);
+}
+
 static void test_unknown_keys(void **state)
 {
 	expect_error("globl:\n  a: 1\n", "t.yml:1:1: unknown key \"globl\" in the configuration; did you mean \"global\"? Accepted: global, "
@@ -570,7 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),     cmocka_unit_test(test_minimal_prometheus_yml),
 		cmocka_unit_test(test_debian_prometheus_yml), cmocka_unit_test(test_rule_globs),
-		cmocka_unit_test(test_global),	     cmocka_unit_test(test_environment), cmocka_unit_test(test_unknown_keys),
+		cmocka_unit_test(test_global),	     cmocka_unit_test(test_environment), cmocka_unit_test(test_printed), cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
 		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_scrape_config_files),
 		cmocka_unit_test(test_window),	     cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
