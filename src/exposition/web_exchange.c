@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "exposition/web_guard.h"
+#include "exposition/web_gzip.h"
 #include "exposition/web_impl.h"
 #include "exposition/web_message.h"
 
@@ -156,6 +157,7 @@ static void answer(struct exchange *x)
 		web_response_text(res, 400, "more than %d parameters", WEB_MAX_PARAMS);
 	} else if (x->route) {
 		x->route->handle(x->route->ctx, &x->req, res);
+		web_gzip(&x->req, res);
 	} else if (x->status == 405) {
 		web_response_text(res, 405, "Method Not Allowed");
 		web_response_header(res, "Allow", buf_str(&x->allow));

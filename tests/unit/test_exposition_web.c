@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -308,6 +309,39 @@ static void test_heavy_routes_leave_room(void **state)
 	web_free(w);
 }
 
+/* Answers that are worth it are packed for who asks. */
+static void test_gzip(void **state)
+{
+	static const char ask[] = "GET /big?n=2 HTTP/1.1\r\nAccept-Encoding: deflate, gzip\r\n" END;
+	struct web *w = start((struct web_options){0});
+	struct buf got = BUF_INIT;
+	char piece[4096];
+	ssize_t n;
+	int fd = dial(w);
+	assert_int_equal(send(fd, ask, strlen(ask), MSG_NOSIGNAL), (ssize_t)strlen(ask));
+	while ((n = recv(fd, piece, sizeof(piece), 0)) > 0)
+		buf_add(&got, piece, (size_t)n);
+	close(fd);
+	const char *body = strstr(buf_str(&got), "\r\n\r\n") + 4;
+	assert_non_null(strstr(buf_str(&got), "Content-Encoding: gzip\r\n"));
+	assert_non_null(strstr(buf_str(&got), "Vary: Accept-Encoding\r\n"));
+	size_t packed = got.n - (size_t)(body - got.p), most = 3 << 20;
+	assert_true(packed < 100000);
+	char *plain = xcalloc(1, most);
+	z_stream z = {.next_in = (Bytef *)body, .avail_in = (uInt)packed, .next_out = (Bytef *)plain, .avail_out = (uInt)most};
+	assert_int_equal(inflateInit2(&z, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&z, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(z.total_out, 2 << 20);
+	assert_int_equal(z.avail_in, 0);
+	inflateEnd(&z);
+	free(plain);
+	buf_free(&got);
+	expect(w, "GET /big?n=2 HTTP/1.1\r\nAccept-Encoding: gzip;q=0\r\n" END, "Content-Length: 2097152\r\n");
+	_cleanup_free_ char *small = talk(w, "GET /hello HTTP/1.1\r\nAccept-Encoding: gzip\r\n" END);
+	assert_null(strstr(small, "Content-Encoding"));
+	web_free(w);
+}
+
 static void test_large_answers(void **state)
 {
 	struct web *w = start((struct web_options){0});
@@ -588,7 +622,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_gzip), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};
