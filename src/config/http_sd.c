@@ -130,7 +130,7 @@ static void on_fetched(void *ctx, const struct http_fetched *r)
 		_cleanup_free_ char *why = xasprintf("unsupported content type \"%s\", want application/json", r->content_type ? r->content_type : "");
 		failed(c, e, why);
 	} else {
-		take_groups(c, e, r->body);
+		take_groups(c, e, sv_make(buf_str(r->body), r->body->n));
 	}
 }
 

@@ -27,7 +27,8 @@ struct transfer {
 struct http_fetcher {
 	CURLM *multi;
 	struct transfer *first;
-	size_t n, total, max_total;
+	size_t n, max_total;
+	size_t total; /* atomic: bodies that were taken are given back by other threads */
 };
 
 struct http_fetcher *http_fetcher_new(size_t max_total)
@@ -52,7 +53,7 @@ static void transfer_free(struct transfer *t)
 	if (t->added)
 		curl_multi_remove_handle(f->multi, t->curl);
 	curl_easy_cleanup(t->curl);
-	f->total -= t->body.cap;
+	http_fetcher_release(f, t->body.cap);
 	f->n--;
 	buf_free(&t->body);
 	net_request_free(&t->net);
@@ -74,7 +75,7 @@ void http_fetcher_free(struct http_fetcher *f)
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct transfer *t = arg;
-	size_t before = t->body.cap, others = t->f->total - before;
+	size_t before = t->body.cap, others = __atomic_load_n(&t->f->total, __ATOMIC_RELAXED) - before;
 	size_t most = others < t->f->max_total ? t->f->max_total - others : 0; /* small bodies may have gone past it */
 	if (t->body.n + n > t->body.max) {
 		t->err = -EFBIG;
@@ -87,7 +88,7 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 		return 0;
 	}
 	buf_add(&t->body, p, n);
-	t->f->total += t->body.cap - before;
+	__atomic_add_fetch(&t->f->total, t->body.cap - before, __ATOMIC_RELAXED);
 	return n;
 }
 
@@ -158,7 +159,7 @@ size_t http_fetcher_running(const struct http_fetcher *f)
 
 static void report(struct transfer *t, CURLcode code, void (*done)(void *ctx, const struct http_fetched *r), void *ctx)
 {
-	struct http_fetched r = {.arg = t->arg, .reason = t->reason ? t->reason : ""};
+	struct http_fetched r = {.arg = t->arg, .reason = t->reason ? t->reason : "", .body = &t->body};
 	if (t->err == -EFBIG || t->err == -ENOBUFS) {
 		r.err = t->err;
 		r.error = t->err == -EFBIG ? "body size limit exceeded" : "no memory for its body: too many large ones at once";
@@ -175,7 +176,6 @@ static void report(struct transfer *t, CURLcode code, void (*done)(void *ctx, co
 		curl_easy_getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
 		r.status = (int)status;
 		r.content_type = type;
-		r.body = sv_make(buf_str(&t->body), t->body.n);
 	}
 	done(ctx, &r);
 	transfer_free(t);
@@ -203,6 +203,11 @@ void http_fetcher_run(struct http_fetcher *f, int timeout_ms, void (*done)(void 
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
 		report(t, code, done, ctx);
 	}
+}
+
+void http_fetcher_release(struct http_fetcher *f, size_t bytes)
+{
+	__atomic_sub_fetch(&f->total, bytes, __ATOMIC_RELAXED);
 }
 
 void http_fetcher_wake(struct http_fetcher *f)

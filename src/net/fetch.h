@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Many GETs at a time from one thread, bounded in number, size and time (libcurl's multi interface). Connections are kept. All functions
- * but http_fetcher_wake belong to one thread. */
+ * but http_fetcher_wake and http_fetcher_release belong to one thread. */
 #ifndef RT_NET_FETCH_H
 #define RT_NET_FETCH_H
 
@@ -25,14 +25,15 @@ struct http_fetch {
 };
 
 /* ERR is 0 whatever the status, or -ETIMEDOUT, -EFBIG (past max_body), -ENOBUFS (past what all bodies together may take), -EACCES
- * (credentials or certificate that cannot be read), -EIO, with ERROR. Borrowed for the call. */
+ * (credentials or certificate that cannot be read), -EIO, with ERROR. Borrowed for the call, but for the body: who wants to keep it takes
+ * *BODY, leaves an empty one, and says with http_fetcher_release when it is gone. */
 struct http_fetched {
 	int err;
 	const char *error;
 	int status;
 	const char *reason;	  /* what stands behind the status, "" if nothing does */
 	const char *content_type; /* NULL: there was none */
-	struct sv body;
+	struct buf *body;
 	void *arg;
 };
 
@@ -48,6 +49,8 @@ void http_fetcher_cancel(struct http_fetcher *f, void *arg);
 size_t http_fetcher_running(const struct http_fetcher *f);
 /* Does what there is to do and waits at most TIMEOUT_MS for more; calls DONE for each request that has ended. */
 void http_fetcher_run(struct http_fetcher *f, int timeout_ms, void (*done)(void *ctx, const struct http_fetched *r), void *ctx);
+/* BYTES, the room of a body that was taken, are free again. From any thread. */
+void http_fetcher_release(struct http_fetcher *f, size_t bytes);
 /* Ends the waiting of http_fetcher_run. From any thread. */
 void http_fetcher_wake(struct http_fetcher *f);
 

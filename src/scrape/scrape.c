@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "model/text.h"
 #include "net/fetch.h"
+#include "scrape/answers.h"
 #include "scrape/format.h"
 #include "scrape/ingest.h"
 #include "scrape/target_pool.h"
@@ -21,13 +22,21 @@
 #define TRIM_SAMPLES 10000
 #define LOOK_MS 1000	  /* between looks at the files of file_sd_configs; servers may want to be looked for sooner */
 #define WAIT_MAX_MS 60000
+#define BUSY_WAIT_MS 10 /* before the next try to look while a body is being stored */
 #define TOLERANCE_MS 2 /* a scrape so late has the time it should have had: regular times compress best */
 
 struct scraper {
 	struct scraper_options opt;
 	struct http_fetcher *fetcher;
-	pthread_t thread;
-	pthread_mutex_t lock; /* of all below; not held while waiting */
+	struct answers answers;
+	pthread_t thread, storing;
+	/* Held while a body is parsed and stored: which targets there are and what they say of their families stays as it is. Taken before
+	 * LOCK. The fetching thread never waits for it, since the time of targets is running: it says WANTED and comes again, and who stores
+	 * lets it have its turn between two bodies. */
+	pthread_mutex_t storing_lock;
+	pthread_cond_t turn;
+	bool wanted; /* atomic */
+	pthread_mutex_t lock; /* of all below, for moments only */
 	struct target_pool pool;
 	struct config_scraping *pending; /* to be applied by the thread */
 	struct scrape_stats stats;
@@ -36,16 +45,12 @@ struct scraper {
 	bool stop;
 };
 
-static void fail(struct target *t, const char *why)
+/* What is left to do at the end of every scrape. Takes ERROR. */
+static void finish(struct scraper *s, struct target *t, bool up, char *error, const struct ingest_counts *c)
 {
 	free(t->error);
-	t->error = xstrdup(why);
-	t->health = SCRAPE_DOWN;
-}
-
-/* What is left to do at the end of every scrape. */
-static void finish(struct scraper *s, struct target *t, const struct ingest_counts *c)
-{
+	t->error = error;
+	t->health = up ? SCRAPE_UP : SCRAPE_DOWN;
 	t->last_scrape = t->started;
 	t->last_duration_ns = clock_mono_ns() - t->started_ns;
 	ingest_reports(t, s->opt.store, t->started, t->health == SCRAPE_UP, (double)t->last_duration_ns / 1e9, c, false);
@@ -59,50 +64,72 @@ static void finish(struct scraper *s, struct target *t, const struct ingest_coun
 	s->stats.no_room += c->no_room;
 }
 
-static void take_body(struct scraper *s, struct target *t, const struct http_fetched *r, struct ingest_counts *c)
+/* Is it stored? *ERROR says what is wrong, in part or with all of it. */
+static bool take_body(struct scraper *s, struct target *t, const struct answer *r, struct ingest_counts *c, char **error)
 {
-	char *error = NULL;
 	/* The bound of bodies is that of memory: what a sample takes while it is on its way, a few hundred bytes, is bounded with it. */
 	uint64_t most = s->opt.max_bodies / SAMPLE_SHARE;
 	if (most > SCRAPE_SAMPLES_MAX)
 		most = SCRAPE_SAMPLES_MAX;
-	if (ingest_body(t, s->opt.store, t->started, r->content_type, r->body, most, c, &error)) {
-		fail(t, error);
-		free(error);
-		return;
-	}
-	free(t->error);
+	if (ingest_body(t, s->opt.store, t->started, r->content_type, sv_make(buf_str(&r->body), r->body.n), most, c, error))
+		return false;
 	/* It is up, but not all of it is there: that should not go unseen. */
-	t->error = c->no_room ? xasprintf("no room in the window for %llu of its samples", (unsigned long long)c->no_room) : NULL;
-	t->health = SCRAPE_UP;
+	if (c->no_room)
+		*error = xasprintf("no room in the window for %llu of its samples", (unsigned long long)c->no_room);
+	return true;
+}
+
+/* From the answer to samples and reports. Under the lock of storing. */
+static void take_answer(struct scraper *s, const struct answer *r)
+{
+	struct target *t = r->target;
+	struct ingest_counts counts = {0};
+	char *error = NULL;
+	bool up = false;
+	if (!r->err && r->status == 200) {
+		up = take_body(s, t, r, &counts, &error);
+	} else {
+		error = !r->err			? xasprintf("server returned HTTP status %d%s%s", r->status, *r->reason ? " " : "", r->reason)
+			: r->err == -EFBIG || r->err == -ENOBUFS ? xstrdup(r->error)
+			: r->err == -ETIMEDOUT ? xasprintf("Get \"%s\": context deadline exceeded: %s", t->url, r->error)
+					       : xasprintf("Get \"%s\": %s", t->url, r->error);
+		ingest_nothing(t, s->opt.store, t->started);
+	}
+	pthread_mutex_lock(&s->lock);
+	t->fetching = false;
+	s->stats.body_bytes += r->err ? 0 : r->body.n;
+	/* As Prometheus tells it: nothing of an answer that was not good, -1 of one that was too large. */
+	t->body_bytes = r->err == -EFBIG ? -1 : !r->err && r->status == 200 ? (double)r->body.n : 0;
+	finish(s, t, up, error, &counts);
+	pthread_mutex_unlock(&s->lock);
+	/* What a large scrape took should not stay with the allocator when it failed. */
+	if (!up && counts.scraped > TRIM_SAMPLES)
+		malloc_trim(0);
 }
 
 static void on_fetched(void *ctx, const struct http_fetched *r)
 {
 	struct scraper *s = ctx;
-	struct target *t = r->arg;
-	struct ingest_counts counts = {0};
-	pthread_mutex_lock(&s->lock);
-	t->fetching = false;
-	s->stats.body_bytes += r->body.n;
-	/* As Prometheus tells it: nothing of an answer that was not good, -1 of one that was too large. */
-	t->body_bytes = r->err == -EFBIG ? -1 : !r->err && r->status == 200 ? (double)r->body.n : 0;
-	if (!r->err && r->status == 200) {
-		take_body(s, t, r, &counts);
-	} else {
-		_cleanup_free_ char *why =
-			!r->err			? xasprintf("server returned HTTP status %d%s%s", r->status, *r->reason ? " " : "", r->reason)
-			: r->err == -EFBIG || r->err == -ENOBUFS ? xstrdup(r->error)
-			: r->err == -ETIMEDOUT ? xasprintf("Get \"%s\": context deadline exceeded: %s", t->url, r->error)
-					       : xasprintf("Get \"%s\": %s", t->url, r->error);
-		fail(t, why);
-		ingest_nothing(t, s->opt.store, t->started);
+	answers_put(&s->answers, r);
+}
+
+/* The second thread: a large body takes a while to be stored, and the other targets' answers come in meanwhile. */
+static void *store_answers(void *arg)
+{
+	struct scraper *s = arg;
+	while (answers_wait(&s->answers)) {
+		pthread_mutex_lock(&s->storing_lock);
+		while (__atomic_load_n(&s->wanted, __ATOMIC_RELAXED))
+			pthread_cond_wait(&s->turn, &s->storing_lock);
+		/* Taken under the lock: its target stays until it is stored. */
+		struct answer *a = answers_take(&s->answers);
+		if (a)
+			take_answer(s, a);
+		pthread_mutex_unlock(&s->storing_lock);
+		answer_free(a, s->fetcher);
+		http_fetcher_wake(s->fetcher);
 	}
-	finish(s, t, &counts);
-	/* What a large scrape took should not stay with the allocator when it failed. */
-	if (t->health == SCRAPE_DOWN && counts.scraped > TRIM_SAMPLES)
-		malloc_trim(0);
-	pthread_mutex_unlock(&s->lock);
+	return NULL;
 }
 
 static void fetch(struct scraper *s, struct target *t)
@@ -134,9 +161,8 @@ static void begin(struct scraper *s, struct target *t, int64_t now)
 		fetch(s, t);
 		return;
 	}
-	fail(t, t->forced_error);
 	ingest_nothing(t, s->opt.store, t->started);
-	finish(s, t, &(struct ingest_counts){0});
+	finish(s, t, false, xstrdup(t->forced_error), &(struct ingest_counts){0});
 }
 
 /* The end of a target that was taken away. */
@@ -176,6 +202,7 @@ static void on_gone(void *arg, struct target *t)
 {
 	struct scraper *s = arg;
 	http_fetcher_cancel(s->fetcher, t);
+	answers_drop(&s->answers, t, s->fetcher);
 }
 
 static void say(void *arg, const char *message)
@@ -207,8 +234,6 @@ static void look(struct scraper *s, int64_t now)
 		target_pool_configure(&s->pool);
 		config_scraping_unref(old);
 	}
-	if (!s->pool.config || (!fresh && now < s->look_due && now >= s->look_due - LOOK_MS))
-		return;
 	bool changed = target_pool_look(&s->pool, now);
 	say_once(s, &s->pool.files.error);
 	say_once(s, &s->pool.https.error);
@@ -221,6 +246,20 @@ static void look(struct scraper *s, int64_t now)
 	s->look_due = next < now + LOOK_MS ? next : now + LOOK_MS;
 }
 
+/* A new configuration, or time to look; but nothing of what a body belongs to changes while it is stored. */
+static void look_in_turn(struct scraper *s, int64_t now)
+{
+	if (!s->pending && (!s->pool.config || (now < s->look_due && now >= s->look_due - LOOK_MS)))
+		return;
+	bool busy = pthread_mutex_trylock(&s->storing_lock) != 0;
+	__atomic_store_n(&s->wanted, busy, __ATOMIC_RELAXED);
+	if (busy)
+		return;
+	look(s, now);
+	pthread_cond_signal(&s->turn);
+	pthread_mutex_unlock(&s->storing_lock);
+}
+
 static void *run(void *arg)
 {
 	struct scraper *s = arg;
@@ -229,10 +268,12 @@ static void *run(void *arg)
 		int64_t now = clock_unix_ms();
 		if (s->stop)
 			break;
-		look(s, now);
+		look_in_turn(s, now);
 		int64_t next = begin_due(s, now);
 		if (s->looks && s->look_due < next)
 			next = s->look_due;
+		if (__atomic_load_n(&s->wanted, __ATOMIC_RELAXED))
+			next = now + BUSY_WAIT_MS;
 		int64_t wait = next - clock_unix_ms();
 		pthread_mutex_unlock(&s->lock);
 		http_fetcher_run(s->fetcher, wait > WAIT_MAX_MS ? WAIT_MAX_MS : wait > 0 ? (int)wait : 0, on_fetched, s);
@@ -248,8 +289,11 @@ struct scraper *scraper_new(const struct scraper_options *opt)
 	if (!s->opt.max_bodies || s->opt.max_bodies > SCRAPE_BODIES_MAX)
 		s->opt.max_bodies = SCRAPE_BODIES_MAX;
 	s->fetcher = http_fetcher_new((size_t)s->opt.max_bodies);
+	answers_init(&s->answers);
+	pthread_mutex_init(&s->storing_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
-	if (pthread_create(&s->thread, NULL, run, s))
+	pthread_cond_init(&s->turn, NULL);
+	if (pthread_create(&s->thread, NULL, run, s) || pthread_create(&s->storing, NULL, store_answers, s))
 		abort();
 	return s;
 }
@@ -272,9 +316,19 @@ void scraper_free(struct scraper *s)
 	pthread_mutex_unlock(&s->lock);
 	http_fetcher_wake(s->fetcher);
 	pthread_join(s->thread, NULL);
+	pthread_mutex_lock(&s->storing_lock);
+	s->wanted = false;
+	pthread_cond_signal(&s->turn);
+	pthread_mutex_unlock(&s->storing_lock);
+	answers_end(&s->answers);
+	pthread_join(s->storing, NULL);
+	for (struct answer *a; (a = answers_take(&s->answers));)
+		answer_free(a, s->fetcher);
 	http_fetcher_free(s->fetcher);
 	target_pool_free(&s->pool);
 	config_scraping_unref(s->pending);
+	pthread_cond_destroy(&s->turn);
+	pthread_mutex_destroy(&s->storing_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -283,6 +337,7 @@ void scraper_free(struct scraper *s)
 
 void scraper_targets(struct scraper *s, void (*each)(void *arg, const struct scrape_target *t), void *arg)
 {
+	pthread_mutex_lock(&s->storing_lock); /* for their families */
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->pool.n; i++) {
 		const struct target *t = s->pool.v[i];
@@ -301,6 +356,7 @@ void scraper_targets(struct scraper *s, void (*each)(void *arg, const struct scr
 						  .families = &t->metadata});
 	}
 	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->storing_lock);
 }
 
 void scraper_dropped(struct scraper *s, void (*each)(void *arg, const char *job, const struct labels *discovered), void *arg)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Scraping: what scrape_configs says, done as Prometheus 3 does it. A scraper has one thread that fetches, parses and stores; targets come
+/* Scraping: what scrape_configs says, done as Prometheus 3 does it. A scraper has one thread that fetches and one that parses and stores; targets come
  * from static_configs and from the files of file_sd_configs, which it looks at again and again. */
 #ifndef RT_SCRAPE_SCRAPE_H
 #define RT_SCRAPE_SCRAPE_H
