@@ -20,7 +20,7 @@ struct pending {
 	int64_t t;
 	double v;
 	struct histogram *h; /* owned */
-	bool own_time, fresh;
+	bool own_time;
 };
 
 struct ingest {
@@ -221,8 +221,8 @@ static int on_sample(void *arg, const struct parsed_sample *p, char **error)
 		return -E2BIG;
 	}
 	struct series_entry *e = series_cache_find(cache, p->key);
-	bool fresh = !e, again = e && e->seen == cache->scrape, own_time = p->has_t && in->job->honor_timestamps;
-	if (fresh) {
+	bool again = e && e->seen == cache->scrape, own_time = p->has_t && in->job->honor_timestamps;
+	if (!e) {
 		struct labels *ls;
 		int err = name_series(in, p, &ls, error);
 		if (err)
@@ -233,20 +233,20 @@ static int on_sample(void *arg, const struct parsed_sample *p, char **error)
 	if (!e->labels)
 		return 0;
 	in->counts->added++;
-	in->limited++;
-	if (in->job->common.limits.samples && in->limited > in->job->common.limits.samples)
-		return 0; /* counted to the end, so that the report says how many there were */
 	if (again && !own_time) {
 		in->counts->duplicate++;
 		return 0;
 	}
+	in->limited++;
+	if (in->job->common.limits.samples && in->limited > in->job->common.limits.samples)
+		return 0; /* counted to the end, so that the report says how many there were */
 	if (own_time && (p->t > in->time + FUTURE_MS || p->t < in->time - PAST_MS)) {
 		in->counts->out_of_bounds++;
 		return 0;
 	}
 	array_grow(in->v, in->n, in->cap);
 	struct pending *q = &in->v[in->n++];
-	*q = (struct pending){.entry = e, .t = own_time ? p->t : in->time, .v = p->v, .own_time = own_time, .fresh = fresh};
+	*q = (struct pending){.entry = e, .t = own_time ? p->t : in->time, .v = p->v, .own_time = own_time};
 	in->owned_bytes += p->h ? (p->h->n_pos + p->h->n_neg) * sizeof(struct histogram_bucket) + sizeof(struct histogram) : 0;
 	if (in->owned_bytes > HISTOGRAMS_MAX) {
 		*error = xstrdup("its native histograms have too many buckets");
@@ -287,6 +287,8 @@ static int parse(struct ingest *in, const char *content_type, struct sv body, ch
 				    .max_buckets = limit && limit < SCRAPE_BUCKETS_MAX ? limit : SCRAPE_BUCKETS_MAX,
 				    .min_factor = job->min_bucket_factor};
 	int err;
+	if (!body.n) /* whatever the type says: nothing is there, and that is no failure */
+		return 0;
 	enum config_protocol format = format_of(content_type, job->fallback, error);
 	if (job->common.nhcb > 0 && format != PROTOCOL_NONE) {
 		nhcb = nhcb_new(&own, job->common.always_classic > 0, (size_t)opt.max_buckets);
@@ -338,6 +340,13 @@ static void end_series(struct target *t, struct store *store, int64_t time, bool
 	free(m.v);
 }
 
+/* A series is new once, with its first sample that is taken. */
+static void count_added(struct ingest *in, struct series_entry *e)
+{
+	in->counts->series_added += !e->taken;
+	e->taken = true;
+}
+
 static void commit(struct ingest *in, struct store *store)
 {
 	struct store_sample *s = xcalloc(in->n + 1, sizeof(*s));
@@ -350,7 +359,8 @@ static void commit(struct ingest *in, struct store *store)
 		in->counts->duplicate += s[i].err == -EEXIST;
 		in->counts->no_room += s[i].err == -ENOSPC;
 		/* A second spelling of a series in the same scrape counts, as in Prometheus, which notices it only later. */
-		in->counts->series_added += p->fresh && (!s[i].err || s[i].err == -EEXIST);
+		if (!s[i].err || s[i].err == -EEXIST)
+			count_added(in, p->entry);
 		if (s[i].err == -ENOSPC)
 			p->entry->seen--; /* not kept here either: the memory of what is known is that of what is stored */
 		p->entry->live = s[i].err != -ENOSPC && (!p->own_time || in->job->track_timestamps_staleness);
@@ -368,11 +378,12 @@ int ingest_body(struct target *t, struct store *store, int64_t time, const char 
 	if (!err)
 		commit(&in, store);
 	else
+		/* As Prometheus 2 and 3: those of a scrape that failed count as new there, and are known from then on. */
 		for (size_t i = 0; i < in.n; i++)
-			counts->series_added += in.v[i].fresh;
+			count_added(&in, in.v[i].entry);
 	end_series(t, store, time, err != 0);
-	series_cache_trim(&t->cache, !err);
-	if (!err)
+	series_cache_trim(&t->cache, !err && body.n);
+	if (!err && body.n)
 		metadata_trim(&t->metadata, t->cache.scrape);
 	for (void **block = in.owned, **before; block; block = before) {
 		before = block[0];

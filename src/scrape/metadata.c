@@ -88,7 +88,7 @@ void metadata_trim(struct metadata *m, uint32_t scrape)
 {
 	for (size_t i = 0; i < m->n_buckets; i++)
 		for (struct metadata_entry **p = &m->buckets[i], *e; (e = *p);) {
-			if (e->seen == scrape) {
+			if (scrape - e->seen <= METADATA_KEPT) {
 				p = &e->next;
 				continue;
 			}

@@ -6,6 +6,7 @@
 #include "scrape/parse.h"
 
 #define METADATA_FAMILIES_MAX 20000 /* of one target */
+#define METADATA_KEPT 10	    /* scrapes after which a family is forgotten that is gone */
 #define METADATA_TEXT_MAX 4096	    /* bytes of a help text that are kept */
 
 struct metadata_entry {
@@ -24,7 +25,7 @@ struct metadata {
 void metadata_type(struct metadata *m, uint32_t scrape, struct sv name, enum metric_type type);
 void metadata_help(struct metadata *m, uint32_t scrape, struct sv name, struct sv text);
 void metadata_unit(struct metadata *m, uint32_t scrape, struct sv name, struct sv unit);
-/* Lets go of what the scrape did not speak of. */
+/* Lets go of what the last METADATA_KEPT scrapes did not speak of. */
 void metadata_trim(struct metadata *m, uint32_t scrape);
 void metadata_free(struct metadata *m);
 

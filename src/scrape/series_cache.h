@@ -17,6 +17,7 @@ struct series_entry {
 	struct labels *labels; /* as stored; NULL: relabelling drops it */
 	uint32_t seen;	       /* the scrape that had it last */
 	bool live;	       /* it was stored, at the scrape's time: mark it when it is gone */
+	bool taken;	       /* counted in scrape_series_added */
 	uint32_t key_len;
 	char key[];
 };

@@ -321,6 +321,49 @@ static void test_limits(void **state)
 	store_free(s);
 }
 
+/* As Prometheus 3: an empty answer is a good one whatever its type, and series past a limit are as good as never seen. */
+static void test_empty_and_new(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("sample_limit: 2", "", "");
+	char *error = NULL;
+	scrape(t, s, 0, "a 1\nb 1\n");
+	for (int i = 1; i <= 3; i++)
+		assert_int_equal(ingest_body(t, s, T0 + i * 1000, i == 1 ? NULL : i == 2 ? "application/openmetrics-text; version=1.0.0" : "text/html",
+					     SV(""), 100, &counts, &error), 0);
+	assert_true(counts.scraped == 0 && counts.series_added == 0);
+	expect(s, "a{instance=\"h:1\", job=\"j\"} 0:1 1:stale\nb{instance=\"h:1\", job=\"j\"} 0:1 1:stale\n");
+	scrape(t, s, 4, "a 1\na 2\nb 1\n"); /* a duplicate is no sample to the limit; what was known before nothing came is no new series */
+	assert_true(counts.scraped == 3 && counts.added == 3 && counts.duplicate == 1 && counts.series_added == 0);
+	scrape_fails(t, s, 5, TEXT, "a 1\nc 1\nd 1\n", "sample limit exceeded");
+	assert_int_equal(counts.series_added, 1);
+	scrape(t, s, 6, "c 1\nd 1\n");
+	assert_int_equal(counts.series_added, 1); /* c was in the scrape that failed, d behind its limit */
+	target_free(t);
+	store_free(s);
+}
+
+static void count_families(void *arg, const char *name, enum metric_type type, const char *help, const char *unit)
+{
+	(*(int *)arg)++;
+}
+
+/* What a target said of a family is known for ten scrapes more. */
+static void test_metadata_stays(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("", "", "");
+	scrape(t, s, 0, "# TYPE a counter\na 1\n# TYPE b counter\nb 1\n");
+	for (int i = 1; i <= 11; i++) {
+		int n = 0;
+		scrape(t, s, i, "# TYPE a counter\na 1\n");
+		scraper_families(&(struct scrape_target){.families = &t->metadata}, count_families, &n);
+		assert_int_equal(n, i <= 10 ? 2 : 1);
+	}
+	target_free(t);
+	store_free(s);
+}
+
 /* A flood of names is let go of; a few that failed are still known. */
 static void test_flood(void **state)
 {
@@ -469,7 +512,7 @@ int main(void)
 		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_metric_relabelling), cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_nhcb), cmocka_unit_test(test_extra_metrics),
 		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_no_room),	     cmocka_unit_test(test_targets),
-		cmocka_unit_test(test_format),	  cmocka_unit_test(test_flood),	     cmocka_unit_test(test_many_labels),
+		cmocka_unit_test(test_format),	  cmocka_unit_test(test_empty_and_new), cmocka_unit_test(test_metadata_stays), cmocka_unit_test(test_flood),	     cmocka_unit_test(test_many_labels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
