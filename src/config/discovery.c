@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Service discoveries of scrape_configs and alertmanagers other than static_configs and file_sd_configs. */
+/* http_sd_configs of scrape_configs and alertmanagers. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,11 +58,4 @@ void config_http_sds_free(struct config_http_sds *list)
 	}
 	free(list->v);
 	*list = (struct config_http_sds){0};
-}
-
-void decode_other_sd(struct decoder *d, const struct yaml_node *node, void *to)
-{
-	if (decode_is_list(d, node) && node->n)
-		decode_warn(d, node, "%s: this kind of discovery is not done here, so there are no targets from it; "
-				     "static_configs, file_sd_configs and http_sd_configs are", buf_str(&d->path));
 }

@@ -506,6 +506,40 @@ static void test_scrape_configs(void **state)
 	expect_error("scrape_configs: [{job_name: a, basic_auth: {}, bearer_token: x}]\n", "t.yml:1:62: scrape_configs[0]: at most one of");
 }
 
+/* Discoveries that are not done are checked all the same. */
+static void test_discovery_keys(void **state)
+{
+#define SD "scrape_configs:\n- job_name: x\n  "
+	static const char *const good[] = {
+		"kubernetes_sd_configs: [{role: endpoints, api_server: 'https://k:1', tls_config: {cert_file: a, key_file: b}, basic_auth: {username: u,"
+		" password: p}, namespaces: {own_namespace: true, names: [d]}, selectors: [{role: node, label: 'a in (b)', field: f}],"
+		" attach_metadata: {node: true}}]",
+		"consul_sd_configs: [{server: 'h:1', token: t, services: [nginx], tags: [c], node_meta: {rack: '1'}, allow_stale: true, scheme: https}]",
+		"ec2_sd_configs: [{region: r, access_key: a, secret_key: s, profile: p, filters: [{name: 'tag:e', values: [prod]}]}]",
+		"dns_sd_configs: [{names: [a.b], type: A, port: 80, refresh_interval: 15s}]",
+		"marathon_sd_configs: [{servers: ['https://m'], auth_token: t}]",
+		"elasticache_sd_configs: [{whatever: it takes}]",
+		"azure_sd_configs: []",
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		char *text = xasprintf(SD "%s\n", good[i]);
+		struct config *cfg = parse_ok(text);
+		assert_int_equal(cfg->warnings.n, i + 1 < ARRAY_SIZE(good)); /* that it is not done, once */
+		assert_int_equal(cfg->not_acted_on.n, 0);
+		config_free(cfg);
+		free(text);
+	}
+	expect_error(SD "kubernetes_sd_configs: [{role: pods}]\n",
+		     "t.yml:3:34: scrape_configs[0].kubernetes_sd_configs[0].role: unknown Kubernetes SD role \"pods\"; accepted: pod, service, ");
+	expect_error(SD "kubernetes_sd_configs: [{}]\n", "t.yml:3:27: scrape_configs[0].kubernetes_sd_configs[0] needs a value for \"role\"");
+	expect_error(SD "consul_sd_configs: [{sever: x}]\n",
+		     "t.yml:3:24: unknown key \"sever\" in scrape_configs[0].consul_sd_configs[0]; did you mean \"server\"? ");
+	expect_error(SD "nomad_sd_configs: [{basic_auth: {usernam: x}}]\n", "t.yml:3:36: unknown key \"usernam\"");
+	expect_error(SD "ec2_sd_configs: [{port: x}]\n", "t.yml:3:27: scrape_configs[0].ec2_sd_configs[0].port: want a whole number, got \"x\"");
+	expect_error("alerting: {alertmanagers: [{dns_sd_configs: [{type: A}]}]}\n",
+		     "t.yml:1:46: alerting.alertmanagers[0].dns_sd_configs[0] needs a value for \"names\"");
+}
+
 static void test_scrape_config_files(void **state)
 {
 	char *dir = temp_dir(), *path = xasprintf("%s/p.yml", dir), *error = NULL;
@@ -602,7 +636,7 @@ int main(void)
 		cmocka_unit_test(test_debian_prometheus_yml), cmocka_unit_test(test_rule_globs),
 		cmocka_unit_test(test_global),	     cmocka_unit_test(test_environment), cmocka_unit_test(test_printed), cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
-		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_scrape_config_files),
+		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_discovery_keys), cmocka_unit_test(test_scrape_config_files),
 		cmocka_unit_test(test_window),	     cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
 		cmocka_unit_test(test_files),	     cmocka_unit_test(test_target_files),
 	};
