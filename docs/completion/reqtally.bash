@@ -31,7 +31,7 @@ _reqtally() {
 		test:-*) _reqtally_offer -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" ;;
 		uninstall:-*) _reqtally_offer -W "--bpf.pin-path= --help" ;;
 		*:-*)
-			_reqtally_offer -W "--config.file= --web.listen-address= --web.telemetry-path= --web.config.file=
+			_reqtally_offer -W "--config.file= --web.listen-address= --web.systemd-socket --web.telemetry-path= --web.config.file=
 				--web.cors.origin= --web.external-url= --enable-feature= --rules.alert.state-file=
 				--rules.alert.for-outage-tolerance= --rules.alert.for-grace-period= --rules.alert.resend-delay=
 				--bpf.pin-path= --no-pin --log.level= --log.format= --version --help"

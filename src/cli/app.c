@@ -170,6 +170,8 @@ static int bind_web(struct app *a, char **error)
 	routes[n++] = (struct web_route){.method = "POST", .path = DOCTOR_PATH, .handle = doctor_serve, .ctx = a, .heavy = true};
 	struct web_options opt = {.addresses = a->opt.addresses,
 				  .n_addresses = a->opt.n_addresses,
+				  .first_socket = SYSTEMD_FIRST_SOCKET,
+				  .n_sockets = a->opt.n_sockets,
 				  .routes = routes,
 				  .n_routes = n,
 				  .max_answer = budget_answer(a->memory_limit),

@@ -26,7 +26,10 @@ struct app_options {
 	bool pin_required;
 	const char *const *addresses;
 	size_t n_addresses;
+	size_t n_sockets; /* from systemd, instead of addresses */
 };
+
+#define SYSTEMD_FIRST_SOCKET 3
 
 struct app {
 	struct app_options opt;

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -13,9 +14,12 @@
 #include "loader/loader.h"
 #include "model/text.h"
 
+#define SOCKETS_MAX 64
+
 struct flag run_flags[] = {
 	{.name = "config.file", .arg = "FILE", .help = "configuration in Prometheus' shape; without it: defaults and the bundled rule"},
 	{.name = "web.listen-address", .arg = "ADDRESS", .initial = ":9839", .help = "where to serve; repeatable", .repeats = true},
+	{.name = "web.systemd-socket", .help = "serve on the sockets that systemd has bound, instead of addresses"},
 	{.name = "web.telemetry-path", .arg = "PATH", .initial = "/metrics", .help = "path of the metrics"},
 	{.name = "web.config.file", .arg = "FILE", .help = "TLS, users and headers, as the Prometheus exporters take it"},
 	{.name = "web.cors.origin", .arg = "REGEX", .initial = ".*", .help = "origins whose pages may read the API; anchored"},
@@ -62,6 +66,16 @@ static bool get_duration(const char *name, int64_t *ms)
 	return false;
 }
 
+/* sd_listen_fds(3): how many sockets systemd has handed over to this very process. */
+static size_t systemd_sockets(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	if (!pid || !n || strtol(pid, NULL, 10) != getpid())
+		return 0;
+	long sockets = strtol(n, NULL, 10);
+	return sockets > 0 && sockets <= SOCKETS_MAX ? (size_t)sockets : 0;
+}
+
 static int run(int argc, char **argv)
 {
 	_cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
@@ -105,6 +119,14 @@ static int run(int argc, char **argv)
 		.addresses = listen->n ? listen->values : default_address,
 		.n_addresses = listen->n ? listen->n : 1,
 	};
+	if (flag_given(run_flags, n_run_flags, "web.systemd-socket")) {
+		opt.n_addresses = 0;
+		opt.n_sockets = systemd_sockets();
+		if (!opt.n_sockets) {
+			fprintf(stderr, "reqtally: --web.systemd-socket: systemd has handed over no sockets (LISTEN_PID, LISTEN_FDS)\n");
+			return EXIT_FAILED;
+		}
+	}
 	if (!get_duration("rules.alert.for-outage-tolerance", &opt.outage_tolerance_ms) ||
 	    !get_duration("rules.alert.for-grace-period", &opt.grace_ms) || !get_duration("rules.alert.resend-delay", &opt.resend_delay_ms))
 		return EXIT_USAGE;

@@ -67,14 +67,16 @@ int web_new(const struct web_options *opt, struct web **out, char **error)
 	w->guard = guard_new();
 	w->routes = xmemdup(opt->routes, opt->n_routes * sizeof(*opt->routes));
 	w->n_routes = opt->n_routes;
-	w->listeners = xcalloc(opt->n_addresses, sizeof(*w->listeners));
+	w->listeners = xcalloc(opt->n_addresses + opt->n_sockets, sizeof(*w->listeners));
 	if (opt->security) {
 		r = guard_set(w->guard, opt->security, error);
 		if (opt->security->tls)
 			w->tls = tls_copy(opt->security->tls);
 	}
-	for (size_t i = 0; !r && i < opt->n_addresses; i++) {
-		r = web_listen(opt->addresses[i], &w->listeners[i].fd, &w->listeners[i].address, error);
+	for (size_t i = 0; !r && i < opt->n_addresses + opt->n_sockets; i++) {
+		struct listener *l = &w->listeners[i];
+		r = i < opt->n_addresses ? web_listen(opt->addresses[i], &l->fd, &l->address, error)
+					 : web_listen_inherited(opt->first_socket + (int)(i - opt->n_addresses), &l->fd, &l->address, error);
 		if (!r)
 			w->n_listeners++;
 	}

@@ -67,6 +67,8 @@ struct web_route {
 struct web_options {
 	const char *const *addresses; /* ":9839", "127.0.0.1:9839", "[::1]:9839", "localhost:0" */
 	size_t n_addresses;
+	int first_socket; /* N_SOCKETS that are bound already, one after the other, besides the addresses; they are taken over */
+	size_t n_sockets;
 	const struct web_route *routes; /* copied; the strings must outlive the server */
 	size_t n_routes;
 	unsigned max_connections;	 /* of all addresses together; default 64 */

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -99,5 +100,23 @@ int web_listen(const char *address, int *fd, char **bound, char **error)
 	}
 	*fd = r;
 	*bound = bound_text(r);
+	return 0;
+}
+
+int web_listen_inherited(int socket, int *fd, char **bound, char **error)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+	if (getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens) {
+		*error = xasprintf("file descriptor %d is no listening socket", socket);
+		return -EINVAL;
+	}
+	if (fcntl(socket, F_SETFD, FD_CLOEXEC) < 0 || fcntl(socket, F_SETFL, O_NONBLOCK) < 0) {
+		int err = errno;
+		*error = xasprintf("file descriptor %d: %s", socket, strerror(err));
+		return -err;
+	}
+	*fd = socket;
+	*bound = bound_text(socket);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <crypt.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -454,6 +455,27 @@ static void test_addresses(void **state)
 	web_free(w);
 }
 
+/* Sockets that somebody else has bound. */
+static void test_inherited(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct web *w = NULL;
+	char *error = NULL;
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	struct web_options opt = {.first_socket = fd, .n_sockets = 1};
+	assert_int_equal(web_new(&opt, &w, &error), -EINVAL); /* it does not listen */
+	assert_non_null(strstr(error, "is no listening socket"));
+	free(error);
+	assert_int_equal(listen(fd, 5), 0);
+	static const char *const none[] = {NULL};
+	w = start((struct web_options){.addresses = none, .n_addresses = 0, .first_socket = fd, .n_sockets = 1});
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	expect(w, "GET /hello HTTP/1.1\r\n" END, "HTTP/1.1 200");
+	web_free(w);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
 static void test_security(void **state)
 {
 	static struct web_header headers[] = {{"X-Frame-Options", "deny"}};
@@ -622,7 +644,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_gzip), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_gzip), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses), cmocka_unit_test(test_inherited),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};
