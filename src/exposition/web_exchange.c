@@ -276,7 +276,8 @@ static enum MHD_Result send_answer(struct exchange *x)
 	/* libmicrohttpd 0.9.75 ends the answer to a HEAD with an empty chunk, which the client would take for the next answer. */
 	if (res->read && strcmp(x->method, "HEAD") == 0)
 		MHD_set_response_options(r, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
-	MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, res->content_type ? res->content_type : DEFAULT_TYPE);
+	if (res->status != 204) /* nothing has no type */
+		MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, res->content_type ? res->content_type : DEFAULT_TYPE);
 	for (size_t i = 0; i < res->n_headers; i++)
 		MHD_add_response_header(r, res->headers[i].name, res->headers[i].value);
 	enum MHD_Result ok = MHD_queue_response(x->connection, (unsigned)(res->status ? res->status : 200), r);
