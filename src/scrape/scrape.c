@@ -136,7 +136,8 @@ static void fetch(struct scraper *s, struct target *t)
 {
 	const struct config_job *job = t->job;
 	_cleanup_buf_ struct buf accept = BUF_INIT, timeout = BUF_INIT;
-	uint64_t most = job->common.limits.body_size ? job->common.limits.body_size : SCRAPE_BODY_MAX;
+	/* As Prometheus: a body that reaches the limit is over it. */
+	uint64_t most = job->common.limits.body_size ? job->common.limits.body_size - 1 : SCRAPE_BODY_MAX;
 	format_accept(&job->common, &accept);
 	text_float((double)t->timeout / 1000, 'f', &timeout);
 	const char *headers[] = {"Accept", buf_str(&accept), "X-Prometheus-Scrape-Timeout-Seconds", buf_str(&timeout)};
