@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/handlers.h"
-#include "api/param.h"
 #include "api/reply.h"
 #include "api/rules_json.h"
 #include "base/alloc.h"
@@ -197,13 +197,42 @@ json_t *alerts_json(const struct api *api)
 	return alerts;
 }
 
-static bool parse_bool(const char *s)
+static bool take_bool(const struct web_request *req, struct web_response *res, const char *name, bool *v)
 {
-	static const char *const yes[] = {"1", "t", "T", "true", "TRUE", "True"};
-	for (size_t i = 0; s && i < ARRAY_SIZE(yes); i++)
-		if (strcmp(s, yes[i]) == 0)
-			return true;
-	return false;
+	static const char *const words[][4] = {{"", "0", "f", "false"}, {"1", "t", "true", NULL}};
+	const char *s = web_request_param(req, name);
+	for (int i = 0; s && i < 2; i++)
+		for (size_t k = 0; k < 4 && words[i][k]; k++)
+			if (strcasecmp(s, words[i][k]) == 0) {
+				*v = i;
+				return true;
+			}
+	if (s)
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": error converting %s: strconv.ParseBool: parsing \"%s\": invalid syntax",
+			    name, name, s);
+	return !s;
+}
+
+/* How many groups at a time, and from which one on. */
+static bool take_page(const struct web_request *req, struct web_response *res, struct rules_filter *f)
+{
+	const char *limit = web_request_param(req, "group_limit"), *from = web_request_param(req, "group_next_token");
+	f->from_token = from && *from ? from : NULL;
+	if (!limit || !*limit) {
+		if (f->from_token)
+			reply_error(res, REPLY_BAD_DATA, "invalid parameter \"group_next_token\": group_limit needs to be present in order to "
+							 "paginate over the groups");
+		return !f->from_token;
+	}
+	bool number = strspn(limit, "0123456789") == strlen(limit) || (*limit == '-' && limit[1] && strspn(limit + 1, "0123456789") == strlen(limit + 1));
+	long long n = number ? strtoll(limit, NULL, 10) : 0;
+	if (!number || n > INT32_MAX || n < INT32_MIN)
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"group_limit\": group_limit needs to be a valid number: strconv.ParseInt: parsing "
+						 "\"%s\": %s", limit, number ? "value out of range" : "invalid syntax");
+	else if (n <= 0)
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"group_limit\": group_limit needs to be greater than 0");
+	f->group_limit = n > 0 ? (uint64_t)n : 0;
+	return n > 0 && n <= INT32_MAX;
 }
 
 static void drop_selectors(struct rules_filter *f)
@@ -235,24 +264,15 @@ static bool take_selectors(const struct web_request *req, struct web_response *r
 void api_rules(void *ctx, struct web_request *req, struct web_response *res)
 {
 	const char *type = web_request_param(req, "type");
-	struct rules_filter f = {.req = req, .from_token = web_request_param(req, "group_next_token")};
-	if (type && *type && strcmp(type, "alert") != 0 && strcmp(type, "record") != 0) {
+	struct rules_filter f = {.req = req};
+	if (type && *type && strcasecmp(type, "alert") != 0 && strcasecmp(type, "record") != 0) {
 		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"type\": not supported value \"%s\"", type);
 		return;
 	}
-	if (!param_limit(req, res, "group_limit", &f.group_limit))
+	if (!take_page(req, res, &f) || !take_bool(req, res, "exclude_alerts", &f.no_alerts) || !take_selectors(req, res, &f))
 		return;
-	if (f.from_token && !*f.from_token)
-		f.from_token = NULL;
-	if (f.from_token && !f.group_limit) {
-		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"group_limit\": group_limit needs to be present in order to paginate over the groups");
-		return;
-	}
-	if (!take_selectors(req, res, &f))
-		return;
-	f.no_alerting = type && strcmp(type, "record") == 0;
-	f.no_recording = type && strcmp(type, "alert") == 0;
-	f.no_alerts = parse_bool(web_request_param(req, "exclude_alerts"));
+	f.no_alerting = type && strcasecmp(type, "record") == 0;
+	f.no_recording = type && strcasecmp(type, "alert") == 0;
 	char *next;
 	json_t *data = json_object(), *groups = rules_json(ctx, &f, &next);
 	drop_selectors(&f);

@@ -178,7 +178,20 @@ static void test_paging(void **state)
 	json_decref(root);
 	free(get(api_rules, "group_limit=2&group_next_token=x", 400));
 	free(get(api_rules, "group_next_token=x", 400));
-	free(get(api_rules, "group_limit=x", 400));
+	static const char *const bad[][2] = {
+		{"group_limit=x", "group_limit needs to be a valid number: strconv.ParseInt: parsing \\\"x\\\": invalid syntax"},
+		{"group_limit=0", "group_limit needs to be greater than 0"},
+		{"group_limit=-1", "group_limit needs to be greater than 0"},
+		{"group_limit=99999999999", "value out of range"},
+		{"exclude_alerts=maybe", "error converting exclude_alerts: strconv.ParseBool: parsing \\\"maybe\\\": invalid syntax"},
+		{"type=x", "not supported value \\\"x\\\""},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		_cleanup_free_ char *error = get(api_rules, bad[i][0], 400);
+		if (!strstr(error, bad[i][1]))
+			fail_msg("%s: %s", bad[i][0], error);
+	}
+	free(get(api_rules, "type=Alert&exclude_alerts=TRUE", 200));
 	free(get(api_rules, "type=x", 400));
 }
 
