@@ -128,8 +128,9 @@ static char *url_of(const struct config_job *job, const struct labels *ls)
 {
 	struct buf b = BUF_LIMIT(64 << 10);
 	struct sv path = labels_get(ls, SV("__metrics_path__"));
-	buf_addsv(&b, labels_get(ls, SV("__scheme__")));
-	buf_adds(&b, "://");
+	struct sv scheme = labels_get(ls, SV("__scheme__"));
+	buf_addsv(&b, scheme);
+	buf_adds(&b, scheme.n ? "://" : "//");
 	buf_addsv(&b, labels_get(ls, SV("__address__")));
 	if (path.n && path.p[0] != '/')
 		buf_addc(&b, '/');
@@ -146,10 +147,6 @@ static int settle(struct target *t, struct labels_builder *b, char **error)
 	int err;
 	if (!address.n || memchr(address.p, '/', address.n)) {
 		*error = address.n ? xasprintf("\"%.*s\" is not a valid hostname", SV_ARG(address)) : xstrdup("no address");
-		return -EINVAL;
-	}
-	if (!sv_eqs(scheme, "http") && !sv_eqs(scheme, "https")) {
-		*error = xasprintf("scheme \"%.*s\" is neither http nor https", SV_ARG(scheme));
 		return -EINVAL;
 	}
 	if ((err = take_duration(b, "__scrape_interval__", "interval", &t->interval, error)) ||
@@ -174,6 +171,9 @@ static int settle(struct target *t, struct labels_builder *b, char **error)
 	t->labels = labels_builder_build(&shown);
 	labels_builder_free(&shown);
 	t->url = url_of(t->job, all);
+	/* As in Prometheus it is a target, and down. */
+	if (!sv_eqs(scheme, "http") && !sv_eqs(scheme, "https"))
+		t->forced_error = xasprintf("Get \"%s\": unsupported protocol scheme \"%.*s\"", t->url, SV_ARG(scheme));
 	return *error ? -EINVAL : 0;
 }
 

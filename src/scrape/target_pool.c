@@ -117,9 +117,11 @@ static void make_job(struct making *m, size_t job)
 		for (size_t k = 0; m->p->https.v[i]->block == job && k < m->p->https.v[i]->groups.n; k++)
 			add_group(m, job, &m->p->https.v[i]->groups.v[k]);
 	size_t n = m->n - m->job_first;
-	for (size_t i = m->job_first; limit && n > limit && i < m->n; i++)
+	for (size_t i = m->job_first; limit && n > limit && i < m->n; i++) {
+		free(m->v[i]->forced_error);
 		m->v[i]->forced_error =
 			xasprintf("target_limit exceeded (number of targets: %zu, limit: %llu)", n, (unsigned long long)limit);
+	}
 }
 
 static struct target *find(struct target_pool *p, const char *key, uint64_t hash)

@@ -468,7 +468,12 @@ static void test_targets(void **state)
 	target_free(t);
 	bad_target("{target_label: __address__, replacement: ''}", "h:1", "no address");
 	bad_target("", "http://h:1", "\"http://h:1\" is not a valid hostname");
-	bad_target("{target_label: __scheme__, replacement: ftp}", "h:1", "scheme \"ftp\" is neither http nor https");
+	t = target("relabel_configs: [{target_label: __scheme__, replacement: ftp}]", "", "");
+	assert_string_equal(t->forced_error, "Get \"ftp://h:1/metrics\": unsupported protocol scheme \"ftp\"");
+	target_free(t);
+	t = target("relabel_configs: [{target_label: __scheme__, replacement: ''}]", "", "");
+	assert_string_equal(t->forced_error, "Get \"//h:1/metrics\": unsupported protocol scheme \"\"");
+	target_free(t);
 	bad_target("{target_label: __scrape_interval__, replacement: 5}", "h:1",
 		   "error parsing scrape interval: not a valid duration string: \"5\"");
 	bad_target("{target_label: __scrape_timeout__, replacement: 0s}", "h:1", "scrape timeout cannot be 0");
