@@ -64,9 +64,20 @@ static void check_remote_write_item(struct decoder *d, const struct yaml_node *n
 	check_remote(d, node, fields, ARRAY_SIZE(fields));
 }
 
+static void check_remotes(struct decoder *d, const struct yaml_node *node, decode_fn *one, const char *what)
+{
+	decode_list(d, node, one, NULL);
+	for (size_t i = 0; i < node->n && !d->error; i++) {
+		const struct yaml_node *name = yaml_get(node->values[i], "name"), *other;
+		for (size_t k = 0; k < i && name && name->len && !d->error; k++)
+			if ((other = yaml_get(node->values[k], "name")) && other->len == name->len && memcmp(other->text, name->text, name->len) == 0)
+				decode_fail(d, name, "found multiple remote %s configs with job name \"%s\"", what, name->text);
+	}
+}
+
 void check_remote_write(struct decoder *d, const struct yaml_node *node, void *to)
 {
-	decode_list(d, node, check_remote_write_item, NULL);
+	check_remotes(d, node, check_remote_write_item, "write");
 }
 
 static void check_remote_read_item(struct decoder *d, const struct yaml_node *node, void *to)
@@ -87,20 +98,55 @@ static void check_remote_read_item(struct decoder *d, const struct yaml_node *no
 
 void check_remote_read(struct decoder *d, const struct yaml_node *node, void *to)
 {
-	decode_list(d, node, check_remote_read_item, NULL);
+	check_remotes(d, node, check_remote_read_item, "read");
 }
 
-/* What stands below these is Prometheus' own storage; only the shape is looked at. */
+/* A map with keys that are known, and others that a newer Prometheus may have. */
+static void check_known(struct decoder *d, const struct yaml_node *node, const struct field *fields, size_t n)
+{
+	check_map(d, node, NULL);
+	for (size_t i = 0; i < n && !d->error; i++) {
+		const struct yaml_node *v = yaml_get(node, fields[i].name);
+		if (v)
+			fields[i].decode(d, v, NULL);
+	}
+}
+
+static void check_retention(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	static const struct field fields[] = {{"time", check_duration, 0, 0}, {"size", check_size, 0, 0}, {"percentage", check_number, 0, 0}};
+	check_known(d, node, fields, ARRAY_SIZE(fields));
+}
+
+static void check_tsdb(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	static const struct field fields[] = {{"out_of_order_time_window", check_duration, 0, 0}, {"retention", check_retention, 0, 0}};
+	check_known(d, node, fields, ARRAY_SIZE(fields));
+}
+
+static void check_exemplars(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	static const struct field fields[] = {{"max_exemplars", check_number, 0, 0}};
+	check_known(d, node, fields, ARRAY_SIZE(fields));
+}
+
 void check_storage(struct decoder *d, const struct yaml_node *node, void *to)
 {
-	static const struct field fields[] = {{"tsdb", check_map, 0, 0}, {"exemplars", check_map, 0, 0}};
+	static const struct field fields[] = {{"tsdb", check_tsdb, 0, 0}, {"exemplars", check_exemplars, 0, 0}};
 	decode_map(d, node, NULL, fields, ARRAY_SIZE(fields));
+}
+
+static void check_client_type(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	check_string(d, node, NULL);
+	if (!d->error && node->kind != YAML_NULL && strcmp(node->text, "http") != 0 && strcmp(node->text, "grpc") != 0)
+		decode_fail(d, node, "%s: want http or grpc, got \"%s\"", buf_str(&d->path), node->text);
 }
 
 void check_tracing(struct decoder *d, const struct yaml_node *node, void *to)
 {
 	static const struct field fields[] = {
-		{"client_type", check_string, 0, 0}, {"endpoint", check_string, 0, FIELD_REQUIRED},
+		{"client_type", check_client_type, 0, 0}, {"endpoint", check_string, 0, FIELD_REQUIRED},
 		{"sampling_fraction", check_number, 0, 0}, {"insecure", check_bool, 0, 0},
 		{"tls_config", check_map, 0, 0},     {"headers", check_headers, 0, 0},
 		{"compression", check_string, 0, 0}, {"timeout", check_duration, 0, 0},

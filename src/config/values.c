@@ -49,16 +49,30 @@ void decode_duration(struct decoder *d, const struct yaml_node *node, void *to)
 			    buf_str(&d->path), node->text);
 }
 
+/* Whole numbers as Go's YAML reads them: 100_000, 0x10 and 1e3 too. */
+static bool parse_uint(const struct yaml_node *node, uint64_t *n)
+{
+	char text[64];
+	size_t len = 0;
+	double f;
+	for (size_t i = 0; i < node->len && len + 1 < sizeof(text); i++)
+		if (node->text[i] != '_')
+			text[len++] = node->text[i];
+	text[len] = 0;
+	if (text_parse_go_uint(text, n))
+		return true;
+	if (!strpbrk(text, ".eE") || !text_parse_float(sv_of(text), &f) || !(f >= 0 && f < 0x1p64) || f != (double)(uint64_t)f)
+		return false;
+	*n = (uint64_t)f;
+	return true;
+}
+
 bool decode_uint_in(struct decoder *d, const struct yaml_node *node, uint64_t min, uint64_t max, uint64_t *v)
 {
 	if (node->kind == YAML_NULL || !is_scalar(d, node, "a whole number"))
 		return false;
 	uint64_t n = 0;
-	bool ok = node->len > 0;
-	for (size_t i = 0; i < node->len && ok; i++)
-		ok = node->text[i] >= '0' && node->text[i] <= '9' && !__builtin_mul_overflow(n, 10u, &n) &&
-		     !__builtin_add_overflow(n, (uint64_t)(node->text[i] - '0'), &n);
-	if (!ok || n < min || n > max) {
+	if (!parse_uint(node, &n) || n < min || n > max) {
 		if (max == UINT64_MAX)
 			decode_fail(d, node, "%s: want a whole number, got \"%s\"", buf_str(&d->path), node->text);
 		else

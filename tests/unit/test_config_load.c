@@ -506,6 +506,36 @@ static void test_scrape_configs(void **state)
 	expect_error("scrape_configs: [{job_name: a, basic_auth: {}, bearer_token: x}]\n", "t.yml:1:62: scrape_configs[0]: at most one of");
 }
 
+static void test_numbers(void **state)
+{
+	struct config *cfg = parse_ok("global: {sample_limit: 100_000, label_limit: 0x20, target_limit: 1e3}\nscrape_configs: [{job_name: x}]\n");
+	const struct config_scrape_limits *l = &cfg->scraping->v[0].common.limits;
+	assert_true(l->samples == 100000 && l->labels == 32 && l->targets == 1000);
+	config_free(cfg);
+	static const char *const bad[] = {"-1", "1.5", "1e30", "x", "''", "1x", "0x", "18446744073709551616", "NaN", "_"};
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char *text = xasprintf("global: {sample_limit: %s}\n", bad[i]);
+		expect_error(text, "t.yml:1:24: global.sample_limit: want a whole number, got ");
+		free(text);
+	}
+}
+
+/* What is not acted on has the right form all the same. */
+static void test_inert_values(void **state)
+{
+	config_free(parse_ok("storage: {tsdb: {out_of_order_time_window: 30m, retention: {time: 1d, size: 1GB, percentage: 5}, newer: 1},"
+			     " exemplars: {max_exemplars: 1e5}}\n"
+			     "tracing: {endpoint: x, client_type: http}\nremote_write: [{url: 'http://a/'}, {url: 'http://a/'}]\n"));
+	expect_error("storage: {tsdb: {out_of_order_time_window: 30}}\n", "t.yml:1:44: storage.tsdb: not a valid duration string: \"30\"");
+	expect_error("storage: {tsdb: {retention: {size: 1x}}}\n", "t.yml:1:36: storage.tsdb: want a size with a unit");
+	expect_error("storage: {exemplars: {max_exemplars: 10MB}}\n", "t.yml:1:38: storage.exemplars: want a number");
+	expect_error("tracing: {endpoint: x, client_type: tcp}\n", "t.yml:1:37: tracing.client_type: want http or grpc, got \"tcp\"");
+	expect_error("remote_write: [{url: 'http://a/', name: n}, {url: 'http://b/', name: n}]\n",
+		     "t.yml:1:70: found multiple remote write configs with job name \"n\"");
+	expect_error("remote_read: [{url: 'http://a/', name: n}, {url: 'http://b/', name: n}]\n",
+		     "t.yml:1:69: found multiple remote read configs with job name \"n\"");
+}
+
 /* Discoveries that are not done are checked all the same. */
 static void test_discovery_keys(void **state)
 {
@@ -636,7 +666,7 @@ int main(void)
 		cmocka_unit_test(test_debian_prometheus_yml), cmocka_unit_test(test_rule_globs),
 		cmocka_unit_test(test_global),	     cmocka_unit_test(test_environment), cmocka_unit_test(test_printed), cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
-		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_discovery_keys), cmocka_unit_test(test_scrape_config_files),
+		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_numbers), cmocka_unit_test(test_inert_values), cmocka_unit_test(test_discovery_keys), cmocka_unit_test(test_scrape_config_files),
 		cmocka_unit_test(test_window),	     cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
 		cmocka_unit_test(test_files),	     cmocka_unit_test(test_target_files),
 	};
