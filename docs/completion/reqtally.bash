@@ -8,7 +8,7 @@ _reqtally_offer() {
 }
 
 _reqtally() {
-	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command= commands="run check doctor test uninstall query"
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command= commands="run check doctor test uninstall query top"
 	# readline parts words at "="
 	[ "$cur" = = ] && cur=
 	[ "$prev" = = ] && prev=${COMP_WORDS[COMP_CWORD - 2]}
@@ -21,6 +21,8 @@ _reqtally() {
 	--bpf.pin-path) _reqtally_offer -d ;;
 	--log.level) _reqtally_offer -W "debug info warn error" ;;
 	--log.format) _reqtally_offer -W "logfmt json" ;;
+	--sort) _reqtally_offer -W "rate failed 4xx avg p50 p99 busy in-flight oldest name" ;;
+	--by) _reqtally_offer -W "service service,code service,method,endpoint namespace,pod port" ;;
 	check) _reqtally_offer -W "config rules" ;;
 	test) _reqtally_offer -W "rules promql" ;;
 	*)
@@ -29,6 +31,10 @@ _reqtally() {
 		doctor:-*) _reqtally_offer -W "--url= --http.config.file= --interval= --skip-listeners --json --help" ;;
 		query:-*) _reqtally_offer -W "--url= --time=" ;;
 		test:-*) _reqtally_offer -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" ;;
+		top:-*)
+			_reqtally_offer -W "--url= --web.telemetry-path= --http.config.file= --interval= --iterations= --by= --sort=
+				--filter= --rows= --total --batch --help"
+			;;
 		uninstall:-*) _reqtally_offer -W "--bpf.pin-path= --help" ;;
 		*:-*)
 			_reqtally_offer -W "--config.file= --web.listen-address= --web.systemd-socket --web.telemetry-path= --web.config.file=

@@ -15,6 +15,7 @@ static const struct {
 	{"doctor", "say whether reqtally can run here, how it does, and how each listening process is seen", cmd_doctor},
 	{"test", "test rules|promql FILE...: run unit tests of rules, or of the language", cmd_test},
 	{"query", "query EXPR: ask a running reqtally, as promtool query instant does", cmd_query},
+	{"top", "show what services answer right now: rate, failures, durations, requests in flight", cmd_top},
 	{"uninstall", "remove all programs and maps from the kernel; figures are lost", cmd_uninstall},
 };
 
@@ -23,7 +24,7 @@ static void help(void)
 	printf("usage: reqtally [COMMAND] [FLAGS]\n\n"
 	       "Counts every HTTP request that the services of this machine answer, from inside the kernel.\n\nCommands:\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		printf("  %-8s %s\n", commands[i].name, commands[i].help);
+		printf("  %-9s %s\n", commands[i].name, commands[i].help);
 	printf("\nFlags of run:\n");
 	flags_help(run_flags, n_run_flags);
 }

@@ -15,12 +15,14 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_test(int argc, char **argv);
 int cmd_query(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_uninstall(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 
 /* A flag as the Prometheus programs take it: --name=value or --name value; switches have no value. */
 struct flag {
 	const char *name; /* without dashes */
+	char letter;	  /* another name: one dash and a letter; 0: none */
 	const char *arg;  /* what the value is called in the help; NULL: a switch */
 	const char *initial;
 	const char *help;

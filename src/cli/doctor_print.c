@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "cli/doctor.h"
+#include "cli/plain.h"
 #include "model/text.h"
 
 #define COLUMNS 7
@@ -20,19 +21,6 @@ const char *section_name(enum finding_section section)
 {
 	static const char *const names[FINDING_SECTIONS] = {"host", "reqtally", "losses", "budgets"};
 	return names[section];
-}
-
-/* Names of processes are their own choice: nothing that moves a terminal's cursor gets out. */
-static void add_plain(struct buf *b, const char *s)
-{
-	bool utf8 = text_is_utf8(sv_of(s));
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		/* C1 controls are two bytes in UTF-8, of which the first is 0xc2 and the second below 0xa0 */
-		bool c1 = c == 0xc2 && (unsigned char)s[1] < 0xa0;
-		buf_addc(b, c < ' ' || c == 0x7f || c1 || (c >= 0x80 && !utf8) ? '?' : (char)c);
-		s += c1;
-	}
 }
 
 static void print_findings(const struct doctor *d, enum finding_section section, const char *title, FILE *out)
@@ -53,8 +41,8 @@ static void print_findings(const struct doctor *d, enum finding_section section,
 		if (f->section != section)
 			continue;
 		_cleanup_buf_ struct buf text = BUF_INIT, advice = BUF_INIT;
-		add_plain(&text, f->text);
-		add_plain(&advice, f->advice ? f->advice : "");
+		plain_add(&text, f->text);
+		plain_add(&advice, f->advice ? f->advice : "");
 		fprintf(out, "  %-7s  %-*s  %s\n", level_name(f->level), width, f->name, buf_str(&text));
 		if (advice.n)
 			fprintf(out, "  %7s  %*s  %s\n", "", width, "", buf_str(&advice));
@@ -86,7 +74,7 @@ static void fill_row(const struct doctor *d, const struct doctor_listener *l, ch
 	};
 	for (int k = 0; k < COLUMNS; k++) {
 		all = BUF_INIT;
-		add_plain(&all, raw[k]);
+		plain_add(&all, raw[k]);
 		cells[k] = buf_steal(&all);
 		free(raw[k]);
 	}
@@ -177,7 +165,7 @@ static json_t *text_json(const char *s)
 	_cleanup_buf_ struct buf b = BUF_INIT;
 	if (!s)
 		return json_null();
-	add_plain(&b, s);
+	plain_add(&b, s);
 	return json_string(buf_str(&b));
 }
 

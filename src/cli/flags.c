@@ -10,7 +10,8 @@
 static struct flag *find(struct flag *flags, size_t n, const char *name, size_t len)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strlen(flags[i].name) == len && memcmp(flags[i].name, name, len) == 0)
+		if ((strlen(flags[i].name) == len && memcmp(flags[i].name, name, len) == 0) ||
+		    (len == 1 && flags[i].letter && flags[i].letter == *name))
 			return &flags[i];
 	return NULL;
 }
@@ -36,7 +37,7 @@ static size_t distance(const char *a, const char *b)
 static void unknown(const struct flag *flags, size_t n, const char *arg, const char *name)
 {
 	const char *near = NULL;
-	size_t best = 6;
+	size_t len = strcspn(name, "="), best = len < 6 ? len : 6; /* another name altogether is no help */
 	for (size_t i = 0; i < n; i++) {
 		size_t d = distance(name, flags[i].name);
 		if (d < best) {
@@ -114,7 +115,9 @@ void flags_help(const struct flag *flags, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		char left[128];
-		snprintf(left, sizeof(left), "--%s%s%s", flags[i].name, flags[i].arg ? "=" : "", flags[i].arg ? flags[i].arg : "");
+		char letter[] = {'-', flags[i].letter, ',', ' ', 0};
+		snprintf(left, sizeof(left), "%s--%s%s%s", flags[i].letter ? letter : "", flags[i].name, flags[i].arg ? "=" : "",
+			 flags[i].arg ? flags[i].arg : "");
 		printf("  %-36s %s", left, flags[i].help);
 		if (flags[i].initial && *flags[i].initial)
 			printf(" (default %s)", flags[i].initial);

@@ -32,16 +32,25 @@ def flags(program):
     completion = read("docs/completion/reqtally.bash")
     # these belong to `check` and `test`; --help lists those of `run`
     others = {"lint", "lint-fatal", "run", "debug", "diff", "junit", "ignore-unknown-fields", "time"}
-    text = subprocess.run([program, "doctor", "--help"], capture_output=True, text=True, check=True).stdout
-    doctor = set(re.findall(r"^  --([a-z][a-z0-9.-]*)", text, re.M))
-    in_man = man.split('"doctor [')[1].split(".TP")[0]
+    bad, own = [], set()
+    for command in ("doctor", "top"):
+        text = subprocess.run([program, command, "--help"], capture_output=True, text=True, check=True).stdout
+        has = set(re.findall(r"^  (?:-[a-z], )?--([a-z][a-z0-9.-]*)", text, re.M))
+        if len(has) < 4:
+            sys.exit(f"{command} --help was not understood: {has}")
+        in_man = man.split(f'"{command} [')[1].split(".TP")[0]
+        bad += compare(f"flag of {command}", has - {"help"}, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", in_man)))
+        own |= has
+        if command == "doctor":
+            bad += compare("flag of doctor", has, "docs/doctor.md",
+                           {"help"} | set(re.findall(r"^\| `--([a-z.-]+)`", read("docs/doctor.md"), re.M)))
+        offered = completion.split(f"{command}:-*)")[1].split(";;")[0]
+        bad += compare(f"flag of {command}", has, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", offered)))
     sections = man.split(".SH FLAGS")[1].split(".SH ")[0]
-    bad = compare("flag of doctor", doctor - {"help"}, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", in_man)))
-    bad += compare("flag of doctor", doctor, "docs/doctor.md", {"help"} | set(re.findall(r"^\| `--([a-z.-]+)`", read("docs/doctor.md"), re.M)))
     bad += compare("flag", names, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", sections)))
-    bad += compare("flag", names | doctor, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", completion)) - others)
+    bad += compare("flag", names | own, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", completion)) - others)
     synopsis = man.split(".SH COMMANDS")[1].split(".SH FLAGS")[0]
-    bad += compare("command", commands, "the man page", set(re.findall(r"^\.BI? \"?([a-z]+)", synopsis, re.M)))
+    bad += compare("command", commands, "the man page", set(re.findall(r"^\.TP\n\.BI? \"?([a-z]+)", synopsis, re.M)))
     offered = re.search(r'commands="([a-z ]*\brun\b[a-z ]*)"', completion)
     bad += compare("command", commands, "the completion", set(offered[1].split()))
     return bad

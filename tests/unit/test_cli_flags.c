@@ -49,6 +49,22 @@ static void test_defaults_and_last_wins(void **state)
 	flags_free(f, 4);
 }
 
+static void test_letters(void **state)
+{
+	struct flag f[] = {{.name = "iterations", .letter = 'n', .arg = "N"}, {.name = "batch", .letter = 'b'}, {.name = "d", .arg = "D"}};
+	char *argv[] = {"-n", "1", "-b", "-d=3"}, *rest[4];
+	int n;
+	assert_int_equal(flags_parse(f, 3, 4, argv, rest, &n), 0);
+	assert_int_equal(n, 0);
+	assert_string_equal(flag_get(f, 3, "iterations"), "1");
+	assert_true(flag_given(f, 3, "batch"));
+	assert_string_equal(flag_get(f, 3, "d"), "3");
+	flags_free(f, 3);
+	char *wrong[] = {"-x"};
+	assert_int_equal(flags_parse(f, 3, 1, wrong, rest, &n), -1);
+	flags_free(f, 3);
+}
+
 static void test_wrong(void **state)
 {
 	char *wrong[] = {"--levle=x", "--fatal=1", "--level", "--config"};
@@ -64,6 +80,6 @@ static void test_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms), cmocka_unit_test(test_defaults_and_last_wins),
-					   cmocka_unit_test(test_wrong)};
+					   cmocka_unit_test(test_letters), cmocka_unit_test(test_wrong)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
