@@ -27,10 +27,10 @@ _reqtally() {
 	test) _reqtally_offer -W "rules promql" ;;
 	*)
 		case $command:$cur in
-		check:-*) _reqtally_offer -W "--lint= --lint-fatal --ignore-unknown-fields --enable-feature=" ;;
+		check:-*) _reqtally_offer -W "--lint= --lint-fatal --ignore-unknown-fields --enable-feature= --help" ;;
 		doctor:-*) _reqtally_offer -W "--url= --http.config.file= --interval= --skip-listeners --json --help" ;;
-		query:-*) _reqtally_offer -W "--url= --time=" ;;
-		test:-*) _reqtally_offer -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature=" ;;
+		query:-*) _reqtally_offer -W "--url= --http.config.file= --time= --help" ;;
+		test:-*) _reqtally_offer -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature= --help" ;;
 		top:-*)
 			_reqtally_offer -W "--url= --web.telemetry-path= --http.config.file= --interval= --iterations= --by= --sort=
 				--filter= --rows= --total --batch --help"

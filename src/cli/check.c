@@ -36,11 +36,16 @@ static int check_rules(int argc, char **argv)
 	struct flag flags[] = {{.name = "lint", .arg = "all|duplicate-rules|none", .initial = "duplicate-rules", .help = "what to look for"},
 			       {.name = "lint-fatal", .help = "exit with 3 if the linter finds something"},
 			       {.name = "ignore-unknown-fields", .help = "pass over keys that are not known"},
-			       ENABLE_FEATURE_FLAG};
+			       ENABLE_FEATURE_FLAG,
+			       HELP_FLAG};
 	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
 	int n, code = EXIT_USAGE;
 
-	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+		/* said */
+	} else if (flags_help_given(flags, ARRAY_SIZE(flags), "reqtally check rules [FLAGS] [FILE...]\n\nChecks rule files; standard input without.")) {
+		code = EXIT_OK;
+	} else {
 		const char *lint = flag_get(flags, ARRAY_SIZE(flags), "lint");
 		struct rule_check_options opt = {.no_lint = !lints(lint),
 						 .lint_fatal = flag_given(flags, ARRAY_SIZE(flags), "lint-fatal"),
@@ -86,11 +91,24 @@ static int check_config_file(const char *path)
 	return code;
 }
 
+static bool asks_for_help(const char *arg)
+{
+	return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0 || strcmp(arg, "-help") == 0;
+}
+
+/* Where the command line is wrong, or on stdout for who asked. */
+static int usage(const char *text, int argc, char **argv)
+{
+	bool asked = argc >= 1 && asks_for_help(argv[argc - 1]);
+	fprintf(asked ? stdout : stderr, "usage: %s", text);
+	return asked ? EXIT_OK : EXIT_USAGE;
+}
+
 int cmd_check(int argc, char **argv)
 {
 	if (argc >= 1 && strcmp(argv[0], "rules") == 0)
 		return check_rules(argc - 1, argv + 1);
-	if (argc >= 2 && strcmp(argv[0], "config") == 0) {
+	if (argc >= 2 && strcmp(argv[0], "config") == 0 && !asks_for_help(argv[1])) {
 		int code = EXIT_OK;
 		for (int i = 1; i < argc; i++) {
 			if (argv[i][0] == '-') {
@@ -102,9 +120,9 @@ int cmd_check(int argc, char **argv)
 		}
 		return code;
 	}
-	fprintf(stderr, "usage: reqtally check config FILE...\n"
-			"       reqtally check rules [--lint=...] [--lint-fatal] [--ignore-unknown-fields] [--enable-feature=...] [FILE...]\n");
-	return EXIT_USAGE;
+	return usage("reqtally check config FILE...\n"
+		     "       reqtally check rules [--lint=...] [--lint-fatal] [--ignore-unknown-fields] [--enable-feature=...] [FILE...]\n",
+		     argc, argv);
 }
 
 static int test_promql(int argc, char **argv)
@@ -130,12 +148,17 @@ static int test_rules(int argc, char **argv)
 		{.name = "diff", .help = "show where expected and received alerts differ"},
 		{.name = "junit", .arg = "FILE", .help = "write the results as JUnit's XML"},
 		{.name = "ignore-unknown-fields", .help = "pass over keys that are not known"},
-		ENABLE_FEATURE_FLAG};
+		ENABLE_FEATURE_FLAG,
+		HELP_FLAG};
 	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
 	struct strings run = {0};
 	int n, code = EXIT_USAGE;
 
-	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+		/* said */
+	} else if (flags_help_given(flags, ARRAY_SIZE(flags), "reqtally test rules [FLAGS] FILE...\n\nRuns unit tests of rules, as promtool does.")) {
+		code = EXIT_OK;
+	} else {
 		for (size_t i = 0; i < flags[0].n; i++)
 			strings_add(&run, flags[0].values[i]);
 		struct unit_test_options opt = {.run = run.n ? &run : NULL,
@@ -156,11 +179,11 @@ static int test_rules(int argc, char **argv)
 
 int cmd_test(int argc, char **argv)
 {
-	if (argc >= 2 && strcmp(argv[0], "promql") == 0)
+	if (argc >= 2 && strcmp(argv[0], "promql") == 0 && !asks_for_help(argv[1]))
 		return test_promql(argc - 1, argv + 1);
 	if (argc >= 2 && strcmp(argv[0], "rules") == 0)
 		return test_rules(argc - 1, argv + 1);
-	fprintf(stderr, "usage: reqtally test rules [--run=REGEX]... [--debug] [--diff] [--junit=FILE] [--enable-feature=...] FILE...\n"
-			"       reqtally test promql FILE...\n");
-	return EXIT_USAGE;
+	return usage("reqtally test rules [--run=REGEX]... [--debug] [--diff] [--junit=FILE] [--enable-feature=...] FILE...\n"
+		     "       reqtally test promql FILE...\n",
+		     argc, argv);
 }

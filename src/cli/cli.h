@@ -37,6 +37,9 @@ int flags_parse(struct flag *flags, size_t n, int argc, char **argv, char **rest
 const char *flag_get(const struct flag *flags, size_t n, const char *name);
 bool flag_given(const struct flag *flags, size_t n, const char *name);
 void flags_help(const struct flag *flags, size_t n);
+/* Was --help given? Then USAGE and the flags have been printed, and the command is done. */
+bool flags_help_given(const struct flag *flags, size_t n, const char *usage);
+#define HELP_FLAG {.name = "help", .help = "print this and exit"}
 void flags_free(struct flag *flags, size_t n);
 
 /* The flags of `run`, so that a test can compare them with the manual page and the shell completion. */

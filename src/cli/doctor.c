@@ -69,16 +69,12 @@ static struct flag flags[] = {
 	{.name = "interval", .arg = "TIME", .help = "judge what is lost in this time from now, not since the start; such as 10s"},
 	{.name = "skip-listeners", .help = "do not look at the listening processes"},
 	{.name = "json", .help = "one JSON object (docs/doctor.md)"},
-	{.name = "help", .help = "print this and exit"},
+	HELP_FLAG,
 };
 
-static void help(void)
-{
-	printf("usage: reqtally doctor [FLAGS]\n\n"
-	       "Says whether reqtally can run here, how the one that runs does, and how each listening process is seen.\n"
-	       "Exit code: 0 healthy, 1 something needs a look, 2 it cannot count (or the command line is wrong).\n\nFlags:\n");
-	flags_help(flags, ARRAY_SIZE(flags));
-}
+static const char usage[] = "reqtally doctor [FLAGS]\n\n"
+			    "Says whether reqtally can run here, how the one that runs does, and how each listening process is seen.\n"
+			    "Exit code: 0 healthy, 1 something needs a look, 2 it cannot count (or the command line is wrong).";
 
 #define get(name) flag_get(flags, ARRAY_SIZE(flags), name)
 #define given(name) flag_given(flags, ARRAY_SIZE(flags), name)
@@ -115,10 +111,8 @@ static int doctor(int argc, char **argv)
 
 	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, rest, &n_rest))
 		return EXIT_USAGE;
-	if (given("help")) {
-		help();
+	if (flags_help_given(flags, ARRAY_SIZE(flags), usage))
 		return EXIT_OK;
-	}
 	if (n_rest) {
 		fprintf(stderr, "reqtally: doctor takes no argument, got \"%s\" (see reqtally doctor --help)\n", rest[0]);
 		return EXIT_USAGE;

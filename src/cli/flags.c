@@ -125,6 +125,15 @@ void flags_help(const struct flag *flags, size_t n)
 	}
 }
 
+bool flags_help_given(const struct flag *flags, size_t n, const char *usage)
+{
+	if (!flag_given(flags, n, "help"))
+		return false;
+	printf("usage: %s\n\nFlags:\n", usage);
+	flags_help(flags, n);
+	return true;
+}
+
 void flags_free(struct flag *flags, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "cli/cli.h"
+#include "config/config.h"
 #include "model/labels.h"
 #include "net/http.h"
 #include "rules/url.h"
@@ -73,7 +74,7 @@ static void print_result(const json_t *data)
 	}
 }
 
-static int ask(const char *url, const char *expr, const char *time)
+static int ask(const char *url, const struct net_options *options, const char *expr, const char *time)
 {
 	_cleanup_buf_ struct buf form = BUF_INIT;
 	_cleanup_free_ char *endpoint = NULL, *error = NULL;
@@ -87,9 +88,8 @@ static int ask(const char *url, const char *expr, const char *time)
 		buf_adds(&form, "&time=");
 		url_query_escape(sv_of(time), &form);
 	}
-	struct net_options options = {0};
 	struct http_reply reply = {0};
-	struct http_client *c = http_client_new(&options);
+	struct http_client *c = http_client_new(options);
 	int err = http_client_post(c, endpoint, "application/x-www-form-urlencoded", form.p, form.n, TIMEOUT_MS, REPLY_MAX, &reply, &error);
 	http_client_free(c);
 	if (err) {
@@ -116,19 +116,41 @@ static int ask(const char *url, const char *expr, const char *time)
 	return code;
 }
 
+static int query(struct flag *flags, size_t n_flags, int argc, char **argv)
+{
+	_cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof(*rest)), *error = NULL;
+	const char *usage = "reqtally query [FLAGS] EXPR\n\nAsks a running reqtally, as `promtool query instant` does.", *file;
+	struct net_options options;
+	int n;
+
+	if (flags_parse(flags, n_flags, argc, argv, rest, &n))
+		return EXIT_USAGE;
+	if (flags_help_given(flags, n_flags, usage))
+		return EXIT_OK;
+	if (n != 1) {
+		fprintf(stderr, "usage: reqtally query [FLAGS] EXPR (see reqtally query --help)\n");
+		return EXIT_USAGE;
+	}
+	file = flag_get(flags, n_flags, "http.config.file");
+	if (!file)
+		net_options_init(&options);
+	else if (config_http_client_load(file, &options, &error)) {
+		fprintf(stderr, "reqtally: %s\n", error);
+		return EXIT_USAGE;
+	}
+	int code = ask(flag_get(flags, n_flags, "url"), &options, rest[0], flag_get(flags, n_flags, "time"));
+	net_options_free(&options);
+	return code;
+}
+
 int cmd_query(int argc, char **argv)
 {
-	struct flag flags[] = {{.name = "url", .arg = "URL", .initial = "http://localhost:9839", .help = "the reqtally to ask"},
-			       {.name = "time", .arg = "TIME", .help = "seconds since the epoch or RFC 3339; now"}};
-	_cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
-	int n, code = EXIT_USAGE;
-
-	if (!flags_parse(flags, ARRAY_SIZE(flags), argc, argv, rest, &n)) {
-		if (n == 1)
-			code = ask(flag_get(flags, ARRAY_SIZE(flags), "url"), rest[0], flag_get(flags, ARRAY_SIZE(flags), "time"));
-		else
-			fprintf(stderr, "usage: reqtally query [--url=URL] [--time=TIME] EXPR\n");
-	}
+	struct flag flags[] = {
+		{.name = "url", .arg = "URL", .initial = "http://localhost:9839", .help = "the reqtally to ask"},
+		{.name = "http.config.file", .arg = "FILE", .help = "how to ask: credentials and TLS, in the form of Prometheus' HTTP client"},
+		{.name = "time", .arg = "TIME", .help = "seconds since the epoch or RFC 3339; now"},
+		HELP_FLAG};
+	int code = query(flags, ARRAY_SIZE(flags), argc, argv);
 	flags_free(flags, ARRAY_SIZE(flags));
 	return code;
 }

@@ -172,7 +172,7 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 	log_info("the window keeps samples for %s in at most %.0f MiB; %zu scrape jobs", buf_str(&window), (double)st.budget / (1 << 20),
 		 cfg->scraping->n);
 	buf_free(&window);
-	log_info("%zu rules from %s", rules, cfg->path ? cfg->path : "the bundled file");
+	log_info("%zu rule%s from %s", rules, rules == 1 ? "" : "s", cfg->path ? cfg->path : "the bundled file");
 	return 0;
 }
 

@@ -41,7 +41,7 @@ static struct flag flags[] = {
 	{.name = "rows", .arg = "N", .help = "rows of a table at most; what fits on the terminal, else all"},
 	{.name = "total", .help = "figures since counting began, not of the interval"},
 	{.name = "batch", .letter = 'b', .help = "print table after table, as without a terminal"},
-	{.name = "help", .help = "print this and exit"},
+	HELP_FLAG,
 };
 
 #define get(name) flag_get(flags, ARRAY_SIZE(flags), name)
@@ -358,12 +358,10 @@ static int top(int argc, char **argv)
 
 	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, rest, &n_rest))
 		return EXIT_USAGE;
-	if (given("help")) {
-		printf("usage: reqtally top [FLAGS]\n\n"
-		       "Shows what services answer, and how: rate, failures, durations, requests in flight. Keys: h on the screen.\n\nFlags:\n");
-		flags_help(flags, ARRAY_SIZE(flags));
+	if (flags_help_given(flags, ARRAY_SIZE(flags),
+			     "reqtally top [FLAGS]\n\n"
+			     "Shows what services answer, and how: rate, failures, durations, requests in flight. Keys: h on the screen."))
 		return EXIT_OK;
-	}
 	if (n_rest) {
 		fprintf(stderr, "reqtally: top takes no argument, got \"%s\" (see reqtally top --help)\n", rest[0]);
 		return EXIT_USAGE;

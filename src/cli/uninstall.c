@@ -10,7 +10,7 @@
 
 static struct flag flags[] = {
 	{.name = "bpf.pin-path", .arg = "FOLDER", .initial = LOADER_PIN_PATH, .help = "what `run` was given"},
-	{.name = "help", .help = "print this and exit"},
+	HELP_FLAG,
 };
 
 static int uninstall(const char *path)
@@ -41,9 +41,8 @@ int cmd_uninstall(int argc, char **argv)
 
 	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, rest, &n_rest)) {
 		code = EXIT_USAGE;
-	} else if (flag_given(flags, ARRAY_SIZE(flags), "help")) {
-		printf("usage: reqtally uninstall [FLAGS]\n\nRemoves the programs, links and maps that `reqtally run` has pinned.\n\n");
-		flags_help(flags, ARRAY_SIZE(flags));
+	} else if (flags_help_given(flags, ARRAY_SIZE(flags),
+				    "reqtally uninstall [FLAGS]\n\nRemoves the programs, links and maps that `reqtally run` has pinned.")) {
 		code = EXIT_OK;
 	} else if (n_rest) {
 		fprintf(stderr, "reqtally: unexpected argument \"%s\" (see reqtally uninstall --help)\n", rest[0]);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """reqtally top: figures against a running reqtally, in a pipe and on a terminal."""
+import crypt
 import fcntl
 import os
 import pty
@@ -11,7 +12,7 @@ import termios
 
 import raw
 import reqtally
-from procs import Failure, free_port, wait_for
+from procs import Failure, Process, accepts, free_port, wait_for
 from raw_cases import GET, OK
 from test_doctor import Server
 
@@ -177,3 +178,29 @@ def test_command_line(context):
 		done = top(*flags)
 		if done.returncode != 2 or word not in done.stderr:
 			raise Failure("%s: %d %r" % (flags, done.returncode, done.stderr))
+
+
+def test_credentials(context):
+	"""top and query of a reqtally that lets in only whom it knows."""
+	context.stop_shared()
+	reqtally.require_program()
+	port = free_port()
+	secret, web, client = (os.path.join(context.folder, name) for name in ("secret", "web.yml", "client.yml"))
+	with open(secret, "w") as f:
+		f.write("sesame")
+	with open(web, "w") as f:  # bcrypt of "sesame", made by libcrypt with the least work
+		f.write("basic_auth_users:\n  ann: %s\n" % crypt.crypt("sesame", crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))
+	with open(client, "w") as f:
+		f.write("basic_auth: {username: ann, password_file: %s}\n" % secret)
+	url = "http://127.0.0.1:%d" % port
+	daemon = Process([reqtally.PROGRAM, "run", "--no-pin", "--web.listen-address=127.0.0.1:%d" % port, "--web.config.file=" + web],
+			 context.folder, "guarded")
+	try:
+		wait_for("reqtally serves", lambda: accepts("127.0.0.1", port))
+		for command in (["top", "-n", "1", "--total"], ["query", "1"]):
+			for flags, code in ([], 1), (["--http.config.file=" + client], 0):
+				done = subprocess.run([reqtally.PROGRAM, *command, "--url=" + url, *flags], capture_output=True, text=True, timeout=30)
+				if done.returncode != code or ("401" in done.stderr) != bool(code) or "sesame" in done.stdout + done.stderr:
+					raise Failure("%s %s: %d %r" % (command, flags, done.returncode, done.stderr))
+	finally:
+		daemon.stop()
