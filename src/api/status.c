@@ -5,11 +5,12 @@
 
 #include "api/handlers.h"
 #include "api/rules_json.h"
+#include "api/status_html.h"
 #include "api/targets_json.h"
 #include "exposition/escape.h"
 #include "model/text.h"
 
-static void add_html(const char *s, struct buf *out)
+void status_add_html(const char *s, struct buf *out)
 {
 	struct buf utf8 = BUF_INIT;
 	escape_utf8(sv_of(s ? s : ""), &utf8);
@@ -23,10 +24,10 @@ static void add_html(const char *s, struct buf *out)
 	buf_free(&utf8);
 }
 
-static void add_cell(const char *s, struct buf *out)
+void status_add_cell(const char *s, struct buf *out)
 {
 	buf_adds(out, "<td>");
-	add_html(s, out);
+	status_add_html(s, out);
 	buf_adds(out, "</td>");
 }
 
@@ -37,9 +38,9 @@ static void add_map_cell(const json_t *map, struct buf *out)
 	json_t *value;
 	buf_adds(out, "<td>");
 	json_object_foreach((json_t *)map, key, value) {
-		add_html(key, out);
+		status_add_html(key, out);
 		buf_adds(out, "=&quot;");
-		add_html(json_string_value(value), out);
+		status_add_html(json_string_value(value), out);
 		buf_adds(out, "&quot; ");
 	}
 	buf_adds(out, "</td>");
@@ -63,16 +64,22 @@ static void add_alerts(const struct api *api, struct buf *out)
 	json_array_foreach(alerts, i, a) {
 		const char *state = get(a, "state");
 		buf_addf(out, "<tr class=\"%s\">", strcmp(state, "firing") == 0 ? "bad" : "warn");
-		add_cell(state, out);
+		status_add_cell(state, out);
 		add_map_cell(json_object_get(a, "labels"), out);
 		add_map_cell(json_object_get(a, "annotations"), out);
-		add_cell(get(a, "activeAt"), out);
-		add_cell(get(a, "value"), out);
+		status_add_cell(get(a, "activeAt"), out);
+		status_add_cell(get(a, "value"), out);
 		buf_adds(out, "</tr>\n");
 	}
 	if (json_array_size(alerts))
 		buf_adds(out, "</table>\n");
 	json_decref(alerts);
+}
+
+/* The time of day is UTC; before the first one there is the year 1, which is no time to show. */
+static void add_time_cell(const char *time, struct buf *out)
+{
+	status_add_cell(strncmp(time, "0001-", 5) == 0 ? "not yet" : time, out);
 }
 
 static void add_rules(const struct api *api, struct buf *out)
@@ -82,22 +89,22 @@ static void add_rules(const struct api *api, struct buf *out)
 	buf_adds(out, "<h2>Rules</h2>\n");
 	json_array_foreach(groups, i, g) {
 		buf_adds(out, "<h3>");
-		add_html(get(g, "file"), out);
+		status_add_html(get(g, "file"), out);
 		buf_adds(out, " &gt; ");
-		add_html(get(g, "name"), out);
+		status_add_html(get(g, "name"), out);
 		buf_adds(out, "</h3>\n<table><tr><th>Rule<th>Expression<th>State<th>Health<th>Evaluated<th>Error</tr>\n");
 		json_t *rules = json_object_get(g, "rules");
 		json_array_foreach(rules, k, r) {
 			bool bad = strcmp(get(r, "health"), "err") == 0;
 			buf_addf(out, "<tr%s>", bad ? " class=\"bad\"" : "");
-			add_cell(get(r, "name"), out);
+			status_add_cell(get(r, "name"), out);
 			buf_adds(out, "<td><code>");
-			add_html(get(r, "query"), out);
+			status_add_html(get(r, "query"), out);
 			buf_adds(out, "</code></td>");
-			add_cell(get(r, "state"), out);
-			add_cell(get(r, "health"), out);
-			add_cell(get(r, "lastEvaluation"), out);
-			add_cell(get(r, "lastError"), out);
+			status_add_cell(get(r, "state"), out);
+			status_add_cell(get(r, "health"), out);
+			add_time_cell(get(r, "lastEvaluation"), out);
+			status_add_cell(get(r, "lastError"), out);
 			buf_adds(out, "</tr>\n");
 		}
 		buf_adds(out, "</table>\n");
@@ -117,12 +124,12 @@ static void add_targets(const struct api *api, struct buf *out)
 	}
 	json_array_foreach(targets, i, t) {
 		buf_addf(out, "<tr%s>", strcmp(get(t, "health"), "down") == 0 ? " class=\"bad\"" : "");
-		add_cell(get(t, "scrapePool"), out);
-		add_cell(get(t, "scrapeUrl"), out);
-		add_cell(get(t, "health"), out);
+		status_add_cell(get(t, "scrapePool"), out);
+		status_add_cell(get(t, "scrapeUrl"), out);
+		status_add_cell(get(t, "health"), out);
 		add_map_cell(json_object_get(t, "labels"), out);
-		add_cell(get(t, "lastScrape"), out);
-		add_cell(get(t, "lastError"), out);
+		add_time_cell(get(t, "lastScrape"), out);
+		status_add_cell(get(t, "lastError"), out);
 		buf_adds(out, "</tr>\n");
 	}
 	if (json_array_size(targets))
@@ -130,31 +137,10 @@ static void add_targets(const struct api *api, struct buf *out)
 	json_decref(targets);
 }
 
-/* The ledger of DESIGN: seen, recorded, lost by reason. */
-static void add_ledger(const struct api *api, struct buf *out)
+static void add_requests(const struct api *api, struct buf *out)
 {
 	struct snapshot *s = api->latest ? api->latest(api->arg) : NULL;
-	if (!s)
-		return;
-	buf_adds(out, "<h2>Ledger</h2>\n<table><tr><th>Counter<th>Labels<th>Value</tr>\n");
-	for (size_t i = 0; i < s->n; i++) {
-		const struct family *f = &s->families[i];
-		if (strncmp(f->name, "reqtally_requests_", strlen("reqtally_requests_")) != 0 || f->type == FAMILY_HISTOGRAM)
-			continue;
-		for (size_t k = 0; k < f->n; k++) {
-			struct buf text = BUF_INIT;
-			buf_adds(out, "<tr>");
-			add_cell(f->name, out);
-			labels_print(f->metrics[k].labels, &text);
-			add_cell(buf_str(&text), out);
-			buf_reset(&text);
-			text_float(f->metrics[k].value, 'f', &text);
-			add_cell(buf_str(&text), out);
-			buf_adds(out, "</tr>\n");
-			buf_free(&text);
-		}
-	}
-	buf_adds(out, "</table>\n");
+	status_add_requests(s, out);
 	snapshot_unref(s);
 }
 
@@ -177,9 +163,9 @@ static void add_links(const struct api *api, struct buf *out)
 	static const char *const links[] = {"/api/v1/rules", "/api/v1/alerts", "/api/v1/targets", "/api/v1/metadata", "/api/v1/status/buildinfo", "/-/healthy",
 					    "/-/ready"};
 	buf_adds(out, "<p><a href=\"");
-	add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
+	status_add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
 	buf_adds(out, "\">");
-	add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
+	status_add_html(api->telemetry_path ? api->telemetry_path : "/metrics", out);
 	buf_adds(out, "</a>");
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
 		buf_addf(out, " &middot; <a href=\"%s\">%s</a>", links[i], links[i]);
@@ -194,19 +180,19 @@ void api_status_page(void *ctx, struct web_request *req, struct web_response *re
 	/* Nothing is loaded and nothing runs, whatever a label holds. */
 	web_response_header(res, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
 	buf_adds(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>reqtally ");
-	add_html(api->instance, out);
+	status_add_html(api->instance, out);
 	buf_adds(out, "</title>\n<style>body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}"
 		      "td,th{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}"
-		      ".bad{background:#fdd}.warn{background:#ffd}</style></head><body>\n<h1>reqtally</h1>\n<p>");
-	add_html(api->version, out);
+		      ".n{text-align:right}.bad{background:#fdd}.warn{background:#ffd}</style></head><body>\n<h1>reqtally</h1>\n<p>");
+	status_add_html(api->version, out);
 	buf_adds(out, " on ");
-	add_html(api->instance, out);
+	status_add_html(api->instance, out);
 	buf_adds(out, "</p>\n");
 	add_links(api, out);
 	add_alerts(api, out);
+	add_requests(api, out);
 	add_rules(api, out);
 	add_targets(api, out);
-	add_ledger(api, out);
 	add_window(api, out);
 	buf_adds(out, "</body></html>\n");
 }

@@ -66,9 +66,19 @@ static int setup(void **state)
 	assert_int_equal(rule_file_parse("a.yml", file_a, strlen(file_a), set, &errors), 0);
 	assert_int_equal(rule_file_parse("b.yml", file_b, strlen(file_b), set, &errors), 0);
 	rule_manager_apply(api.rules, set, NULL, T0);
-	latest = snapshot_new(NULL, 0);
+	latest = snapshot_new((const double[]){0.1}, 1);
 	family_add_value(snapshot_family(latest, "reqtally_requests_lost_total", FAMILY_COUNTER, NULL, ""),
 			 labels_from("reason", "<b>", NULL), 7);
+	struct family *f = snapshot_family(latest, "http_requests_total", FAMILY_COUNTER, NULL, "");
+	family_add_value(f, labels_from("service", "<shop>", "code", "200", NULL), 6);
+	family_add_value(f, labels_from("service", "<shop>", "code", "000", NULL), 2);
+	family_add_value(f, labels_from("service", "other", "code", "404", NULL), 20);
+	f = snapshot_family(latest, "http_requests_duration_seconds", FAMILY_HISTOGRAM, "seconds", "");
+	family_add_histogram(f, labels_from("service", "<shop>", "code", "200", NULL), (const uint64_t[]){3, 1}, 2);
+	f = snapshot_family(latest, "http_requests_in_flight", FAMILY_GAUGE, NULL, "");
+	family_add_value(f, labels_from("service", "<shop>", NULL), 3);
+	f = snapshot_family(latest, "http_requests_oldest_in_flight_seconds", FAMILY_GAUGE, "seconds", "");
+	family_add_value(f, labels_from("service", "<shop>", NULL), 9);
 	return 0;
 }
 
@@ -202,7 +212,12 @@ static void test_status_page(void **state)
 	assert_non_null(strstr(page, "a &#60;script&#62; s&#60;"));
 	assert_null(strstr(page, "<script>"));
 	assert_non_null(strstr(page, "on &#60;host&#62;:1"));
-	assert_non_null(strstr(page, "reason=&#34;&#60;b&#62;&#34;"));
+	assert_non_null(strstr(page, "Lost: &#60;b&#62; 7</p>"));
+	assert_non_null(strstr(page, "<p>0 seen = 0 recorded + 7 lost + 3 in flight</p>"));
+	const char *other = strstr(page, "<td>other</td><td class=\"n\">20</td><td class=\"n\">0%</td><td class=\"n\">100.00%</td><td></td>"),
+		   *shop = strstr(page, "<td>&#60;shop&#62;</td><td class=\"n\">8</td><td class=\"n\">25.00%</td><td class=\"n\">0%</td>"
+					"<td class=\"n\">0.5 s</td><td class=\"n\">3</td><td class=\"n\">9 s</td>");
+	assert_true(other && shop && other < shop);
 	assert_non_null(strstr(page, "<code>x &#62; 1</code>"));
 	assert_non_null(strstr(page, "href=\"/metrics\""));
 }
