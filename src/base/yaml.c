@@ -10,10 +10,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/yaml_keys.h"
 
-/* Duplicate keys that are listed of one map: enough to repair a file, too few to flood a log. */
-#define DUPLICATES_SHOWN 20
-#define DUPLICATES_LOOKED_AT 10000
 #define ANCHORS_MAX 4096
 
 /* An alias is a second pointer to the same node, so memory stays proportional to the text; `size` counts what a reader
@@ -205,98 +203,27 @@ static struct yaml_node *compose_scalar(struct composer *c, const yaml_event_t *
 	return &n->node;
 }
 
-struct key_ref {
-	const struct yaml_node *key;
-	size_t i;
-};
-
-static int key_text_cmp(const struct yaml_node *a, const struct yaml_node *b)
-{
-	size_t n = a->len < b->len ? a->len : b->len;
-	int d = n ? memcmp(a->text, b->text, n) : 0;
-	return d ? d : (a->len > b->len) - (a->len < b->len);
-}
-
-static int key_ref_cmp(const void *pa, const void *pb)
-{
-	const struct key_ref *a = pa, *b = pb;
-	int d = key_text_cmp(a->key, b->key);
-	return d ? d : (a->i > b->i) - (a->i < b->i);
-}
-
-/* The scalar keys of MAP sorted by text, then by place. */
-static struct key_ref *sorted_keys(const struct yaml_node *map, size_t *n)
-{
-	struct key_ref *refs = xmalloc((map->n ? map->n : 1) * sizeof(*refs));
-	*n = 0;
-	for (size_t i = 0; i < map->n; i++) {
-		if (map->keys[i]->text)
-			refs[(*n)++] = (struct key_ref){map->keys[i], i};
-	}
-	qsort(refs, *n, sizeof(*refs), key_ref_cmp);
-	return refs;
-}
-
-static char *duplicate_text(const struct yaml_node *again, const struct yaml_node *first)
-{
-	return xasprintf("mapping key \"%s\" already defined at line %d", again->text, first->line);
-}
-
 static void check_duplicates(struct composer *c, const struct yaml_node *map)
 {
 	size_t n;
-	struct key_ref *refs = sorted_keys(map, &n);
+	struct yaml_key_ref *refs = yaml_sorted_keys(map, &n);
 	for (size_t i = 1; i < n && !c->duplicate; i++) {
-		if (key_text_cmp(refs[i].key, refs[i - 1].key) != 0)
+		if (yaml_key_cmp(refs[i].key, refs[i - 1].key) != 0)
 			continue;
-		c->duplicate = duplicate_text(refs[i].key, refs[i - 1].key);
+		c->duplicate = yaml_duplicate_text(refs[i].key, refs[i - 1].key);
 		c->duplicate_line = refs[i].key->line;
 		c->duplicate_col = refs[i].key->col;
 	}
 	free(refs);
 }
 
-void yaml_duplicates(const struct yaml_node *map, struct strings *problems)
-{
-	size_t n, shown = 0;
-	bool any = false;
-	struct key_ref *refs = sorted_keys(map, &n);
-	for (size_t i = 1; i < n && !any; i++)
-		any = key_text_cmp(refs[i].key, refs[i - 1].key) == 0;
-	free(refs);
-	/* Every pair, as Go tells them. */
-	for (size_t i = 0; any && i < map->n && i < DUPLICATES_LOOKED_AT; i++)
-		for (size_t k = i + 1; map->keys[i]->text && k < map->n && shown < DUPLICATES_SHOWN; k++)
-			if (map->keys[k]->text && key_text_cmp(map->keys[i], map->keys[k]) == 0) {
-				_cleanup_free_ char *text = duplicate_text(map->keys[k], map->keys[i]);
-				strings_take(problems, xasprintf("line %d: %s", map->keys[k]->line, text));
-				shown++;
-			}
-}
-
-static bool has_key(const struct key_ref *refs, size_t n, const struct yaml_node *key)
-{
-	size_t lo = 0, hi = n;
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int d = key_text_cmp(refs[mid].key, key);
-		if (d == 0)
-			return true;
-		if (d < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return false;
-}
-
 /* Adds to MAP the pairs of FROM whose keys it lacks. */
 static void merge_map(struct yaml_node *map, size_t *cap, size_t *cap_values, const struct yaml_node *from)
 {
 	size_t n;
-	struct key_ref *refs = sorted_keys(map, &n);
+	struct yaml_key_ref *refs = yaml_sorted_keys(map, &n);
 	for (size_t i = 0; i < from->n; i++) {
-		if (from->keys[i]->text && has_key(refs, n, from->keys[i]))
+		if (from->keys[i]->text && yaml_has_key(refs, n, from->keys[i]))
 			continue;
 		array_grow(map->keys, map->n, *cap);
 		array_grow(map->values, map->n, *cap_values);
