@@ -69,7 +69,6 @@ enum rt_ledger {
 	RT_LOST_RESPONSE_MALFORMED,	   /* what came back is no HTTP/1 response */
 	RT_LOST_PIPELINE_DEPTH,		   /* more than RT_PIPELINE_DEPTH requests waiting */
 	RT_LOST_GAP,			   /* bytes of the stream were missed, framing lost */
-	RT_LOST_SCAN_LIMIT,		   /* one packet held more lines than a program run may scan */
 	RT_LOST_NO_MEMORY,		   /* the kernel had no memory for the connection's state */
 	RT_LOST_HANDOVER,		   /* in flight when its programs were given up, see struct rt_baton */
 	RT_LOST_CONNECTION_BUDGET,	   /* it began on a connection for whose state there was no room */

@@ -30,7 +30,6 @@ static const struct {
 	{"pipeline_depth", FINDING_WARNING, "a client sends more than 16 requests ahead of their responses: only its requests are affected"},
 	{"gap", FINDING_WARNING,
 	 "packets were missed or came too far out of order: see reqtally_segments_reordered_total and the drops of the network card"},
-	{"scan_limit", FINDING_WARNING, "packets held more lines than one program run may scan: an unusual client; please report it"},
 	{"no_memory", FINDING_WARNING, "the kernel had no memory for the state of a connection: look at the memory of the machine"},
 	{"handover", FINDING_NOTE, "requests under way on connections that an upgrade could not carry over"},
 	{"connection_budget", FINDING_WARNING, "more connections at a time than http.budgets.connections: raise it"},

@@ -21,7 +21,6 @@ const char *lost_reason(enum rt_ledger what)
 		[RT_LOST_RESPONSE_MALFORMED - RT_LOST_FIRST] = "response_malformed",
 		[RT_LOST_PIPELINE_DEPTH - RT_LOST_FIRST] = "pipeline_depth",
 		[RT_LOST_GAP - RT_LOST_FIRST] = "gap",
-		[RT_LOST_SCAN_LIMIT - RT_LOST_FIRST] = "scan_limit",
 		[RT_LOST_NO_MEMORY - RT_LOST_FIRST] = "no_memory",
 		[RT_LOST_HANDOVER - RT_LOST_FIRST] = "handover",
 		[RT_LOST_CONNECTION_BUDGET - RT_LOST_FIRST] = "connection_budget",

@@ -49,7 +49,6 @@ static const char *const ledger_names[] = {
 	[RT_LOST_RESPONSE_MALFORMED] = "response_malformed",
 	[RT_LOST_PIPELINE_DEPTH] = "pipeline_depth",
 	[RT_LOST_GAP] = "gap",
-	[RT_LOST_SCAN_LIMIT] = "scan_limit",
 	[RT_LOST_NO_MEMORY] = "no_memory",
 	[RT_LOST_HANDOVER] = "handover",
 	[RT_LOST_CONNECTION_BUDGET] = "connection_budget",
