@@ -13,6 +13,8 @@ RESOURCES = {
     "apps/v1": [("daemonsets", "DaemonSet", True), ("deployments", "Deployment", True)],
     "rbac.authorization.k8s.io/v1": [("roles", "Role", True), ("rolebindings", "RoleBinding", True),
                                      ("clusterroles", "ClusterRole", False), ("clusterrolebindings", "ClusterRoleBinding", False)],
+    "scheduling.k8s.io/v1": [("priorityclasses", "PriorityClass", False)],
+    "monitoring.coreos.com/v1": [("podmonitors", "PodMonitor", True)],
 }
 
 
