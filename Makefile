@@ -40,7 +40,7 @@ USES_cli := api scrape config rules notifier net promql store exposition collect
 LIBS_base := -lyaml -lpcre2-8 -ljansson -lnettle -lm
 LIBS_net := -lcurl
 LIBS_exposition := -lmicrohttpd -lz
-LIBS_loader := -lbpf -lelf -lz -lcap-ng
+LIBS_loader := -lbpf -lelf -lz -lcap-ng -lseccomp
 LIBS_cli := -lpthread
 
 CPPFLAGS := -Isrc -Iinclude -I$(BUILD) -D_GNU_SOURCE -DREQTALLY_VERSION='"$(VERSION)"'

@@ -2,7 +2,7 @@
 # Debian packages. Each target is quick when everything is installed, and needs root only when something is missing.
 
 DEPS := gcc libc6-dev make clang llvm libbpf-dev libelf-dev zlib1g-dev libmicrohttpd-dev libcurl4-openssl-dev libyaml-dev \
-	libjansson-dev libpcre2-dev libcap-ng-dev nettle-dev libgnutls28-dev libcrypt-dev bpftool pkg-config ca-certificates
+	libjansson-dev libpcre2-dev libcap-ng-dev libseccomp-dev nettle-dev libgnutls28-dev libcrypt-dev bpftool pkg-config ca-certificates
 # The servers whose figures are compared with ours, the real Prometheus and Alertmanager, and the clients. `node` may come
 # from another repository, whose package would collide with Debian's nodejs, so it is installed only if there is none.
 DEPS_TEST := libcmocka-dev libclang-rt-dev nginx-light apache2-bin haproxy gunicorn golang-go golang-github-prometheus-client-golang-dev \

@@ -31,6 +31,7 @@
 #include "loader/loader.h"
 #include "notifier/notifier.h"
 #include "rules/manager.h"
+#include "rules/rule_file.h"
 #include "scrape/scrape.h"
 #include "store/store.h"
 
@@ -111,9 +112,6 @@ static int load_programs(struct app *a, char **error)
 	if (!err) {
 		a->discovery = discovery_new(root);
 		warn_of_gaps(a->loader);
-		a->pressure = pressure_start(a->loader, &a->collect_lock);
-		if (!a->pressure)
-			log_warn("no thread for taking back states of connections: past their budget new ones are not counted");
 		collector_enter_listeners(a->loader);
 	}
 	free(root);
@@ -245,19 +243,29 @@ static int start(struct app *a, char **error)
 	if ((err = bind_web(a, error)))
 		return err;
 	name_ourselves(a);
-	a->notifier = notifier_new(&(struct notifier_options){.report = report});
-	a->scraper = scraper_new(&(struct scraper_options){.store = a->store, .max_bodies = bodies, .report = report});
-	a->api.scraper = a->scraper;
-	if ((err = reload_apply(a, a->first, error)))
+	struct rule_set *rules;
+	if ((err = reload_read_rules(a, a->first, &rules, error)))
 		return err;
-	a->api.rules = a->rules;
-	if ((err = load_programs(a, error)))
+	if ((err = load_programs(a, error))) {
+		rule_set_free(rules);
 		return err;
+	}
 	struct collector_options co = {
 		.bounds = a->first->http.buckets, .n_bounds = a->first->http.n_buckets, .max_connections = a->first->http.budget_connections, .shows = shows_service, .arg = &a->first->http};
 	a->collector = collector_new(a->loader, a->discovery, &co);
+	/* Capabilities are a thread's own. So before the first one is made: those that read what strangers send have none of them. */
 	if (loader_drop_capabilities())
 		log_warn("cannot give up capabilities");
+	if ((err = loader_forbid_system_calls()))
+		log_warn("cannot forbid system calls that are not needed: %s", strerror(-err));
+	a->pressure = pressure_start(a->loader, &a->collect_lock);
+	if (!a->pressure)
+		log_warn("no thread for taking back states of connections: past their budget new ones are not counted");
+	a->notifier = notifier_new(&(struct notifier_options){.report = report});
+	a->scraper = scraper_new(&(struct scraper_options){.store = a->store, .max_bodies = bodies, .report = report});
+	a->api.scraper = a->scraper;
+	reload_apply(a, a->first, rules);
+	a->api.rules = a->rules;
 	return web_start(a->web, error);
 }
 

@@ -101,7 +101,7 @@ static char *join(const struct strings *errors)
 	return buf_steal(&b);
 }
 
-static int load_rules(const struct app *a, const struct config *cfg, struct rule_set **out, char **error)
+int reload_read_rules(const struct app *a, const struct config *cfg, struct rule_set **out, char **error)
 {
 	struct strings errors = {0};
 	struct rule_set *set = rule_set_new();
@@ -137,12 +137,8 @@ static void follow_rules(struct app *a, const struct config *cfg, const struct r
 	store_set_filter(a->store, f);
 }
 
-int reload_apply(struct app *a, struct config *cfg, char **error)
+void reload_apply(struct app *a, struct config *cfg, struct rule_set *set)
 {
-	struct rule_set *set = NULL;
-	int err = load_rules(a, cfg, &set, error);
-	if (err)
-		return err;
 	for (size_t i = 0; i < cfg->warnings.n; i++)
 		log_warn("%s", cfg->warnings.v[i]);
 	if (cfg->not_acted_on.n) {
@@ -173,12 +169,12 @@ int reload_apply(struct app *a, struct config *cfg, char **error)
 		 cfg->scraping->n);
 	buf_free(&window);
 	log_info("%zu rule%s from %s", rules, rules == 1 ? "" : "s", cfg->path ? cfg->path : "the bundled file");
-	return 0;
 }
 
 int app_reload(struct app *a, char **error)
 {
 	struct config *cfg = NULL;
+	struct rule_set *set;
 	int err = 0;
 
 	pthread_mutex_lock(&a->reload_lock);
@@ -188,7 +184,9 @@ int app_reload(struct app *a, char **error)
 	else
 		cfg = config_default();
 	if (!err)
-		err = reload_apply(a, cfg, error);
+		err = reload_read_rules(a, cfg, &set, error);
+	if (!err)
+		reload_apply(a, cfg, set);
 	if (err) {
 		config_free(cfg);
 		__atomic_store_n(&a->reload_ok, false, __ATOMIC_RELAXED);

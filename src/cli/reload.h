@@ -5,8 +5,11 @@
 #include "cli/app.h"
 
 struct config;
+struct rule_set;
 
-/* Puts CFG into force, which then belongs to A. On failure nothing has changed and *ERROR says why. */
-int reload_apply(struct app *a, struct config *cfg, char **error);
+/* The rules that CFG names: 0 and *OUT, or a negative errno and *ERROR. All that can go wrong does so here. */
+int reload_read_rules(const struct app *a, const struct config *cfg, struct rule_set **out, char **error);
+/* Puts CFG and its rules into force, which then belong to A. */
+void reload_apply(struct app *a, struct config *cfg, struct rule_set *set);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include <cap-ng.h>
+#include <sys/prctl.h>
 
 int loader_drop_capabilities(void)
 {
@@ -19,5 +20,8 @@ int loader_drop_capabilities(void)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH);
 	if (ptrace)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_SYS_PTRACE);
+	/* Root would get all of them back by executing something. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return -errno;
 	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }

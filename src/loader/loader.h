@@ -118,7 +118,11 @@ int loader_pressure_fd(const struct loader *l);
  * was necessary and did not suffice: call it again in a while. Also empties loader_pressure_fd(). Not thread-safe. */
 bool loader_reclaim(struct loader *l);
 
-/* Gives up every capability that the program does not need once it is attached. 0 or a negative errno. */
+/* Gives up every capability that the program does not need once it is attached: of the calling thread, and of those it makes from then on.
+ * 0 or a negative errno. */
 int loader_drop_capabilities(void);
+/* Forbids, for the same threads, what is never needed from then on: executing programs, namespaces, mounts, loading BPF programs, ... 0 or
+ * a negative errno; to be called after loader_drop_capabilities(), which makes it possible without CAP_SYS_ADMIN. */
+int loader_forbid_system_calls(void);
 
 #endif

@@ -17,7 +17,7 @@ import raw
 import reqtally
 import servers
 from httpclient import ProtocolError, fetch
-from procs import Failure, Skip, find_program, wait_for
+from procs import Failure, Skip, find_program, free_port, wait_for
 from raw_cases import GET, OK
 from test_badinput import bpf_objects, nothing_left
 from test_paths import window
@@ -477,3 +477,25 @@ def test_stop_leaves_nothing(context):
 	rt.scrape()
 	rt.stop()
 	nothing_left(before)
+
+
+def test_rights_given_up(context):
+	"""Once it counts no thread has more capabilities than the three it needs, none can get them back, and none may execute anything: also
+	those that talk to targets and Alertmanagers, which are there only if something is configured."""
+	context.stop_shared()
+	there = free_port()
+	config = ("alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:%d']}]}]}\n"
+		  "scrape_configs: [{job_name: x, static_configs: [{targets: ['127.0.0.1:%d']}]}]\n" % (there, there))
+	needed = 1 << 2 | 1 << 19 | 1 << 39  # DAC_READ_SEARCH, SYS_PTRACE, BPF
+	with reqtally.Reqtally(context.folder, config=config) as rt:
+		rt.scrape()
+		tasks = os.listdir("/proc/%d/task" % rt.process.pid)
+		if len(tasks) < 6:
+			raise Failure("only %d threads: where are those of the scraper and the notifier?" % len(tasks))
+		for task in tasks:
+			with open("/proc/%d/task/%s/status" % (rt.process.pid, task)) as f:
+				status = dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+			more = (int(status["CapEff"], 16) | int(status["CapPrm"], 16)) & ~needed
+			if more or status["NoNewPrivs"] != "1" or status["Seccomp"] != "2":
+				raise Failure("%s: capabilities too many %#x, NoNewPrivs %s, Seccomp %s" % (
+					status["Name"], more, status["NoNewPrivs"], status["Seccomp"]))
