@@ -48,6 +48,13 @@ CFLAGS := -std=gnu17 -g $(OPT) -Wall -Wextra -Wno-unused-parameter -Wmissing-pro
 	-fstack-protector-strong $(if $(WERROR),-Werror)
 LDFLAGS := $(SANITIZE)
 
+# What is compiled with other flags, or with another version in it, is out of date.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS)
+ifneq ($(FLAGS),$(file <$(BUILD)/flags))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/flags,$(FLAGS))
+endif
+
 -include mk/*.mk
 
 obj = $(patsubst src/%.c,$(BUILD)/%.o,$(1))
@@ -66,7 +73,7 @@ $(BUILD)/reqtally: $(BUILD)/main.o $(call archives_for,cli)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $< -Wl,--start-group $(call archives_for,cli) -Wl,--end-group $(call libs_for,cli)
 
-$(BUILD)/%.o: src/%.c
+$(BUILD)/%.o: src/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
