@@ -114,7 +114,7 @@ static struct chunk_layout *layout_new(const struct histogram *h, const struct c
 	l->custom = (double *)(l + 1);
 	if (h->n_custom)
 		memcpy(l->custom, h->custom, h->n_custom * sizeof(double));
-	l->pos = (int32_t *)(l->custom + h->n_custom);
+	l->pos = (void *)(l->custom + h->n_custom);
 	l->n_pos = merge(before ? before->pos : NULL, before ? before->n_pos : 0, h->pos, h->n_pos, l->pos);
 	l->neg = l->pos + l->n_pos;
 	l->n_neg = merge(before ? before->neg : NULL, before ? before->n_neg : 0, h->neg, h->n_neg, l->neg);
