@@ -63,9 +63,10 @@ void http_sd_end(struct http_sd_cache *c)
 
 static void failed(struct http_sd_cache *c, const struct http_sd_entry *e, const char *why)
 {
+	_cleanup_free_ char *shown = net_url_shown(e->url);
 	c->errors++;
 	free(c->error);
-	c->error = xasprintf("%s: %s", e->url, why);
+	c->error = xasprintf("%s: %s", shown, why);
 }
 
 /* application/json, and of charsets the one it has anyway. */
@@ -101,10 +102,8 @@ static void take_groups(struct http_sd_cache *c, struct http_sd_entry *e, struct
 	struct target_groups groups = {0};
 	_cleanup_free_ char *error = NULL;
 	if (targets_read_json(e->url, body, "__meta_url", &groups, &error) < 0) {
-		c->errors++;
-		free(c->error);
-		c->error = error;
-		error = NULL;
+		size_t n = strlen(e->url); /* the message begins with it */
+		failed(c, e, strncmp(error, e->url, n) == 0 && strncmp(error + n, ": ", 2) == 0 ? error + n + 2 : error);
 		return;
 	}
 	if (same_groups(&e->groups, &groups)) {

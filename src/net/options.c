@@ -44,3 +44,12 @@ bool net_tls_version_parse(const char *s, enum net_tls_version *v)
 	}
 	return false;
 }
+
+char *net_url_shown(const char *url)
+{
+	const char *scheme = strstr(url, "://"), *from = scheme ? scheme + 3 : url + strlen(url), *at = NULL;
+	for (const char *p = from; *p && !strchr("/?#", *p); p++)
+		at = *p == '@' ? p : at;
+	const char *colon = at ? memchr(from, ':', (size_t)(at - from)) : NULL;
+	return colon ? xasprintf("%.*sxxxxx%s", (int)(colon + 1 - url), url, at) : xstrdup(url);
+}

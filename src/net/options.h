@@ -46,6 +46,8 @@ struct net_options {
 
 void net_options_init(struct net_options *o); /* follow redirects, HTTP/2 where the server offers it */
 void net_options_free(struct net_options *o);
+/* URL as it may be shown: xxxxx for a password in it, as Go prints it. free() it. */
+char *net_url_shown(const char *url);
 /* TLS10, TLS11, TLS12, TLS13. */
 bool net_tls_version_parse(const char *s, enum net_tls_version *v);
 

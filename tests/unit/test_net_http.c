@@ -197,6 +197,24 @@ static void test_failures(void **state)
 	free(url);
 }
 
+static void test_url_shown(void **state)
+{
+	static const char *const cases[][2] = {
+		{"http://bob:s3cret@h:80/p?a=b:c@d", "http://bob:xxxxx@h:80/p?a=b:c@d"},
+		{"https://bob:s3:cr@t@h", "https://bob:xxxxx@h"},
+		{"http://:x@h/", "http://:xxxxx@h/"},
+		{"http://bob@h/", "http://bob@h/"},
+		{"http://h:80/a:b@c", "http://h:80/a:b@c"},
+		{"h:80", "h:80"},
+		{"", ""},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *shown = net_url_shown(cases[i][0]);
+		assert_string_equal(shown, cases[i][1]);
+		free(shown);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_redirects, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timeout_and_abort, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+		cmocka_unit_test(test_url_shown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
