@@ -24,6 +24,7 @@
 #define BODY_MAX ((size_t)512 << 20)
 #define TIMEOUT_MS 10000
 #define SLICE_MS 100 /* how long a key may wait while an answer is waited for */
+#define KEPT_MAX ((size_t)16 << 20) /* a scrape that is kept to be put together by other labels */
 #define HEAD_LINES 5 /* of top_print, before the rows */
 
 static struct flag flags[] = {
@@ -59,6 +60,8 @@ struct top {
 	bool total, paused, help;
 	struct terminal *terminal;
 	struct top_figures *was, *now;
+	struct buf was_body, now_body; /* on a terminal: what they were made of; empty if that is too much */
+	size_t by_shown;	       /* number in groupings[]; 0: what --by says */
 	char *error; /* of the last scrape */
 	size_t skip, shown;
 };
@@ -69,6 +72,7 @@ static void on_fetched(void *ctx, const struct http_fetched *r)
 {
 	struct top *t = ctx;
 	struct top_figures *f = NULL;
+	struct sv body = r->body;
 	_cleanup_free_ char *why = NULL;
 	free(t->error);
 	t->error = NULL;
@@ -78,13 +82,45 @@ static void on_fetched(void *ctx, const struct http_fetched *r)
 		t->error = xasprintf("%s: HTTP status %d: give the credentials with --http.config.file", t->metrics_url, r->status);
 	else if (r->status != 200)
 		t->error = xasprintf("%s: HTTP status %d", t->metrics_url, r->status);
-	else if (top_figures_parse(r->body, &t->by, (double)clock_mono_ns() / 1e9, &f, &why))
+	else if (top_figures_parse(body, &t->by, (double)clock_mono_ns() / 1e9, &f, &why))
 		t->error = xasprintf("%s: %s", t->metrics_url, why);
 	if (!f)
 		return; /* what was known stays on the screen, and the next interval is longer */
 	top_figures_free(t->was);
 	t->was = t->now;
 	t->now = f;
+	if (t->terminal) {
+		buf_free(&t->was_body);
+		t->was_body = t->now_body;
+		t->now_body = BUF_LIMIT(KEPT_MAX);
+		buf_addsv(&t->now_body, body);
+	}
+}
+
+/* The key g goes through these. */
+static const char *const groupings[] = {NULL, "service", "service,code", "service,method,endpoint"};
+
+static void regroup_one(struct top *t, struct top_figures **f, const struct buf *body)
+{
+	_cleanup_free_ char *error = NULL;
+	struct top_figures *other = NULL;
+	if (*f && body->n)
+		top_figures_parse(sv_make(body->p, body->n), &t->by, (*f)->at, &other, &error);
+	top_figures_free(*f);
+	*f = other;
+}
+
+static void regroup(struct top *t)
+{
+	t->by_shown = (t->by_shown + 1) % ARRAY_SIZE(groupings);
+	top_by_parse(sv_of(t->by_shown ? groupings[t->by_shown] : get("by")), &t->by);
+	t->skip = 0;
+	regroup_one(t, &t->was, &t->was_body);
+	regroup_one(t, &t->now, &t->now_body);
+	if (!t->now) { /* it was too much to be kept: the next scrapes tell */
+		top_figures_free(t->was);
+		t->was = NULL;
+	}
 }
 
 static void start_scrape(struct top *t)
@@ -114,6 +150,7 @@ static void add_help(struct buf *out)
 		 "\n"
 		 "  Order  r rate  f failed  4 4xx  a avg  5 p50  9 p99  b busy  i in flight  o oldest  n name\n"
 		 "  Move   up, down, page up, page down, home\n"
+		 "  Rows   g by service, by service and status, by endpoint, as --by says\n"
 		 "  Other  t since counting began, or of the interval   space stop and go on   h this   q end\n\n"
 		 "  A row is what was answered under these labels since the last table. Where nothing was, there is none.\n"
 		 "  REQ/S        requests that ended, in a second\n"
@@ -186,6 +223,9 @@ static bool on_key(struct top *t, int key)
 	case 4: /* Ctrl-D */
 	case KEY_END:
 		return false;
+	case 'g':
+		regroup(t);
+		break;
 	case 't':
 		t->total = !t->total;
 		break;
@@ -353,7 +393,7 @@ static int configure(struct top *t)
 static int top(int argc, char **argv)
 {
 	_cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
-	struct top t = {0};
+	struct top t = {.was_body = BUF_INIT, .now_body = BUF_INIT};
 	int n_rest;
 
 	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, rest, &n_rest))
@@ -383,6 +423,8 @@ static int top(int argc, char **argv)
 	}
 	top_figures_free(t.was);
 	top_figures_free(t.now);
+	buf_free(&t.was_body);
+	buf_free(&t.now_body);
 	regex_free(t.filter);
 	net_options_free(&t.http);
 	free(t.metrics_url);

@@ -4,6 +4,7 @@ import crypt
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -127,6 +128,12 @@ def test_screen(context):
 	screen.press("h")
 	screen.wait("help", lambda s: "BUSY" in s and "q end" in s)
 	screen.press("ht")
+	screen.press("g")
+	screen.wait("by service", lambda s: "reqtally" in s and "REQ/S" in s and "METHOD" not in s)
+	screen.press("g")
+	screen.wait("and by code", lambda s: re.search("SERVICE +CODE", s) and re.search("reqtally +200", s))
+	screen.press("gg")
+	screen.wait("as it was", lambda s: "reqtally GET    /metrics" in s)
 	screen.resize(60)
 	screen.wait("narrow lines", lambda s: "SERVICE" in s and "OLDEST" not in s)
 	os.kill(screen.pid, signal.SIGTSTP)
