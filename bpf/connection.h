@@ -112,58 +112,63 @@ struct scan_kept {
 #define TX_BLOCK HEAD_KEPT_MAX
 #endif
 
+/* In the order of cache lines: a socket's data begins 8 bytes into one, so the first has 56 bytes, and the others 64. The client's packet
+ * comes in on one CPU and is answered on another, so that each line that both write goes over and back once a request: these are the first
+ * three. */
 struct connection {
 	/* ingress */
-	struct http1 rx;
 	__u64 rx_start_ns;
-	volatile __u64 rx_read_ns; /* set by the reader, while the line is still coming in */
-	__u32 rx_start_seq;
 	__u32 rx_next; /* sequence number expected next */
 	volatile __u32 rx_pos;
 	__u32 rx_lock;
+	__u16 rx_head; /* HEAD_: what is kept is in rx_path, and its endpoint in `first`. Ingress' own. */
 	__u8 kind;
-	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
-	__u8 framing;	    /* FRAMING_ */
+	__u8 framing; /* FRAMING_ */
 	__u8 n_held;
-	__u8 rx_stream; /* of the request whose line is coming in */
-	__u8 rx_malformed; /* it ended with bytes that are no request */
-	__u8 middle;	   /* first seen in its middle: the rest of another response may come before the first one */
-	__u8 early_passed; /* `early` when a request line was complete last */
-	__u8 reclaimed;	   /* RECLAIM_: its state is being taken back (budget.h) */
-	__u8 holed;	   /* framing was lost once: a response that nobody waits for is that of a request in the hole */
-	volatile __u8 torn; /* a request line was begun and its rest is in the hole; cleared by the response to it */
 	__u8 rx_head_method;
-	__u32 counted;	   /* in the usage of the budget */
-	__u64 hold_id; /* tells its pieces from those of others */
-	char rx_path[RT_ENDPOINT_MAX]; /* while a line is coming in; else it may hold a head */
+	__u8 rx_stream;	   /* of the request whose line is coming in */
+	__u8 early_passed; /* `early` when a request line was complete last */
+	volatile __u8 peer; /* PEER_FIN, PEER_RESET */
+	__u8 rx_malformed;  /* it ended with bytes that are no request */
+	__u8 middle;	    /* first seen in its middle: the rest of another response may come before the first one */
+	__u8 reclaimed;	    /* RECLAIM_: its state is being taken back (budget.h) */
+	struct http1 rx;
 	/* the socket lock's side */
 	struct http1 tx;
 	__u32 tx_next;
 	__u32 tx_pos;
 	__u32 read_pos;
-	__u32 tgid;
-	__u64 service;
-	__u64 sk_cgroup; /* of the socket, that is of the listener's owner */
-	__u64 head_bits; /* bit pos % 64: a request beyond the depth is a HEAD. Ingress' own. */
-	__u64 tx_first_ns; /* when the response at hand began */
-	__u64 kept_end_ns; /* with RESPONSE_KEPT: its end, first byte, body and status */
-	__u64 kept_first_ns;
-	__u64 kept_body;
-	__u64 tx_body;	   /* its body's bytes so far */
-	__u64 stream_ns;
-	struct rt_series_key last; /* the series of the request recorded last: of a stream, of a body that goes on after its response */
-	__u16 port;
-	__u16 kept_code;
-	__u8 flags;
-	__u8 tx_started; /* tx_next holds */
-	volatile __u8 early; /* counts requests that were answered and recorded while their line was still coming in */
-	__u8 tx_head_flags;
 	__u16 tx_head; /* HEAD_: what is kept is in `block`, and what it said in these */
 	__u16 tx_head_status;
 	__u16 tx_head_length;
-	__u16 rx_head; /* HEAD_: what is kept is in rx_path, and its endpoint in `first`. Ingress' own. */
-	__u8 block[TX_BLOCK]; /* egress' scratch memory, or a head */
+	__u8 tx_head_flags;
+	__u8 flags;
+	__u8 tx_started;     /* tx_next holds */
+	volatile __u8 early; /* counts requests that were answered and recorded while their line was still coming in */
+	__u16 port;
+	/* both: without its endpoint's text one line */
 	struct request first;
+	__u64 service;
+	struct rt_series_key last; /* the series of the request recorded last: of a stream, of a body that goes on after its response */
+	__u64 tx_first_ns;	   /* when the response at hand began */
+	__u64 tx_body;		   /* its body's bytes so far */
+	__u32 tgid;
+	__u32 counted; /* in the usage of the budget */
+	__u8 block[TX_BLOCK];	       /* egress' scratch memory, or a head */
+	char rx_path[RT_ENDPOINT_MAX]; /* while a line is coming in; else it may hold a head */
+	/* what is seldom */
+	__u64 sk_cgroup;   /* of the socket, that is of the listener's owner */
+	__u64 head_bits;   /* bit pos % 64: a request beyond the depth is a HEAD. Ingress' own. */
+	__u64 kept_end_ns; /* with RESPONSE_KEPT: its end, first byte, body and status */
+	__u64 kept_first_ns;
+	__u64 kept_body;
+	__u64 stream_ns;
+	__u64 hold_id;		   /* tells its pieces from those of others */
+	volatile __u64 rx_read_ns; /* set by the reader, while the line is still coming in */
+	__u32 rx_start_seq;
+	__u16 kept_code;
+	__u8 holed;	    /* framing was lost once: a response that nobody waits for is that of a request in the hole */
+	volatile __u8 torn; /* a request line was begun and its rest is in the hole; cleared by the response to it */
 #ifdef RT_BOUNDED
 	struct scan_kept rx_kept, tx_kept;
 	__u64 finish_now, finish_client_gone; /* struct finish */
@@ -171,6 +176,8 @@ struct connection {
 	__u32 pad3;
 #endif
 };
+
+_Static_assert(__builtin_offsetof(struct connection, tx_next) < 120 && __builtin_offsetof(struct connection, first) == 120, "cache lines");
 
 /* A connection whose socket does not exist yet. Nothing is counted for it before a socket takes it over: a late duplicate of a
  * connection that is gone finds the listener, too. */

@@ -72,7 +72,7 @@ static void on_fetched(void *ctx, const struct http_fetched *r)
 {
 	struct top *t = ctx;
 	struct top_figures *f = NULL;
-	struct sv body = buf_sv(r->body);
+	struct sv body = sv_make(buf_str(r->body), r->body->n);
 	_cleanup_free_ char *why = NULL;
 	free(t->error);
 	t->error = NULL;
