@@ -172,26 +172,6 @@ static int check_selector(struct check *c, struct expr *e)
 	FAIL(e, "vector selector must contain at least one non-empty matcher");
 }
 
-static int check_extended(struct check *c, const struct expr *call)
-{
-	for (size_t i = 0; i < call->call.n; i++) {
-		const struct expr *arg = expr_unwrap(call->call.args[i]);
-		if (arg->kind != EXPR_MATRIX)
-			continue;
-		enum extended x = arg->matrix.vector->vector.extended;
-		if (x == EXTENDED_SMOOTHED && call->call.fn->extended != ANCHORED_AND_SMOOTHED)
-			FAIL(arg,
-			     "smoothed modifier can only be used with: delta, increase, rate - not with %s",
-			     call->call.fn->name);
-		if (x == EXTENDED_ANCHORED && call->call.fn->extended == NO_EXTENDED)
-			FAIL(arg,
-			     "anchored modifier can only be used with: changes, delta, increase, rate, "
-			     "resets - not with %s",
-			     call->call.fn->name);
-	}
-	return 0;
-}
-
 static int check_call(struct check *c, struct expr *e)
 {
 	const struct function *f = e->call.fn;
@@ -226,7 +206,7 @@ static int check_call(struct check *c, struct expr *e)
 			return err;
 	}
 	e->type = f->ret;
-	return check_extended(c, e);
+	return 0;
 }
 
 static int check_aggregate(struct check *c, struct expr *e)

@@ -232,6 +232,10 @@ int64_t ev_fixed_time(const struct eval *ev, const struct timing *t, int64_t now
 /* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is
  * empty. */
 bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w);
+/* An anchored or smoothed selector gives more than its range, which few functions know what to do with: fails if CALL does not. */
+bool ev_takes_extended(struct eval *ev, const struct expr *call, const struct expr *arg);
+/* What an anchored or smoothed selector gives as a result of its own: its values at both ends of the window W and the samples between. */
+const struct sample *window_extended(struct eval *ev, const struct window *w, size_t *n);
 /* A call of a range function at the current step. */
 struct vec eval_range_function(struct eval *ev, const struct expr *e);
 /* Is no value of the window below the one before it? Windows of one series come in ascending order. */

@@ -366,11 +366,30 @@ static const struct expr *matrix_argument(const struct expr *call)
 	return NULL;
 }
 
+static bool takes_extended(const struct expr *call, const struct expr *arg)
+{
+	enum extended x = arg->kind == EXPR_MATRIX ? arg->matrix.vector->vector.extended : EXTENDED_NONE;
+	return x == EXTENDED_NONE || call->call.fn->extended == ANCHORED_AND_SMOOTHED ||
+	       (x == EXTENDED_ANCHORED && call->call.fn->extended == ANCHORED_ONLY);
+}
+
+bool ev_takes_extended(struct eval *ev, const struct expr *call, const struct expr *arg)
+{
+	if (takes_extended(call, arg))
+		return true;
+	bool smoothed = arg->matrix.vector->vector.extended == EXTENDED_SMOOTHED;
+	ev_fail(ev, -EINVAL, "%s modifier can only be used with: %s - not with %s", smoothed ? "smoothed" : "anchored",
+		smoothed ? "delta, increase, rate" : "changes, delta, increase, rate, resets", call->call.fn->name);
+	return false;
+}
+
 struct vec eval_range_function(struct eval *ev, const struct expr *e)
 {
 	const struct function *f = e->call.fn;
 	const struct expr *arg = matrix_argument(e);
 	struct vec out = {0};
+	if (!ev_takes_extended(ev, e, arg))
+		return out;
 	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
 	const double *column = NULL;
 	double scalars[ARRAY_SIZE(f->args)];
@@ -438,6 +457,8 @@ bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool 
 	const struct expr *arg = call ? matrix_argument(e) : e;
 	if (e->invariant || ev->step <= 0 || (call && (arg->kind != EXPR_MATRIX || !arg->matrix.vector->vector.name.n)))
 		return false;
+	if (call && !takes_extended(e, arg))
+		return false; /* which is told when it is evaluated */
 	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
 	if (ev->err)
 		return true;

@@ -130,6 +130,8 @@ VECTOR_FN(fn_absent)
 VECTOR_FN(fn_absent_over_time)
 {
 	const struct expr *arg = expr_unwrap(call->call.args[0]);
+	if (!ev_takes_extended(ev, call, arg))
+		return (struct vec){0};
 	const struct node *n = ev_load(ev, arg);
 	bool found = false;
 	struct window w;

@@ -12,9 +12,10 @@ static bool ends_with(struct sv s, const char *suffix)
 	return s.n >= n && !memcmp(s.p + s.n - n, suffix, n);
 }
 
+/* For a window that gave a float. */
 static void check_counter_name(struct eval *ev, const struct window *w)
 {
-	if (w->series->named || w->n == w->n_histograms)
+	if (w->series->named)
 		return;
 	w->series->named = true;
 	struct sv name = ev_name(w->l);
@@ -83,6 +84,37 @@ static bool extended_rate(const struct window *w, struct vsample *out, bool coun
 	return true;
 }
 
+/* The value of W, cut, at its start or end: a sample's, or one between two. */
+static struct sample edge(struct eval *ev, const struct window *w, bool start)
+{
+	const struct sample *near = start ? w->s : &w->s[w->n - 1], *a = start ? near : near - 1;
+	struct sample r = {.t = start ? w->from : w->to, .v = near->v, .h = near->h};
+	if (w->extended != EXTENDED_SMOOTHED || w->n < 2 || (start ? near->t >= r.t : near->t <= r.t))
+		return r;
+	if (near->h)
+		r.h = histogram_between(ev, w, a, a + 1, r.t, false);
+	else
+		r.v = interpolate(a, a + 1, r.t, false);
+	return r;
+}
+
+const struct sample *window_extended(struct eval *ev, const struct window *w, size_t *n)
+{
+	struct window cut = *w;
+	*n = 0;
+	if (window_is_mixed(ev, w) || !cut_extended(&cut))
+		return NULL;
+	struct sample *s = arena_alloc(ev->tmp, (cut.n + 2) * sizeof(*s));
+	s[(*n)++] = edge(ev, &cut, true);
+	for (size_t i = 0; i < cut.n; i++)
+		if (cut.s[i].t > cut.from && cut.s[i].t < cut.to)
+			s[(*n)++] = cut.s[i];
+	s[(*n)++] = edge(ev, &cut, false);
+	if (cut.n_histograms && (!s[0].h || !s[*n - 1].h)) /* they did not go together, which has been told */
+		*n = 0;
+	return s;
+}
+
 /* A start time says that a counter began anew if it lies between both samples. At the time of the sample before it does if that one's start
  * time is known: so it is with deltas, while a counter whose start is not known has the time of its first sample there. */
 bool window_restarted(const struct window *w, size_t i)
@@ -141,22 +173,19 @@ double rate_factor(const struct window *w, double increase, double first, bool c
 	return per_second ? factor / w->seconds : factor;
 }
 
-static bool extrapolated(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+static bool rate_of_window(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
 {
 	struct window cut;
+	if (window_is_mixed(ev, w)) /* also in what an extended selector looks at and does not need */
+		return false;
 	if (w->extended != EXTENDED_NONE) {
 		cut = *w;
 		if (!cut_extended(&cut))
 			return false;
 		w = &cut;
-	}
-	if (counter)
-		check_counter_name(ev, w);
-	if (window_is_mixed(ev, w))
-		return false;
-	if (w->extended != EXTENDED_NONE)
 		return w->n_histograms ? histogram_extended_rate(ev, w, out, counter, per_second)
 				       : extended_rate(w, out, counter, per_second);
+	}
 	if (w->n_histograms)
 		return histogram_rate(ev, w, out, counter, per_second);
 	bool begins = counter && window_starts_counter(w);
@@ -175,6 +204,15 @@ static bool extrapolated(struct eval *ev, const struct window *w, struct vsample
 				r += s[i - 1].v;
 	}
 	out->v = r * rate_factor(w, r, s->v, counter, per_second);
+	return true;
+}
+
+static bool extrapolated(struct eval *ev, const struct window *w, struct vsample *out, bool counter, bool per_second)
+{
+	if (!rate_of_window(ev, w, out, counter, per_second))
+		return false;
+	if (counter && !out->h)
+		check_counter_name(ev, w);
 	return true;
 }
 

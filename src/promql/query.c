@@ -94,8 +94,11 @@ static void value_from_windows(struct eval *ev, const struct expr *e, struct pro
 		if (!ev_window(ev, e, n, &n->series[i], &w) || !ev_work(ev, w.n))
 			continue;
 		const struct labels *l = n->series[i].drop ? ev_without_name(ev, w.l) : w.l;
+		const struct sample *s = w.s;
+		if (w.extended != EXTENDED_NONE)
+			s = window_extended(ev, &w, &w.n);
 		for (size_t k = 0; k < w.n; k++)
-			ev_output_add(ev, &o, l, false, w.s[k]);
+			ev_output_add(ev, &o, l, false, s[k]);
 	}
 	value_from_output(ev, v, &o);
 }

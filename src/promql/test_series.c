@@ -219,18 +219,29 @@ static bool parse_times(struct cursor *c, size_t *times)
 	return *times < REPEAT_MAX || fail(c, "repeated too often");
 }
 
+/* A start time before or behind its sample's, `@` one from the test's beginning on, or `^`, the one before again. */
 static bool parse_start_time(struct cursor *c, struct test_row *r)
 {
-	int64_t v, step = 0;
+	struct test_value v = {.relative = true};
+	int64_t step = 0;
 	size_t times;
-	if (!parse_duration(c, &v))
-		return false;
-	if (c->p < c->end && (*c->p == '+' || *c->p == '-') && !parse_duration(c, &step))
-		return false;
+	if (*c->p == '^') {
+		c->p++;
+		v.again = true;
+	} else {
+		if (*c->p == '@') {
+			c->p++;
+			v.relative = false;
+		}
+		if (!parse_duration(c, &v.st))
+			return false;
+		if (c->p < c->end && (*c->p == '+' || *c->p == '-') && !parse_duration(c, &step))
+			return false;
+	}
 	if (!parse_times(c, &times))
 		return false;
-	for (size_t i = 0; i <= times; i++)
-		add_value(c, r, (struct test_value){.st = v + step * (int64_t)i});
+	for (size_t i = 0; i <= times; i++, v.st += step)
+		add_value(c, r, v);
 	return true;
 }
 

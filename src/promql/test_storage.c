@@ -212,6 +212,16 @@ static void load_nhcb(struct test_storage *s, struct test_row *rows, size_t n, i
 	free(cs);
 }
 
+/* The start time of sample K, at T, behind one with BEFORE; 0: not known. */
+static int64_t start_time(const struct test_row *st, size_t k, int64_t t, int64_t before)
+{
+	if (k >= st->n || st->v[k].omitted)
+		return 0;
+	if (st->v[k].again)
+		return before;
+	return st->v[k].st + (st->v[k].relative ? t : 0);
+}
+
 void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, int64_t interval, bool nhcb)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -227,13 +237,14 @@ void test_storage_load(struct test_storage *s, struct test_row *rows, size_t n, 
 		for (size_t k = 0; k < n && !st; k++)
 			if (rows[k].start_times && labels_equal(rows[k].labels, rows[i].labels))
 				st = &rows[k];
+		int64_t began = 0;
 		for (size_t k = 0; k < rows[i].n; k++) {
 			const struct test_value *v = &rows[i].v[k];
 			int64_t t = (int64_t)k * interval;
-			bool known = st && k < st->n && !st->v[k].omitted;
+			if (st)
+				began = start_time(st, k, t, began);
 			if (!v->omitted)
-				put(s, at, (struct sample){.t = t, .v = v->v, .h = v->h},
-				    known ? t + st->v[k].st : 0);
+				put(s, at, (struct sample){.t = t, .v = v->v, .h = v->h}, began);
 		}
 	}
 	if (nhcb)

@@ -13,7 +13,9 @@ struct test_value {
 	bool omitted; /* _ */
 	double v;
 	const struct histogram *h;
-	int64_t st; /* in a line for start timestamps: relative to the sample, ms */
+	/* In a line of start timestamps: ms, relative to the sample or not, or the same as the one before. */
+	int64_t st;
+	bool relative, again;
 };
 
 struct test_row {

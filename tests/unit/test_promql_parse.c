@@ -153,8 +153,6 @@ static void errors_have_place_and_wording(void **state)
 	     "1:1: parse error: metric name must not be set twice: \"foo\" or \"bar\""},
 	    {"'a\\q'", "1:1: parse error: unknown escape sequence U+0071 'q'"},
 	    {"foo\n+\n  !", "3:3: parse error: unexpected character after '!': '\xef\xbf\xbd'"},
-	    {"deriv(foo[3m] smoothed)", "1:7: parse error: smoothed modifier can only be used with: delta, "
-					"increase, rate - not with deriv"},
 	    /* which of several errors is the first: the one that Prometheus' grammar comes to first */
 	    {"sum(foo,)", "1:8: parse error: trailing commas not allowed in function call args"},
 	    {"nofunc(1, )", "1:9: parse error: trailing commas not allowed in function call args"},
