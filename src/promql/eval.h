@@ -92,6 +92,8 @@ struct node {
 	uint64_t cached_total; /* and what it had read */
 	struct block block;
 	struct sorted_window sorted;
+	double least, most;  /* an aggregation's parameter so far */
+	bool has_param, not_a_number;
 	struct hints groups; /* an aggregation's: which group a label set belongs to */
 	const struct labels **group_labels;
 	size_t n_groups, cap_groups;
@@ -109,9 +111,29 @@ struct shared_set {
 	const struct series_set *set;
 };
 
+/* Buckets of classic histograms that were raised to the one before, all together. */
+struct raised {
+	int64_t from, to; /* when */
+	double lowest, highest, most; /* bounds; by how much */
+	size_t n;
+};
+
+/* One of each text is kept, wherever it is about. */
+struct annotation {
+	char *text;
+	uint32_t pos;
+	struct raised raised; /* n: there were any */
+};
+
 struct annotations {
-	char **v;
+	struct annotation *v;
 	size_t n, cap;
+};
+
+/* What the elements of a binary operation complain of: only the last one is told. */
+struct complaint {
+	const char *text; /* NULL: none; lives as long as the step */
+	bool warning;
 };
 
 struct eval {
@@ -129,6 +151,7 @@ struct eval {
 	struct shared_set *shared; /* in ev->arena */
 	size_t n_shared, cap_shared;
 	struct annotations warnings, infos;
+	struct complaint *complaint; /* where annotations go meanwhile, or NULL */
 	int err;
 	char *error;
 	uint64_t samples, peak; /* held now, and at most */
@@ -176,8 +199,18 @@ void ev_warn(struct eval *ev, const struct expr *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* The metric's name for a message. */
+/* As ev_info, about buckets that were raised by R: one for all of them. */
+void ev_info_raised(struct eval *ev, const struct expr *e, const struct raised *r, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Annotates E, a binary operation, with the last complaint of its elements. */
+void ev_complain(struct eval *ev, const struct expr *e, const struct complaint *c);
+/* The text of annotation A with where it is about; heap. */
+char *ev_annotation_text(const struct eval *ev, const struct annotation *a);
+/* The metric's name. */
 struct sv ev_name(const struct labels *l);
+/* The same in quotes, for a message, and S in quotes. */
+const char *ev_quoted_name(struct eval *ev, const struct labels *l);
+const char *ev_quoted(struct eval *ev, struct sv s);
 /* ` for metric name "NAME"`, or nothing if there is no name. */
 const char *ev_for_metric(struct eval *ev, const struct labels *l);
 /* Counts N more samples held at once, to be given back with a negative N; false if that is too many. */
@@ -203,6 +236,8 @@ struct sv eval_string(const struct expr *e);
 struct vec eval_selector(struct eval *ev, const struct expr *e);
 struct vec eval_binary(struct eval *ev, const struct expr *e);
 struct vec eval_aggregate(struct eval *ev, const struct expr *e);
+/* Warns of parameters that the aggregations in E had at some step and cannot use: only of the least and the greatest of each. */
+void ev_tell_parameters(struct eval *ev, const struct expr *e);
 struct vec eval_call(struct eval *ev, const struct expr *e);
 double scalar_operator(enum token_type op, double a, double b);
 

@@ -55,7 +55,7 @@ double quantile_of(double q, double *v, size_t n)
 
 struct group {
 	const struct labels *l;
-	bool drop, mixed, incremental, has_float;
+	bool drop, incremental, has_float;
 	double v, c, mean, n; /* the sum or extreme, its compensation, mean, members */
 	struct histogram_sum hist;
 	size_t *members; /* indices into the input */
@@ -246,9 +246,11 @@ static struct vec plain_aggregate(struct eval *ev, const struct expr *e, double 
 		g->drop = g->drop || s->drop;
 		if (op == TOKEN_COUNT || op == TOKEN_GROUP)
 			g->n++;
+		else if (s->h && g->has_float && !g->hist.h)
+			g->hist.n++; /* they do not go together, whatever follows */
 		else if (s->h)
-			histogram_sum_add(ev, e->aggregate.expr, &g->hist, s->h, op == TOKEN_AVG);
-		else
+			histogram_sum_add(ev, e->aggregate.expr, &g->hist, s->l, s->h, op == TOKEN_AVG);
+		else if (!g->hist.failed)
 			add_float(g, op, s->v);
 		if (op == TOKEN_QUANTILE)
 			add_member(ev, g, i);
@@ -403,15 +405,7 @@ static struct vec limit_ratio(struct eval *ev, const struct expr *e, double rati
 		ev_fail(ev, -EINVAL, "Ratio value is NaN");
 		return out;
 	}
-	if (ratio < -1 || ratio > 1) {
-		double cap = ratio > 1 ? 1 : -1;
-		struct buf t = BUF_INIT;
-		text_float(ratio, 'g', &t);
-		ev_warn(ev, e->aggregate.param,
-			"ratio value should be between -1 and 1, got %s, capping to %g", buf_str(&t), cap);
-		buf_free(&t);
-		ratio = cap;
-	}
+	ratio = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;
 	in = eval_vector(ev, e->aggregate.expr);
 	for (size_t i = 0; i < in.n; i++) {
 		double at = (double)labels_xxhash(in.s[i].l) / 18446744073709551616.0;
@@ -421,12 +415,49 @@ static struct vec limit_ratio(struct eval *ev, const struct expr *e, double rati
 	return out;
 }
 
+static void remember_parameter(struct node *n, double v)
+{
+	n->least = n->has_param ? fmin(n->least, v) : v;
+	n->most = n->has_param ? fmax(n->most, v) : v;
+	n->not_a_number = n->not_a_number || isnan(v);
+	n->has_param = true;
+}
+
+static void tell_parameter(struct eval *ev, const struct expr *e, double v)
+{
+	bool ratio = e->aggregate.op == TOKEN_LIMIT_RATIO;
+	struct buf t = BUF_INIT;
+	text_float(v, 'g', &t);
+	ev_warn(ev, e->aggregate.param, "%s, got %s%s", ratio ? "ratio value should be between -1 and 1" : "quantile value should be between 0 and 1",
+		buf_str(&t), !ratio ? "" : v > 0 ? ", capping to 1" : ", capping to -1");
+	buf_free(&t);
+}
+
+void ev_tell_parameters(struct eval *ev, const struct expr *e)
+{
+	const struct node *n = &ev->nodes[e->id];
+	if (e->kind == EXPR_AGGREGATE && n->has_param && (e->aggregate.op == TOKEN_QUANTILE || e->aggregate.op == TOKEN_LIMIT_RATIO)) {
+		if (n->not_a_number) {
+			tell_parameter(ev, e, NAN);
+		} else {
+			if (n->most > 1)
+				tell_parameter(ev, e, n->most);
+			if (n->least < (e->aggregate.op == TOKEN_QUANTILE ? 0 : -1))
+				tell_parameter(ev, e, n->least);
+		}
+	}
+	for (size_t i = 0; expr_child(e, i); i++)
+		ev_tell_parameters(ev, expr_child(e, i));
+}
+
 struct vec eval_aggregate(struct eval *ev, const struct expr *e)
 {
 	enum token_type op = e->aggregate.op;
 	double param = 0;
-	if (e->aggregate.param && op != TOKEN_COUNT_VALUES)
+	if (e->aggregate.param && op != TOKEN_COUNT_VALUES) {
 		param = eval_scalar(ev, e->aggregate.param);
+		remember_parameter(&ev->nodes[e->id], param);
+	}
 	switch (op) {
 	case TOKEN_COUNT_VALUES:
 		return count_values(ev, e);
@@ -437,13 +468,6 @@ struct vec eval_aggregate(struct eval *ev, const struct expr *e)
 	case TOKEN_LIMIT_RATIO:
 		return limit_ratio(ev, e, param);
 	case TOKEN_QUANTILE:
-		if (isnan(param) || param < 0 || param > 1) {
-			struct buf t = BUF_INIT;
-			text_float(param, 'g', &t);
-			ev_warn(ev, e->aggregate.param, "quantile value should be between 0 and 1, got %s",
-				buf_str(&t));
-			buf_free(&t);
-		}
 		return plain_aggregate(ev, e, param);
 	default:
 		return plain_aggregate(ev, e, 0);

@@ -3,9 +3,11 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "model/text.h"
 #include "promql/eval.h"
 
 void ev_fail(struct eval *ev, int err, const char *fmt, ...)
@@ -21,32 +23,47 @@ void ev_fail(struct eval *ev, int err, const char *fmt, ...)
 
 #define ANNOTATIONS_MAX 100
 
-static void annotate(struct eval *ev, struct annotations *a, const struct expr *e, const char *kind,
-		     const char *fmt, va_list ap)
+static void annotation_add(struct annotations *a, char *text, uint32_t pos, const struct raised *raised)
+{
+	struct annotation *known = NULL;
+	for (size_t i = 0; i < a->n && !known; i++)
+		if (!strcmp(a->v[i].text, text))
+			known = &a->v[i];
+	if (!known && a->n < ANNOTATIONS_MAX) {
+		array_grow(a->v, a->n, a->cap);
+		a->v[a->n++] = (struct annotation){text, pos, raised ? *raised : (struct raised){0}};
+		return;
+	}
+	free(text);
+	if (!known || !raised)
+		return;
+	struct raised *r = &known->raised;
+	r->from = raised->from < r->from ? raised->from : r->from;
+	r->to = raised->to > r->to ? raised->to : r->to;
+	r->lowest = fmin(r->lowest, raised->lowest);
+	r->highest = fmax(r->highest, raised->highest);
+	r->most = fmax(r->most, raised->most);
+	r->n += raised->n;
+}
+
+static void annotate(struct eval *ev, bool warning, const struct expr *e, const struct raised *raised, const char *fmt, va_list ap)
 {
 	struct buf b = BUF_INIT;
-	unsigned line, col;
-	buf_addf(&b, "PromQL %s: ", kind);
+	buf_addf(&b, "PromQL %s: ", warning ? "warning" : "info");
 	buf_vaddf(&b, fmt, ap);
-	promql_position(ev->p->text, e->pos, &line, &col);
-	buf_addf(&b, " (%u:%u)", line, col);
-	for (size_t i = 0; i < a->n; i++)
-		if (!strcmp(a->v[i], buf_str(&b))) {
-			buf_free(&b);
-			return;
-		}
-	if (a->n < ANNOTATIONS_MAX) {
-		array_grow(a->v, a->n, a->cap);
-		a->v[a->n++] = buf_steal(&b);
+	if (ev->complaint) {
+		*ev->complaint = (struct complaint){arena_strndup(ev->tmp, buf_str(&b), b.n), warning};
+		buf_free(&b);
+		return;
 	}
-	buf_free(&b);
+	annotation_add(warning ? &ev->warnings : &ev->infos, buf_steal(&b), e->pos, raised);
 }
 
 void ev_warn(struct eval *ev, const struct expr *e, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	annotate(ev, &ev->warnings, e, "warning", fmt, ap);
+	annotate(ev, true, e, NULL, fmt, ap);
 	va_end(ap);
 }
 
@@ -54,8 +71,51 @@ void ev_info(struct eval *ev, const struct expr *e, const char *fmt, ...)
 {
 	va_list ap;
 	va_start(ap, fmt);
-	annotate(ev, &ev->infos, e, "info", fmt, ap);
+	annotate(ev, false, e, NULL, fmt, ap);
 	va_end(ap);
+}
+
+void ev_info_raised(struct eval *ev, const struct expr *e, const struct raised *r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	annotate(ev, false, e, r, fmt, ap);
+	va_end(ap);
+}
+
+void ev_complain(struct eval *ev, const struct expr *e, const struct complaint *c)
+{
+	if (c->text)
+		annotation_add(c->warning ? &ev->warnings : &ev->infos, xstrdup(c->text), e->pos, NULL);
+}
+
+static void add_utc(int64_t ms, struct buf *b)
+{
+	time_t t = (time_t)(ms / 1000);
+	struct tm tm;
+	char text[40];
+	if (gmtime_r(&t, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+		buf_adds(b, text);
+}
+
+char *ev_annotation_text(const struct eval *ev, const struct annotation *a)
+{
+	struct buf b = BUF_INIT;
+	unsigned line, col;
+	buf_adds(&b, a->text);
+	if (a->raised.n) {
+		buf_adds(&b, ", from buckets ");
+		text_float(a->raised.lowest, 'g', &b);
+		buf_adds(&b, " to ");
+		text_float(a->raised.highest, 'g', &b);
+		buf_addf(&b, ", with a max diff of %.2g, over %zu samples from ", a->raised.most, a->raised.n);
+		add_utc(a->raised.from, &b);
+		buf_adds(&b, " to ");
+		add_utc(a->raised.to, &b);
+	}
+	promql_position(ev->p->text, a->pos, &line, &col);
+	buf_addf(&b, " (%u:%u)", line, col);
+	return buf_steal(&b);
 }
 
 struct sv ev_name(const struct labels *l)
@@ -63,12 +123,27 @@ struct sv ev_name(const struct labels *l)
 	return labels_get(l, SV(LABEL_NAME));
 }
 
+const char *ev_quoted(struct eval *ev, struct sv s)
+{
+	struct buf b = BUF_INIT;
+	text_go_quote(s, &b);
+	const char *text = arena_strndup(ev->tmp, buf_str(&b), b.n);
+	buf_free(&b);
+	return text;
+}
+
+const char *ev_quoted_name(struct eval *ev, const struct labels *l)
+{
+	return ev_quoted(ev, ev_name(l));
+}
+
 const char *ev_for_metric(struct eval *ev, const struct labels *l)
 {
-	struct sv name = ev_name(l);
 	struct buf b = BUF_INIT;
-	if (name.n)
-		buf_addf(&b, " for metric name \"%.*s\"", SV_ARG(name));
+	if (ev_name(l).n) {
+		buf_adds(&b, " for metric name ");
+		text_go_quote(ev_name(l), &b);
+	}
 	const char *text = arena_strndup(ev->tmp, buf_str(&b), b.n);
 	buf_free(&b);
 	return text;

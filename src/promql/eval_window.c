@@ -103,9 +103,8 @@ static bool smoothed_at(struct eval *ev, const struct expr *e, struct range_seri
 		end++;
 	struct window w = {.l = s->l, .arg = e};
 	if (is_mixed(s, first, end)) {
-		struct sv name = ev_name(s->l);
-		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name \"%.*s\"",
-			SV_ARG(name));
+		ev_warn(ev, e, "encountered a mix of histograms and floats for metric name %s",
+			ev_quoted_name(ev, s->l));
 		return false;
 	}
 	if (first == k)

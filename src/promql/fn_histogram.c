@@ -115,28 +115,28 @@ static bool sort_buckets(struct family_buckets *f)
 	return true;
 }
 
-/* Makes the counts rise. True if they really fell, and not just by what floating point loses. */
-static bool make_rising(struct family_buckets *f)
+/* Makes the counts rise. Those that really fell, and not just by what floating point loses, go into *R. */
+static void make_rising(struct family_buckets *f, struct raised *r)
 {
 	const double tolerance = 1e-12;
-	bool forced = false;
 	for (size_t i = 1; i < f->n; i++) {
 		double prev = f->b[i - 1].count, cur = f->b[i].count, diff = fabs(prev - cur),
 		       both = fabs(prev) + fabs(cur);
-		if (prev == cur)
+		if (prev == cur || !(diff < tolerance * both || cur < prev))
 			continue;
-		if (diff < tolerance * both || cur < prev) {
-			forced = forced || (cur < prev && diff >= tolerance * both);
-			f->b[i].count = prev;
+		if (!(diff < tolerance * both)) {
+			r->lowest = r->n ? r->lowest : f->b[i].bound;
+			r->highest = f->b[i].bound;
+			r->most = fmax(r->most, diff);
+			r->n = 1;
 		}
+		f->b[i].count = prev;
 	}
-	return forced;
 }
 
 /* RULES 17.2. */
-static double classic_quantile(double q, struct family_buckets *f, bool *forced)
+static double classic_quantile(double q, struct family_buckets *f, struct raised *raised)
 {
-	*forced = false;
 	if (isnan(q))
 		return NAN;
 	if (q < 0)
@@ -145,7 +145,7 @@ static double classic_quantile(double q, struct family_buckets *f, bool *forced)
 		return INFINITY;
 	if (!sort_buckets(f))
 		return NAN;
-	*forced = make_rising(f);
+	make_rising(f, raised);
 	double total = f->b[f->n - 1].count;
 	if (f->n < 2 || total == 0)
 		return NAN;
@@ -213,11 +213,12 @@ static void quantile_of_families(struct eval *ev, const struct expr *arg, struct
 	for (size_t i = 0; i < fs->n; i++) {
 		struct family_buckets *f = &fs->v[i];
 		struct vsample r = {.l = f->l, .drop = f->drop, .t = ev->t};
-		bool forced = false, drop = false;
+		struct raised raised = {.from = ev->t, .to = ev->t};
+		bool drop = false;
 		r.v = f->native ? histogram_quantile_native(ev, arg, q, f->native, f->l)
-				: classic_quantile(q, f, &forced);
-		if (forced) {
-			ev_info(ev, arg,
+				: classic_quantile(q, f, &raised);
+		if (raised.n) {
+			ev_info_raised(ev, arg, &raised,
 				"input to histogram_quantile needed to be fixed for monotonicity (see "
 				"https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)%s",
 				ev->opt.delayed_name_removal ? ev_for_metric(ev, f->l) : "");

@@ -16,11 +16,9 @@ const struct sample *window_floats(struct eval *ev, const struct window *w, size
 		if (!w->s[i].h)
 			s[(*n)++] = w->s[i];
 	if (*n) {
-		struct sv name = ev_name(w->l);
 		ev_info(ev, w->arg,
-			"ignored histograms in a range containing both floats and histograms for metric name "
-			"\"%.*s\"",
-			SV_ARG(name));
+			"ignored histograms in a range containing both floats and histograms for metric name %s",
+			ev_quoted_name(ev, w->l));
 	}
 	return s;
 }
@@ -29,9 +27,8 @@ bool window_is_mixed(struct eval *ev, const struct window *w)
 {
 	if (!w->n_histograms || w->n_histograms == w->n)
 		return false;
-	struct sv name = ev_name(w->l);
-	ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"",
-		SV_ARG(name));
+	ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name %s",
+		ev_quoted_name(ev, w->l));
 	return true;
 }
 
@@ -39,7 +36,7 @@ static bool histogram_over_time(struct eval *ev, const struct window *w, struct 
 {
 	struct histogram_sum sum = {0};
 	for (size_t i = 0; i < w->n; i++)
-		histogram_sum_add(ev, w->arg, &sum, w->s[i].h, average);
+		histogram_sum_add(ev, w->arg, &sum, w->l, w->s[i].h, average);
 	out->h = histogram_sum_finish(ev, w->arg, &sum, average);
 	return out->h != NULL;
 }

@@ -23,8 +23,8 @@ static void check_counter_name(struct eval *ev, const struct window *w)
 	    ends_with(name, "_count") || ends_with(name, "_bucket"))
 		return;
 	ev_info(ev, w->arg,
-		"metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"%.*s\"",
-		SV_ARG(name));
+		"metric might not be a counter, name does not end in _total/_sum/_count/_bucket: %s",
+		ev_quoted_name(ev, w->l));
 }
 
 /* The value between two samples at T. A counter that was reset in between began at zero. */
@@ -133,10 +133,9 @@ void window_check_overlap(struct eval *ev, const struct window *w)
 	for (size_t i = 1; w->st && i < w->n; i++) {
 		if (!w->st[i] || w->st[i] >= w->s[i - 1].t || w->st[i] == w->st[i - 1])
 			continue;
-		struct sv name = ev_name(w->l);
 		ev_warn(ev, w->arg,
-			"sample has start time that overlaps with previous sample timestamp for metric \"%.*s\"",
-			SV_ARG(name));
+			"sample has start time that overlaps with previous sample timestamp for metric %s",
+			ev_quoted_name(ev, w->l));
 		return;
 	}
 }
@@ -237,9 +236,8 @@ static bool instant_value(struct eval *ev, const struct window *w, struct vsampl
 		return false;
 	const struct sample *a = &w->s[w->n - 2], *b = a + 1;
 	if (!a->h != !b->h) {
-		struct sv name = ev_name(w->l);
-		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name \"%.*s\"",
-			SV_ARG(name));
+		ev_warn(ev, w->arg, "encountered a mix of histograms and floats for metric name %s",
+			ev_quoted_name(ev, w->l));
 		return false;
 	}
 	double dt = (double)(b->t - a->t) / 1000;

@@ -32,8 +32,7 @@ int64_t histogram_weight(const struct histogram *h)
 }
 
 #define MIXED_SCHEMAS                                                                                        \
-	"vector contains a mix of histograms with exponential and custom buckets schemas for metric name "   \
-	"\"%.*s\""
+	"vector contains a mix of histograms with exponential and custom buckets schemas for metric name %s"
 
 /* The hint of a sum or difference. True if one says reset and the other that there was none. */
 static bool combine_hints(enum histogram_hint *a, enum histogram_hint b)
@@ -57,8 +56,7 @@ static bool add_operator(struct eval *ev, const struct expr *e, const struct his
 	bool reconciled = false;
 	struct histogram *r = histogram_add(a, b, minus ? -1 : 1, &al, &reconciled);
 	if (!r) {
-		struct sv name = out->l ? ev_name(out->l) : SV("");
-		ev_warn(ev, e, MIXED_SCHEMAS, SV_ARG(name));
+		ev_warn(ev, e, "incompatible bucket layout encountered for binary operator %s", token_word(e->binary.op));
 		return false;
 	}
 	if (reconciled)
@@ -114,22 +112,16 @@ bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsam
 	return false;
 }
 
-static void warn_mixed_schemas(struct eval *ev, const struct expr *e)
-{
-	/* The metric's name is that of the whole group, which an aggregation has none of. */
-	ev_warn(ev, e, MIXED_SCHEMAS, 0, "");
-}
-
 void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s,
-		       const struct histogram *h, bool average)
+		       const struct labels *l, const struct histogram *h, bool average)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
 	bool reconciled = false;
 	s->n++;
-	s->seen_reset = s->seen_reset || h->hint == HINT_RESET;
-	s->seen_not_reset = s->seen_not_reset || h->hint == HINT_NOT_RESET;
 	if (s->failed)
 		return;
+	s->seen_reset = s->seen_reset || h->hint == HINT_RESET;
+	s->seen_not_reset = s->seen_not_reset || h->hint == HINT_NOT_RESET;
 	if (!s->h) {
 		s->h = histogram_copy(h, &al);
 		s->c = histogram_scale(h, 0, &al);
@@ -164,7 +156,7 @@ void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_s
 		s->failed = !histogram_kahan_add(&s->h, &s->c, h, &al, &reconciled);
 	}
 	if (s->failed)
-		warn_mixed_schemas(ev, e);
+		ev_warn(ev, e, MIXED_SCHEMAS, ev_quoted_name(ev, l));
 	else
 		s->h->hint = hint;
 	s->reconciled = s->reconciled || reconciled;
@@ -195,34 +187,36 @@ bool histogram_rate(struct eval *ev, const struct window *w, struct vsample *out
 		    bool per_second)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
-	struct sv name = ev_name(w->l);
 	const struct sample *s = w->s;
 	size_t n = w->n;
 	bool begins = counter && window_starts_counter(w);
 	if (n < 2 && !begins)
 		return false;
 	const struct histogram *prev = s[0].h, *last = s[n - 1].h;
-	bool gauge = false, custom, reconciled_sub = false, reconciled_add = false;
-	for (size_t i = 0; i < n; i++)
-		gauge = gauge || s[i].h->hint == HINT_GAUGE;
-	if (counter && gauge)
-		ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
-	if (!counter && (prev->hint != HINT_GAUGE || last->hint != HINT_GAUGE))
-		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+	if (n == 1) { /* it began within the window, at zero */
+		out->h = histogram_scale(prev, rate_factor(w, prev->count, prev->count, counter, per_second), &al);
+		return true;
+	}
+	bool gauge = false, mixed = false, reconciled_sub = false, reconciled_add = false;
 	/* With a reset right after the first sample its layout does not matter. */
-	const struct histogram *like = n > 1 ? s[1].h : prev;
-	struct histogram zero = {.schema = like->schema, .custom = like->custom, .n_custom = like->n_custom};
-	zero.zero_threshold = like->zero_threshold;
-	if (n > 1 && counter && !begins && histogram_was_reset(s[1].h, prev))
+	struct histogram zero = {.schema = s[1].h->schema, .custom = s[1].h->custom, .n_custom = s[1].h->n_custom};
+	zero.zero_threshold = s[1].h->zero_threshold;
+	if (counter && (window_restarted(w, 1) || histogram_was_reset(s[1].h, prev)))
 		prev = &zero;
-	custom = histogram_is_custom(prev);
-	bool mixed = histogram_is_custom(last) != custom;
-	for (size_t i = 1; counter && i + 1 < n; i++)
+	bool custom = histogram_is_custom(prev), ends_mixed = histogram_is_custom(last) != custom;
+	for (size_t i = 1; counter && i + 1 < n; i++) {
 		mixed = mixed || histogram_is_custom(s[i].h) != custom;
-	if (mixed) {
-		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+		gauge = gauge || s[i].h->hint == HINT_GAUGE;
+	}
+	/* Samples between the ends that do not go with them silence what is to be said of hints. */
+	if (counter && (ends_mixed || !mixed) && (gauge || s[0].h->hint == HINT_GAUGE || last->hint == HINT_GAUGE))
+		ev_warn(ev, w->arg, "this native histogram metric is not a counter: %s", ev_quoted_name(ev, w->l));
+	if (ends_mixed || mixed) {
+		ev_warn(ev, w->arg, MIXED_SCHEMAS, ev_quoted_name(ev, w->l));
 		return false;
 	}
+	if (!counter && (s[0].h->hint != HINT_GAUGE || last->hint != HINT_GAUGE))
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: %s", ev_quoted_name(ev, w->l));
 	if (counter)
 		window_check_overlap(ev, w);
 	struct histogram *r = histogram_add(last, prev, -1, &al, &reconciled_sub);
@@ -249,8 +243,7 @@ static struct histogram *combine(struct eval *ev, const struct window *w, const 
 	bool reconciled = false;
 	struct histogram *r = histogram_add(a, b, sign, &al, &reconciled);
 	if (!r) {
-		struct sv name = ev_name(w->l);
-		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+		ev_warn(ev, w->arg, MIXED_SCHEMAS, ev_quoted_name(ev, w->l));
 		return NULL;
 	}
 	combine_hints(&r->hint, b->hint);
@@ -267,8 +260,7 @@ const struct histogram *histogram_between(struct eval *ev, const struct window *
 	if (t == a->t || t == b->t)
 		return t == a->t ? a->h : b->h;
 	if (histogram_is_custom(a->h) != histogram_is_custom(b->h)) {
-		struct sv name = ev_name(w->l);
-		ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+		ev_warn(ev, w->arg, MIXED_SCHEMAS, ev_quoted_name(ev, w->l));
 		return NULL;
 	}
 	if (counter && histogram_was_reset(b->h, a->h))
@@ -308,16 +300,15 @@ bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsa
 			     bool per_second)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
-	struct sv name = ev_name(w->l);
 	const struct sample *s = w->s, *last = &w->s[w->n - 1];
 	bool smoothed = w->extended == EXTENDED_SMOOTHED;
 	for (size_t i = 0; i < w->n; i++) {
 		if (histogram_is_custom(s[i].h) != histogram_is_custom(s[0].h)) {
-			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+			ev_warn(ev, w->arg, MIXED_SCHEMAS, ev_quoted_name(ev, w->l));
 			return false;
 		}
 		if (counter && s[i].h->hint == HINT_GAUGE)
-			ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
+			ev_warn(ev, w->arg, "this native histogram metric is not a counter: %s", ev_quoted_name(ev, w->l));
 	}
 	const struct histogram *left = s[0].h, *right = last->h, *correction;
 	if (smoothed && s[0].t < w->from)
@@ -327,7 +318,7 @@ bool histogram_extended_rate(struct eval *ev, const struct window *w, struct vsa
 	if (!left || !right)
 		return false;
 	if (!counter && (left->hint != HINT_GAUGE || right->hint != HINT_GAUGE))
-		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: %s", ev_quoted_name(ev, w->l));
 	struct histogram *r = combine(ev, w, right, left, -1);
 	if (!r || (counter && !correct_resets(ev, w, left, right, &correction)))
 		return false;
@@ -346,17 +337,16 @@ bool histogram_instant(struct eval *ev, const struct window *w, const struct his
 		       const struct histogram *b, struct vsample *out, bool rate, double dt)
 {
 	struct histogram_alloc al = histogram_arena(ev->tmp);
-	struct sv name = ev_name(w->l);
 	bool reconciled = false;
 	if (rate && (a->hint == HINT_GAUGE || b->hint == HINT_GAUGE))
-		ev_warn(ev, w->arg, "this native histogram metric is not a counter: \"%.*s\"", SV_ARG(name));
+		ev_warn(ev, w->arg, "this native histogram metric is not a counter: %s", ev_quoted_name(ev, w->l));
 	if (!rate && (a->hint != HINT_GAUGE || b->hint != HINT_GAUGE))
-		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: \"%.*s\"", SV_ARG(name));
+		ev_warn(ev, w->arg, "this native histogram metric is not a gauge: %s", ev_quoted_name(ev, w->l));
 	struct histogram *r = histogram_copy(b, &al);
 	if (!rate || !(histogram_was_reset(b, a) || window_restarted(w, w->n - 1))) {
 		r = histogram_add(b, a, -1, &al, &reconciled);
 		if (!r) {
-			ev_warn(ev, w->arg, MIXED_SCHEMAS, SV_ARG(name));
+			ev_warn(ev, w->arg, MIXED_SCHEMAS, ev_quoted_name(ev, w->l));
 			return false;
 		}
 		if (reconciled)

@@ -19,14 +19,14 @@ uint64_t labels_xxhash(const struct labels *l);
 bool histogram_operator(struct eval *ev, const struct expr *e, const struct vsample *a,
 			const struct vsample *b, struct vsample *out, bool *skip);
 
-/* sum and avg, step by step; E is whom annotations are about. */
+/* sum and avg, step by step; E is whom annotations are about, L the labels that H has. */
 struct histogram_sum {
 	size_t n;
 	struct histogram *h, *c; /* the sum and its compensation */
-	bool failed, seen_reset, seen_not_reset, all_gauge_or_unknown, incremental, reconciled;
+	bool failed, seen_reset, seen_not_reset, incremental, reconciled;
 };
 void histogram_sum_add(struct eval *ev, const struct expr *e, struct histogram_sum *s,
-		       const struct histogram *h, bool average);
+		       const struct labels *l, const struct histogram *h, bool average);
 /* NULL if the members did not go together. */
 const struct histogram *histogram_sum_finish(struct eval *ev, const struct expr *e, struct histogram_sum *s,
 					     bool average);

@@ -35,11 +35,26 @@ static void eval_init(struct eval *ev, const struct promql_options *opt, const s
 		ev_fail(ev, -EINVAL, "function \"%s\" is not enabled", flagged);
 }
 
+static void texts_free(char **v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(v[i]);
+	free(v);
+}
+
 static void annotations_free(struct annotations *a)
 {
 	for (size_t i = 0; i < a->n; i++)
-		free(a->v[i]);
+		free(a->v[i].text);
 	free(a->v);
+}
+
+static char **annotation_texts(const struct eval *ev, const struct annotations *a)
+{
+	char **v = xcalloc(a->n + 1, sizeof(*v));
+	for (size_t i = 0; i < a->n; i++)
+		v[i] = ev_annotation_text(ev, &a->v[i]);
+	return v;
 }
 
 static void eval_free(struct eval *ev)
@@ -131,11 +146,11 @@ static int finish(struct eval *ev, struct promql_value *v, struct promql_value *
 		ev->error = NULL;
 		promql_value_free(v);
 	} else {
-		v->warnings = ev->warnings.v;
+		ev_tell_parameters(ev, ev->p->root);
+		v->warnings = annotation_texts(ev, &ev->warnings);
 		v->n_warnings = ev->warnings.n;
-		v->infos = ev->infos.v;
+		v->infos = annotation_texts(ev, &ev->infos);
 		v->n_infos = ev->infos.n;
-		ev->warnings = ev->infos = (struct annotations){0};
 		v->stats.samples = ev->total;
 		v->stats.peak_samples = ev->peak;
 		v->stats.prepare_seconds = (double)ev->select_ns / 1e9;
@@ -216,8 +231,8 @@ void promql_value_free(struct promql_value *v)
 	for (size_t i = 0; i < v->n; i++)
 		labels_unref(v->series[i].labels);
 	free(v->series);
-	annotations_free(&(struct annotations){v->warnings, v->n_warnings, 0});
-	annotations_free(&(struct annotations){v->infos, v->n_infos, 0});
+	texts_free(v->warnings, v->n_warnings);
+	texts_free(v->infos, v->n_infos);
 	free(v->string);
 	if (v->arena)
 		arena_free(v->arena);
