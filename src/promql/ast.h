@@ -73,6 +73,7 @@ struct expr {
 		struct sv string;
 		struct {
 			struct sv name; /* the metric name, or empty */
+			bool quoted;	/* it stands in the braces */
 			struct matcher *matchers;
 			size_t n;
 			struct timing timing;

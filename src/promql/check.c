@@ -191,10 +191,15 @@ static int check_call(struct check *c, struct expr *e)
 		if (info && i == 1) {
 			/* The label matchers of info() may match the empty string; this selector is never run
 			 * as it is. */
-			if (arg->kind != EXPR_VECTOR)
-				FAIL(arg, "expected label selectors only, got %s instead",
-				     promql_type_name(PROMQL_VECTOR));
-			if (arg->vector.name.n)
+			if (arg->kind != EXPR_VECTOR) {
+				if ((err = check(c, arg)))
+					return err;
+				if (arg->type != PROMQL_VECTOR)
+					FAIL(e, "expected type %s in call to function \"info\", got %s",
+					     promql_type_name(PROMQL_VECTOR), promql_type_name(arg->type));
+				FAIL(arg, "expected label selectors only");
+			}
+			if (arg->vector.name.n && !arg->vector.quoted)
 				FAIL(arg, "expected label selectors only, got vector selector instead");
 			arg->type = PROMQL_VECTOR;
 			continue;
@@ -336,6 +341,8 @@ static bool is_invariant(const struct expr *e)
 		return e->subquery.timing.at != AT_NONE;
 	if (e->kind == EXPR_CALL && e->call.fn->time == TIME_DEPENDENT)
 		return false;
+	if (e->kind == EXPR_AGGREGATE) /* as Prometheus has it: whatever the parameter */
+		return e->aggregate.expr->invariant;
 	for (size_t i = 0; expr_child(e, i); i++)
 		if (!expr_child(e, i)->invariant)
 			return false;
@@ -350,32 +357,32 @@ static int check(struct check *c, struct expr *e)
 	return err;
 }
 
-/* Below histogram_count and its like only counts and sums matter, and Prometheus reads histograms another way
- * there, which shows in what it knows of counter resets. The nearest function around a selector decides. */
-static void mark_stats(struct expr *e, bool stats)
+/* Below histogram_count and its like only counts and sums matter, and Prometheus reads histograms another way there, which shows in what it
+ * knows of counter resets; but not where anything above looks at buckets, or at steps of its own (WHOLE). */
+static void mark_stats(struct expr *e, bool stats, bool whole)
 {
 	if (e->kind == EXPR_VECTOR)
-		e->vector.stats = stats;
+		e->vector.stats = stats && !whole;
+	if (e->kind == EXPR_SUBQUERY || (e->kind == EXPR_BINARY && (e->binary.op == TOKEN_TRIM_LOWER || e->binary.op == TOKEN_TRIM_UPPER)))
+		whole = true;
 	if (e->kind == EXPR_CALL) {
 		const char *name = e->call.fn->name;
 		struct expr *arg = e->call.n ? (struct expr *)expr_unwrap(e->call.args[0]) : NULL;
 		if (arg && arg->kind == EXPR_VECTOR && (!strcmp(name, "timestamp") || !strcmp(name, "start_timestamp")))
 			arg->vector.timed = true;
-		if (!strcmp(name, "histogram_count") || !strcmp(name, "histogram_sum") ||
-		    !strcmp(name, "histogram_avg"))
+		if (!strcmp(name, "histogram_count") || !strcmp(name, "histogram_sum") || !strcmp(name, "histogram_avg"))
 			stats = true;
-		else if (!strcmp(name, "histogram_quantile") || !strcmp(name, "histogram_quantiles") ||
-			 !strcmp(name, "histogram_fraction"))
-			stats = false;
+		else if (!strcmp(name, "histogram_quantile") || !strcmp(name, "histogram_quantiles") || !strcmp(name, "histogram_fraction"))
+			whole = true;
 	}
 	for (size_t i = 0; expr_child(e, i); i++)
-		mark_stats(expr_child(e, i), stats);
+		mark_stats(expr_child(e, i), stats, whole);
 }
 
 int promql_check(struct promql_expr *p, char **error)
 {
 	struct check c = {p, error};
-	mark_stats(p->root, false);
+	mark_stats(p->root, false, false);
 	return check(&c, p->root);
 }
 

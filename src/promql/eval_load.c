@@ -246,7 +246,7 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 	const struct series_set *set = select_series(ev, sel, n, lo, hi);
 	if (!set)
 		return;
-	n->ranged = ranged || sel->vector.extended != EXTENDED_NONE;
+	n->ranged = ranged || sel->vector.extended == EXTENDED_SMOOTHED;
 	n->series = arena_calloc(&ev->arena, set->n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < set->n; i++) {
 		const struct series *s = &set->series[i];

@@ -236,7 +236,7 @@ static void fill_selector(struct eval *ev, const struct expr *e, struct node *n)
 struct vec eval_selector(struct eval *ev, const struct expr *e)
 {
 	struct vec v = {0};
-	bool stepping = ev->step > 0 && !e->invariant, plain = e->vector.extended == EXTENDED_NONE;
+	bool stepping = ev->step > 0 && !e->invariant, plain = e->vector.extended != EXTENDED_SMOOTHED;
 	/* Packed where each series is to be opened once. */
 	struct node *n = plain && !(stepping && e->vector.timed) ? ev_load_packed(ev, e) : ev_load(ev, e);
 	int64_t t = ev_fixed_time(ev, &e->vector.timing, ev->t) - n->offset;
@@ -451,7 +451,7 @@ bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool 
 {
 	e = expr_unwrap(e);
 	bool call = is_range_function(e), fill;
-	if (!call && (e->kind != EXPR_VECTOR || e->vector.timed || e->vector.extended != EXTENDED_NONE))
+	if (!call && (e->kind != EXPR_VECTOR || e->vector.timed || e->vector.extended == EXTENDED_SMOOTHED))
 		return false;
 	const struct expr *arg = call ? matrix_argument(e) : e;
 	if (e->invariant || ev->step <= 0 || (call && (arg->kind != EXPR_MATRIX || !arg->matrix.vector->vector.name.n)))

@@ -304,7 +304,7 @@ SCALAR_FN(fn_end)
 
 SCALAR_FN(fn_step)
 {
-	return (double)ev->query_step / 1000;
+	return ev->query_start == ev->query_end ? 0 : (double)ev->query_step / 1000;
 }
 
 SCALAR_FN(fn_range)

@@ -31,6 +31,7 @@ static bool add_matcher(struct parser *p, struct expr *e, size_t *cap, uint32_t 
 
 static bool set_metric_name(struct parser *p, struct expr *e, size_t *cap, uint32_t pos, struct sv name)
 {
+	e->vector.quoted = !e->vector.name.n;
 	if (e->vector.name.n) /* refused when the tree is checked */
 		return add_matcher(p, e, cap, pos, MATCH_EQUAL, SV(LABEL_NAME), name);
 	if (!name.n || !text_is_utf8(name)) {
@@ -249,6 +250,11 @@ static bool must_be_positive(struct parser *p, const struct duration *d, uint32_
 	return false;
 }
 
+static bool has_constant_offset(const struct timing *t)
+{
+	return t->offset.ms && !t->offset.expr;
+}
+
 struct expr *parse_range(struct parser *p, struct expr *e)
 {
 	uint32_t bracket = parser_advance(p)->pos;
@@ -281,9 +287,10 @@ struct expr *parse_range(struct parser *p, struct expr *e)
 	}
 	if (e->kind != EXPR_VECTOR)
 		return parser_fail(p, bracket, "ranges only allowed for vector selectors");
-	if (e->vector.timing.has_offset)
+	/* As Prometheus has it: only what is a number, and is not zero, counts. */
+	if (has_constant_offset(&e->vector.timing))
 		return parser_fail(p, bracket, "no offset modifiers allowed before range");
-	if (e->vector.timing.at != AT_NONE)
+	if (e->vector.timing.at == AT_TIME)
 		return parser_fail(p, bracket, "no @ modifiers allowed before range");
 	struct expr *m = parser_new(p, EXPR_MATRIX, e->pos);
 	m->matrix.vector = e;
@@ -323,7 +330,7 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 		return parser_fail(p, e->pos,
 				   "offset modifier must be preceded by an instant vector selector or range "
 				   "vector selector or a subquery");
-	if (timing->has_offset)
+	if (timing->offset.expr || has_constant_offset(timing))
 		return parser_fail(p, e->pos, "offset may not be set multiple times");
 	timing->has_offset = true;
 	if (!set_duration(p, &timing->offset, d))
@@ -377,14 +384,11 @@ struct expr *parse_extended(struct parser *p, struct expr *e)
 	enum extended x = parser_advance(p)->type == TOKEN_ANCHORED ? EXTENDED_ANCHORED : EXTENDED_SMOOTHED;
 	const char *word = x == EXTENDED_ANCHORED ? "anchored" : "smoothed";
 	struct expr *v = e->kind == EXPR_MATRIX ? e->matrix.vector : e;
-	if (v->kind != EXPR_VECTOR || (x == EXTENDED_ANCHORED && e->kind != EXPR_MATRIX))
-		return parser_fail(p, e->pos, "%s modifier must be preceded by %s", word,
-				   x == EXTENDED_ANCHORED
-				       ? "a range selector"
-				       : "an instant vector selector or range vector selector");
-	if (v->vector.extended != EXTENDED_NONE)
-		return parser_fail(p, e->pos, "%s modifier cannot be used together with %s", word,
-				   v->vector.extended == EXTENDED_ANCHORED ? "anchored" : "smoothed");
+	if (v->kind != EXPR_VECTOR)
+		return parser_fail(p, e->pos, "%s modifier %s", word,
+				   v->kind == EXPR_SUBQUERY ? "is not supported for subqueries" : "not implemented");
+	if (v->vector.extended != EXTENDED_NONE && v->vector.extended != x)
+		return parser_fail(p, e->pos, "anchored and smoothed modifiers cannot be used together");
 	v->vector.extended = x;
 	e->end = p->last_end;
 	return e;

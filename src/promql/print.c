@@ -42,12 +42,16 @@ static void print_duration(const struct duration *d, struct buf *out)
 		text_duration(d->ms, out);
 }
 
-static void print_timing(const struct timing *t, struct buf *out)
+static void print_at(const struct timing *t, struct buf *out)
 {
 	if (t->at == AT_TIME)
 		buf_addf(out, " @ %.3f", (double)t->at_ms / 1000);
 	else if (t->at != AT_NONE)
 		buf_adds(out, t->at == AT_START ? " @ start()" : " @ end()");
+}
+
+static void print_offset(const struct timing *t, struct buf *out)
+{
 	if (!t->has_offset || (!t->offset.expr && !t->offset.ms))
 		return;
 	buf_adds(out, " offset ");
@@ -68,7 +72,7 @@ static void print_matchers(const struct expr *e, bool name_outside, struct buf *
 		const struct matcher *m = &e->vector.matchers[i];
 		struct buf b = BUF_INIT;
 		/* The name's own matcher is the last one. */
-		if (e->vector.name.n && i + 1 == e->vector.n)
+		if (e->vector.name.n && !e->vector.quoted && i + 1 == e->vector.n)
 			continue;
 		print_label(m->name, &b);
 		buf_adds(&b, ops[m->type]);
@@ -78,7 +82,7 @@ static void print_matchers(const struct expr *e, bool name_outside, struct buf *
 	qsort(v, n, sizeof(*v), by_text);
 	if (n || !name_outside) {
 		buf_addc(out, '{');
-		if (!name_outside && e->vector.name.n) {
+		if (!name_outside && e->vector.name.n && !e->vector.quoted) {
 			text_go_quote(e->vector.name, out);
 			if (n)
 				buf_addc(out, ',');
@@ -100,7 +104,7 @@ static void print_selector(const struct expr *e, const struct duration *range, s
 	static const char *const extended[] = {"", " anchored", " smoothed"};
 	/* Keywords that the grammar does not take for a metric name, and Inf and NaN, go into the braces. */
 	struct sv name = e->vector.name;
-	bool outside = name.n && text_is_legacy_metric_name(name);
+	bool outside = name.n && !e->vector.quoted && text_is_legacy_metric_name(name);
 	if (outside) {
 		enum token_type t = token_of_word(name);
 		if (t == TOKEN_NUMBER || t == TOKEN_BOOL || t == TOKEN_ON || t == TOKEN_IGNORING ||
@@ -114,9 +118,13 @@ static void print_selector(const struct expr *e, const struct duration *range, s
 		buf_addc(out, '[');
 		print_duration(range, out);
 		buf_addc(out, ']');
+	} else {
+		print_at(&e->vector.timing, out);
 	}
 	buf_adds(out, extended[e->vector.extended]);
-	print_timing(&e->vector.timing, out);
+	if (range)
+		print_at(&e->vector.timing, out);
+	print_offset(&e->vector.timing, out);
 }
 
 static void print_args(struct expr *const *args, size_t n, struct buf *out)
@@ -189,7 +197,8 @@ void expr_print_subquery_range(const struct expr *e, struct buf *out)
 	if (e->subquery.has_step)
 		print_duration(&e->subquery.step, out);
 	buf_addc(out, ']');
-	print_timing(&e->subquery.timing, out);
+	print_at(&e->subquery.timing, out);
+	print_offset(&e->subquery.timing, out);
 }
 
 void expr_print(const struct expr *e, struct buf *out)

@@ -138,7 +138,7 @@ static void add_selector(const struct expr *e, const struct duration *range, str
 		buf_addc(out, '}');
 	}
 	buf_adds(out, "],\"name\":");
-	add_string(e->vector.name, out);
+	add_string(e->vector.quoted ? SV("") : e->vector.name, out);
 	buf_addc(out, ',');
 	add_offset(&e->vector.timing, out);
 	if (range)
