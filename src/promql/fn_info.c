@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/regex.h"
 #include "promql/fn.h"
 
 static struct sv identifying_names[] = {{"instance", 8}, {"job", 3}};
@@ -42,6 +43,7 @@ static void find_timing(struct eval *ev, const struct expr *e, enum at_kind *at,
 
 struct info_state {
 	struct matcher *m;
+	struct regex *any_info; /* NULL unless needed */
 	size_t n;
 	size_t n_names;	  /* the matchers on __name__ come first */
 	bool all_labels;  /* no matcher names a data label */
@@ -49,6 +51,26 @@ struct info_state {
 	bool fixed;
 	int64_t at_ms, offset;
 };
+
+static void free_state(void *extra)
+{
+	regex_free(((struct info_state *)extra)->any_info);
+}
+
+/* Without a matcher on the name it is target_info; with such that only exclude, it may be every other *_info. */
+static struct matcher default_name(struct info_state *s, bool excluding)
+{
+	struct matcher m = {.type = MATCH_EQUAL, .name = SV(LABEL_NAME), .value = SV("target_info")};
+	char *error = NULL;
+	if (!excluding)
+		return m;
+	m.type = MATCH_REGEXP;
+	m.value = SV(".+_info");
+	if (regex_new(m.value, REGEX_ANCHORED | REGEX_DOTALL, &s->any_info, &error))
+		free(error); /* cannot be: it is a constant */
+	m.re = s->any_info;
+	return m;
+}
 
 static struct info_state *info_load(struct eval *ev, const struct expr *call)
 {
@@ -58,6 +80,7 @@ static struct info_state *info_load(struct eval *ev, const struct expr *call)
 	n->loaded = true;
 	const struct expr *sel = call->call.n > 1 ? call->call.args[1] : NULL;
 	struct info_state *s = n->extra = arena_calloc(&ev->arena, 1, sizeof(*s));
+	n->free_extra = free_state;
 	size_t given = sel ? sel->vector.n : 0;
 	bool positive = false;
 	s->m = arena_calloc(&ev->arena, given + 1, sizeof(*s->m));
@@ -74,9 +97,10 @@ static struct info_state *info_load(struct eval *ev, const struct expr *call)
 				s->needs_match = s->needs_match || !matcher_matches(m, SV(""));
 			}
 		}
-		if (names && !positive)
-			s->m[s->n++] = (struct matcher){
-			    .type = MATCH_EQUAL, .name = SV(LABEL_NAME), .value = SV("target_info")};
+		if (names && !positive) {
+			s->m[s->n] = default_name(s, s->n > 0);
+			s->n++;
+		}
 		if (names)
 			s->n_names = s->n;
 	}
