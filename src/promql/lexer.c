@@ -163,6 +163,16 @@ static void lex_string(struct lexer *l)
 		int c = peek(l, 0);
 		if (c == quote)
 			break;
+		if (c >= 0x80) {
+			uint32_t rune = UTF8_REPLACEMENT;
+			size_t n = utf8_decode(l->in.p + l->i, l->in.n - l->i, &rune);
+			if (!n || rune == UTF8_REPLACEMENT) { /* written or not: Prometheus does not tell */
+				fail(l, from, "invalid UTF-8 rune");
+				return;
+			}
+			l->i += n - 1;
+			continue;
+		}
 		if (quote == '`') {
 			if (c < 0) {
 				fail(l, from, "unterminated raw string");
@@ -189,16 +199,6 @@ static void lex_string(struct lexer *l)
 	}
 	l->i++;
 	emit(l, TOKEN_STRING, from);
-}
-
-static void take_digits(struct lexer *l, bool hex)
-{
-	for (;; l->i++) {
-		int c = peek(l, 0);
-		bool digit = is_digit(c) || (hex && ((c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F')));
-		if (!digit && !(c == '_' && is_digit(peek(l, 1))))
-			return;
-	}
 }
 
 /* Digits and units; bad units such as `hs` are found when the duration is read. */
@@ -228,18 +228,24 @@ static bool take_one(struct lexer *l, const char *of)
 	return true;
 }
 
-/* Prometheus' idea of a decimal number: what may be one is taken, and read later; where it cannot become one, false, and as much
- * is taken as the message is to show. */
+/* Prometheus' idea of a number: what may be one is taken, and read later; where it cannot become one, false, and as much is taken as the
+ * message is to show. That the e of a hexadecimal number is taken for an exponent is its own. */
 static bool take_number(struct lexer *l)
 {
-	static const char digits[] = "0123456789";
-	bool dot = false, exponent = false;
+	const char *digits = "0123456789";
+	bool dot = false, exponent = false, hex = peek(l, 0) == '0' && (peek(l, 1) == 'x' || peek(l, 1) == 'X');
+	if (hex) {
+		l->i += 2;
+		take_one(l, "_");
+		digits = "0123456789abcdefABCDEF";
+	}
 	take_one(l, ".");
-	while (take_one(l, digits) || (peek(l, 0) > 0 && strchr("._eE", peek(l, 0)))) {
+	take_one(l, digits);
+	for (;;) {
 		int c = peek(l, 0);
 		if (c == '.') {
 			l->i++;
-			if (dot || take_one(l, "_."))
+			if (dot || take_one(l, "_.") || hex)
 				return false;
 			dot = true;
 		} else if (c == 'e' || c == 'E') {
@@ -254,9 +260,10 @@ static bool take_number(struct lexer *l)
 			l->i++;
 			if (take_one(l, "._eE") || peek(l, 0) < 0)
 				return false;
+		} else if (!take_one(l, digits)) {
+			return true;
 		}
 	}
-	return true;
 }
 
 /* What looks like the units of a duration behind a number that is none, such as the `m` of `0.5m`: the parser will say that it is no
@@ -287,17 +294,7 @@ static void lex_number(struct lexer *l)
 		return;
 	}
 	l->i = from;
-	bool hex = peek(l, 0) == '0' && (peek(l, 1) == 'x' || peek(l, 1) == 'X');
-	if (hex)
-		l->i += 2;
-	bool number = true;
-	if (hex) {
-		take_digits(l, true);
-		number = !take_one(l, ".");
-	} else {
-		number = take_number(l);
-	}
-	if (number && !is_alpha(peek(l, 0)) && !is_digit(peek(l, 0))) {
+	if (take_number(l) && !is_alpha(peek(l, 0)) && !is_digit(peek(l, 0))) {
 		emit(l, TOKEN_NUMBER, from);
 		return;
 	}
@@ -320,9 +317,15 @@ static void lex_word(struct lexer *l, bool colon)
 			break;
 	}
 	struct sv word = sv_make(l->in.p + from, l->i - from);
+	size_t after = 0;
+	while (is_space(peek(l, after)))
+		after++;
 	enum token_type type = has_colon  ? TOKEN_METRIC_IDENTIFIER
 			       : l->brace ? TOKEN_IDENTIFIER
 					  : token_of_word(word);
+	/* These are keywords only in front of their value. */
+	if (type >= TOKEN_FILL && type <= TOKEN_FILL_RIGHT && peek(l, after) != '(')
+		type = TOKEN_IDENTIFIER;
 	emit(l, type, from);
 }
 

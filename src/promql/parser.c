@@ -40,7 +40,7 @@ static bool parse_label_list(struct parser *p, struct name_list *out)
 				return false;
 			}
 		} else if (name.n && text_is_legacy_label_name(name) && t->type != TOKEN_METRIC_IDENTIFIER &&
-			   t->type != TOKEN_DURATION) {
+			   !parser_is_number(t->type)) {
 			parser_advance(p);
 		} else {
 			parser_unexpected(p, "grouping opts", "label");
@@ -274,7 +274,7 @@ static bool parse_fill(struct parser *p, struct matching *m)
 {
 	for (;;) {
 		enum token_type t = parser_cur(p)->type;
-		if (t < TOKEN_FILL || t > TOKEN_FILL_RIGHT || parser_ahead(p, 1) != TOKEN_LEFT_PAREN)
+		if (t < TOKEN_FILL || t > TOKEN_FILL_RIGHT)
 			return true;
 		const struct token *word = parser_advance(p);
 		parser_advance(p);
