@@ -161,11 +161,13 @@ static double kept_part(const struct histogram *h, size_t k, double bound, bool 
 {
 	struct histogram_range raw = histogram_range_at(h, k), r = narrowed(h, k);
 	bool lowest = isinf(raw.lower), highest = isinf(raw.upper) && raw.upper > 0;
+	if (isnan(bound) && !raw.zero)
+		return 0;
 	if (highest) {
 		*at = upper ? r.lower : fmax(r.lower, bound);
 		if (upper)
 			return bound == INFINITY ? r.n : 0;
-		if (lowest && bound < 0)
+		if (lowest)
 			return bound == -INFINITY ? r.n : 0;
 		return bound == INFINITY ? 0 : r.n;
 	}
