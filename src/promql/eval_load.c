@@ -9,10 +9,11 @@
 #include "promql/eval.h"
 #include "promql/histogram_ops.h"
 
+/* A series whose name was to go at its first step loses it at all of them, and one that was not keeps it. */
 static struct output_series *output_find(struct output *o, const struct labels *l, bool drop)
 {
 	for (size_t i = o->at; i < o->n && i < o->at + 4; i++)
-		if (o->v[i]->l == l && o->v[i]->drop == drop) {
+		if (o->v[i]->l == l) {
 			o->at = i + 1;
 			return o->v[i];
 		}
@@ -27,7 +28,7 @@ static struct output_series *output_find(struct output *o, const struct labels *
 	}
 	struct output_series **slot = &o->table[l->hash & (o->table_cap - 1)];
 	for (struct output_series *s = *slot; s; s = s->next)
-		if (s->l == l && s->drop == drop) {
+		if (s->l == l) {
 			o->at = s->index + 1;
 			return s;
 		}
@@ -104,9 +105,7 @@ void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool 
 			struct vec v = eval_vector(ev, e);
 			for (size_t i = 0; i < v.n && !ev->err; i++) {
 				const struct vsample *s = &v.s[i];
-				const struct labels *l = final && s->drop ? ev_without_name(ev, s->l) : s->l;
-				ev_output_add(ev, o, l, final ? false : s->drop,
-					      (struct sample){.t = ev->t, .v = s->v, .h = s->h});
+				ev_output_add(ev, o, s->l, s->drop, (struct sample){.t = ev->t, .v = s->v, .h = s->h});
 			}
 		}
 		arena_reset(ev->tmp);

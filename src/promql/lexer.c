@@ -209,7 +209,7 @@ static bool take_duration(struct lexer *l)
 		while (is_digit(peek(l, 0)))
 			l->i++;
 		int c = peek(l, 0);
-		if (c < 0 || !strchr("smhdwy", c))
+		if (c <= 0 || !strchr("smhdwy", c))
 			return false;
 		l->i++;
 		if (c == 'm' && peek(l, 0) == 's')

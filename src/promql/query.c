@@ -87,15 +87,45 @@ static struct promql_series *value_series(struct promql_value *v, size_t n)
 	return v->series;
 }
 
+/* Appends the points of B to those of A, which has the same labels now that the names have gone. */
+static void merge_points(struct eval *ev, struct promql_value *v, struct promql_series *a, const struct promql_series *b)
+{
+	struct sample *s = arena_alloc(v->arena, (a->n + b->n) * sizeof(*s));
+	size_t i = 0, k = 0, n = 0;
+	while (i < a->n || k < b->n) {
+		if (i < a->n && k < b->n && a->points[i].t == b->points[k].t) {
+			ev_fail(ev, -EINVAL, "vector cannot contain metrics with the same labelset");
+			return;
+		}
+		s[n++] = k >= b->n || (i < a->n && a->points[i].t < b->points[k].t) ? a->points[i++] : b->points[k++];
+	}
+	a->points = s;
+	a->n = n;
+}
+
 /* O lives in the value's arena. */
 static void value_from_output(struct eval *ev, struct promql_value *v, const struct output *o)
 {
 	struct promql_series *out = value_series(v, o->n);
+	bool dropped = false;
+	size_t n = 0;
 	v->type = PROMQL_MATRIX;
-	for (size_t i = 0; i < o->n; i++)
-		out[i] = (struct promql_series){labels_ref(o->v[i]->l), o->v[i]->s, o->v[i]->n};
+	for (size_t i = 0; i < o->n; i++) {
+		const struct labels *l = o->v[i]->drop ? ev_without_name(ev, o->v[i]->l) : o->v[i]->l;
+		dropped = dropped || o->v[i]->drop;
+		out[i] = (struct promql_series){labels_ref(l), o->v[i]->s, o->v[i]->n};
+	}
 	uint64_t begun = clock_mono_ns();
 	qsort(out, o->n, sizeof(*out), by_labels);
+	for (size_t i = 0; dropped && i < o->n; i++) {
+		if (n && labels_equal(out[n - 1].labels, out[i].labels)) {
+			merge_points(ev, v, &out[n - 1], &out[i]);
+			labels_unref(out[i].labels);
+			continue;
+		}
+		out[n++] = out[i];
+	}
+	v->n = dropped ? n : o->n;
 	ev->sort_ns = clock_mono_ns() - begun;
 }
 
