@@ -136,7 +136,10 @@ static void reply_promql(const struct web_request *req, struct web_response *res
 
 static void reply_failure(struct web_response *res, int r, const char *error)
 {
-	reply_error(res, r == -ETIME ? REPLY_TIMEOUT : r == -ECANCELED ? REPLY_CANCELED : REPLY_EXECUTION, "%s", error);
+	if (r == -EDOM)
+		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"query\": %s", error);
+	else
+		reply_error(res, r == -ETIME ? REPLY_TIMEOUT : r == -ECANCELED ? REPLY_CANCELED : REPLY_EXECUTION, "%s", error);
 }
 
 /* What both handlers take. False: answered. */

@@ -25,6 +25,8 @@ enum expr_kind {
 
 enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
 
+#define DURATION_MAX_SECONDS 9223372036.854776 /* of Go's time.Duration: 292 years */
+
 /* A length of time: milliseconds, or an expression over step() and range() known when a query runs. */
 struct duration {
 	int64_t ms;
@@ -148,5 +150,7 @@ const struct expr *expr_unwrap(const struct expr *e);
 double duration_value(const struct expr *e, int64_t step_ms, int64_t range_ms);
 /* Milliseconds of D for a query with this step and range; false if it does not fit. */
 bool duration_resolve(const struct duration *d, int64_t step_ms, int64_t range_ms, int64_t *ms);
+/* What is wrong with the first computed duration in E that a query cannot run with, for the caller to free; or NULL. */
+char *promql_durations_wrong(const struct expr *e, int64_t step_ms, int64_t range_ms);
 
 #endif

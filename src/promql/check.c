@@ -129,12 +129,82 @@ bool duration_resolve(const struct duration *d, int64_t step, int64_t range, int
 		*ms = d->ms;
 		return true;
 	}
-	double v = duration_value(d->expr, step, range) * 1000;
-	/* time.Duration's 292 years */
-	if (!(fabs(v) < 9.2e15))
+	double v = duration_value(d->expr, step, range);
+	if (!(fabs(v) <= DURATION_MAX_SECONDS))
 		return false;
-	*ms = (int64_t)round(v);
+	/* As Prometheus has it: literals are rounded to nanoseconds, and what is left of a millisecond goes. */
+	double ns = round(v * 1e9);
+	if (d->expr->kind == EXPR_NUMBER && fabs(ns) < 9.2e18)
+		*ms = (int64_t)ns / 1000000;
+	else
+		*ms = (int64_t)(v * 1000);
 	return true;
+}
+
+/* The bytes E is written in, as Prometheus counts them: without parentheses around. */
+static void duration_span(const struct expr *e, uint32_t *start, uint32_t *end)
+{
+	uint32_t unused;
+	e = expr_unwrap(e);
+	*start = e->pos;
+	*end = e->end;
+	if (e->kind == EXPR_UNARY) {
+		duration_span(e->unary.expr, &unused, end);
+	} else if (e->kind == EXPR_BINARY) {
+		duration_span(e->binary.lhs, start, &unused);
+		duration_span(e->binary.rhs, &unused, end);
+	}
+}
+
+static char *duration_error(const struct expr *e, const char *text)
+{
+	uint32_t start, end;
+	duration_span(e, &start, &end);
+	return xasprintf("%u:%u: %s", start, end, text);
+}
+
+static char *zero_divisor(const struct expr *e, int64_t step, int64_t range)
+{
+	for (size_t i = 0; expr_child(e, i); i++) {
+		char *inner = zero_divisor(expr_child(e, i), step, range);
+		if (inner)
+			return inner;
+	}
+	if (e->kind != EXPR_BINARY || (e->binary.op != TOKEN_DIV && e->binary.op != TOKEN_MOD) ||
+	    duration_value(e->binary.rhs, step, range))
+		return NULL;
+	return duration_error(e, e->binary.op == TOKEN_DIV ? "division by zero" : "modulo by zero");
+}
+
+static char *duration_wrong(const struct duration *d, bool positive, int64_t step, int64_t range)
+{
+	if (!d->expr)
+		return NULL;
+	char *zero = zero_divisor(d->expr, step, range);
+	if (zero)
+		return zero;
+	double v = duration_value(d->expr, step, range);
+	if (!isfinite(v))
+		return duration_error(d->expr, "duration is NaN or infinite");
+	if (positive && v <= 0)
+		return duration_error(d->expr, "duration must be greater than 0");
+	return fabs(v) > DURATION_MAX_SECONDS ? duration_error(d->expr, "duration is out of range") : NULL;
+}
+
+char *promql_durations_wrong(const struct expr *e, int64_t step, int64_t range)
+{
+	char *wrong = NULL;
+	if (e->kind == EXPR_VECTOR)
+		wrong = duration_wrong(&e->vector.timing.offset, false, step, range);
+	else if (e->kind == EXPR_MATRIX)
+		wrong = duration_wrong(&e->matrix.range, true, step, range);
+	else if (e->kind == EXPR_SUBQUERY)
+		wrong = duration_wrong(&e->subquery.timing.offset, false, step, range) ?:
+			duration_wrong(&e->subquery.step, true, step, range) ?:
+			duration_wrong(&e->subquery.range, true, step, range);
+	for (size_t i = 0; !wrong && expr_child(e, i); i++)
+		wrong = promql_durations_wrong(expr_child(e, i), step, range);
+	return wrong;
 }
 
 struct check {

@@ -112,20 +112,32 @@ struct expr *parse_vector_selector(struct parser *p)
 
 static struct expr *parse_duration_expr(struct parser *p, int min_prec);
 
+static struct expr *duration_literal(struct parser *p, struct expr *e)
+{
+	/* time.Duration's 292 years */
+	if (e && !(fabs(e->number.value) <= DURATION_MAX_SECONDS))
+		return parser_fail(p, e->pos, "duration out of range");
+	return e;
+}
+
 /* step(), range(), min_of(a, b), max_of(a, b), a number, or an expression in parentheses. */
 static struct expr *parse_duration_primary(struct parser *p)
 {
 	const struct token *t = parser_cur(p);
 	if (parser_is_number(t->type))
-		return parser_number_expr(p);
+		return duration_literal(p, parser_number_expr(p));
 	if (t->type == TOKEN_LEFT_PAREN) {
 		parser_advance(p);
-		struct expr *e = parser_new(p, EXPR_PAREN, t->pos);
-		e->paren = parse_duration_expr(p, 1);
-		if (!e->paren)
+		struct expr *inner = parse_duration_expr(p, 1);
+		if (!inner)
 			return NULL;
 		if (!parser_take(p, TOKEN_RIGHT_PAREN))
 			return parser_unexpected(p, NULL, NULL);
+		/* Prometheus keeps one pair of them, and none around a literal. */
+		if (inner->kind == EXPR_NUMBER || inner->kind == EXPR_PAREN)
+			return inner;
+		struct expr *e = parser_new(p, EXPR_PAREN, t->pos);
+		e->paren = inner;
 		e->end = p->last_end;
 		return parser_built(p, e);
 	}
@@ -160,13 +172,14 @@ static struct expr *parse_duration_expr(struct parser *p, int min_prec)
 	if (t->type == TOKEN_ADD || t->type == TOKEN_SUB) {
 		parser_advance(p);
 		lhs = parse_duration_expr(p, 6);
-		if (lhs)
+		if (lhs && (t->type == TOKEN_SUB || lhs->kind == EXPR_NUMBER))
 			lhs = parser_unary(p, t, lhs);
 	} else {
 		lhs = parse_duration_primary(p);
 	}
 	while (lhs) {
 		enum token_type op = parser_cur(p)->type;
+		uint32_t at = parser_cur(p)->pos;
 		int prec = op >= TOKEN_ADD && op <= TOKEN_POW ? parser_precedence(op) : 0;
 		if (!prec || prec < min_prec)
 			break;
@@ -174,6 +187,8 @@ static struct expr *parse_duration_expr(struct parser *p, int min_prec)
 		struct expr *rhs = parse_duration_expr(p, op == TOKEN_POW ? prec : prec + 1);
 		if (!rhs)
 			return NULL;
+		if ((op == TOKEN_DIV || op == TOKEN_MOD) && rhs->kind == EXPR_NUMBER && !rhs->number.value)
+			return parser_fail(p, at, op == TOKEN_DIV ? "division by zero" : "modulo by zero");
 		struct expr *b = parser_new(p, EXPR_BINARY, lhs->pos);
 		b->binary.op = op;
 		b->binary.lhs = lhs;
@@ -211,42 +226,20 @@ static bool is_constant(const struct expr *e)
 	return true;
 }
 
-/* The divisor that is zero, of the constant part of E, or NULL. */
-static const struct expr *zero_divisor(const struct expr *e)
+static void set_duration(struct duration *d, struct expr *e)
 {
-	const struct expr *found = NULL;
-	if (e->kind == EXPR_BINARY && (e->binary.op == TOKEN_DIV || e->binary.op == TOKEN_MOD) &&
-	    is_constant(e->binary.rhs) && duration_value(e->binary.rhs, 0, 0) == 0)
-		return e;
-	for (size_t i = 0; expr_child(e, i) && !found; i++)
-		found = zero_divisor(expr_child(e, i));
-	return found;
+	*d = (struct duration){.expr = e};
+	d->constant = is_constant(e) && duration_resolve(d, 0, 0, &d->ms);
+	if (e->kind == EXPR_NUMBER)
+		d->expr = NULL;
 }
 
-static bool set_duration(struct parser *p, struct duration *d, struct expr *e)
+/* What is computed is looked at when the query runs. */
+static bool must_be_positive(struct parser *p, const struct expr *e)
 {
-	const struct expr *zero = zero_divisor(e);
-	if (zero) {
-		parser_fail(p, zero->binary.rhs->pos,
-			    zero->binary.op == TOKEN_DIV ? "division by zero" : "modulo by zero");
-		return false;
-	}
-	d->constant = is_constant(e);
-	d->expr = e->kind == EXPR_NUMBER ? NULL : e;
-	const struct expr *inner = d->expr ? d->expr : e;
-	struct duration whole = {.expr = (struct expr *)inner};
-	if (d->constant && !duration_resolve(&whole, 0, 0, &d->ms)) {
-		parser_fail(p, e->pos, "duration out of range");
-		return false;
-	}
-	return true;
-}
-
-static bool must_be_positive(struct parser *p, const struct duration *d, uint32_t pos)
-{
-	if (!d->constant || d->ms > 0)
+	if (e->kind != EXPR_NUMBER || e->number.value > 0)
 		return true;
-	parser_fail(p, pos, "duration must be greater than 0");
+	parser_fail(p, e->pos, "duration must be greater than 0");
 	return false;
 }
 
@@ -260,17 +253,17 @@ struct expr *parse_range(struct parser *p, struct expr *e)
 	uint32_t bracket = parser_advance(p)->pos;
 	struct duration range, step = {0};
 	bool has_step = false, subquery = false;
-	uint32_t at = parser_cur(p)->pos;
 	struct expr *d = duration_in(p, any_duration, "subquery or range selector", "number, duration, step(), or range()");
-	if (!d || !set_duration(p, &range, d) || !must_be_positive(p, &range, at))
+	if (!d || !must_be_positive(p, d))
 		return NULL;
+	set_duration(&range, d);
 	if (parser_take(p, TOKEN_COLON)) {
 		subquery = true;
 		if (parser_cur(p)->type != TOKEN_RIGHT_BRACKET) {
-			at = parser_cur(p)->pos;
 			d = duration_in(p, any_duration, "subquery selector", "number, duration, step(), range(), or \"]\"");
-			if (!d || !set_duration(p, &step, d) || !must_be_positive(p, &step, at))
+			if (!d || !must_be_positive(p, d))
 				return NULL;
+			set_duration(&step, d);
 			has_step = true;
 		}
 	}
@@ -321,7 +314,7 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 	struct expr *d = duration_in(p, parse_duration_primary, "offset", "number, duration, step(), or range()");
 	if (!d)
 		return NULL;
-	if (is_signed)
+	if (is_signed && (sign->type == TOKEN_SUB || d->kind != EXPR_PAREN))
 		d = parser_unary(p, sign, d);
 	if (!d)
 		return NULL;
@@ -333,8 +326,7 @@ struct expr *parse_offset(struct parser *p, struct expr *e)
 	if (timing->offset.expr || has_constant_offset(timing))
 		return parser_fail(p, e->pos, "offset may not be set multiple times");
 	timing->has_offset = true;
-	if (!set_duration(p, &timing->offset, d))
-		return NULL;
+	set_duration(&timing->offset, d);
 	e->end = p->last_end;
 	return e;
 }

@@ -183,7 +183,10 @@ bool parser_number(struct parser *p, double *v, bool *is_duration)
 	if (*is_duration) {
 		int64_t ms;
 		if (!text_parse_duration(t->text, &ms)) {
-			parser_fail(p, t->pos, "not a valid duration string: \"%.*s\"", SV_ARG(t->text));
+			if (text_duration_too_long(t->text))
+				parser_fail(p, t->pos, "duration out of range");
+			else
+				parser_fail(p, t->pos, "not a valid duration string: \"%.*s\"", SV_ARG(t->text));
 			return false;
 		}
 		*v = (double)ms / 1000;

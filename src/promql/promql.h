@@ -82,7 +82,7 @@ struct promql_value {
 };
 
 /* 0 and *OUT (promql_value_free it; leave it alone on failure), or a negative errno and *ERROR (heap):
- * -ETIME timeout, -E2BIG sample limit, -ECANCELED, -EINVAL evaluation error. T, START, END, STEP in ms. */
+ * -ETIME timeout, -E2BIG sample limit, -ECANCELED, -EDOM a duration that cannot be, -EINVAL evaluation error. T, START, END, STEP in ms. */
 int promql_eval_instant(const struct promql_options *opt, const struct promql_expr *expr,
 			const struct sample_source *src, int64_t t, struct promql_value *out, char **error);
 int promql_eval_range(const struct promql_options *opt, const struct promql_expr *expr,

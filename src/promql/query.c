@@ -33,6 +33,10 @@ static void eval_init(struct eval *ev, const struct promql_options *opt, const s
 	const char *flagged = ev->opt.experimental_functions ? NULL : promql_experimental(expr);
 	if (flagged)
 		ev_fail(ev, -EINVAL, "function \"%s\" is not enabled", flagged);
+	char *wrong = promql_durations_wrong(expr->root, step, end - start);
+	if (wrong)
+		ev_fail(ev, -EDOM, "%s", wrong);
+	free(wrong);
 }
 
 static void texts_free(char **v, size_t n)
