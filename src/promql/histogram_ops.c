@@ -59,10 +59,13 @@ static bool add_operator(struct eval *ev, const struct expr *e, const struct his
 		ev_warn(ev, e, "incompatible bucket layout encountered for binary operator %s", token_word(e->binary.op));
 		return false;
 	}
+	/* A complaint of Prometheus' elements drops them, whatever it is about. */
+	if (combine_hints(&r->hint, b->hint)) {
+		ev_warn(ev, e, "conflicting counter resets during histogram %s", what);
+		return false;
+	}
 	if (reconciled)
 		ev_info(ev, e, "mismatched custom buckets were reconciled during %s", what);
-	if (combine_hints(&r->hint, b->hint))
-		ev_warn(ev, e, "conflicting counter resets during histogram %s", what);
 	if (minus)
 		r->hint = HINT_GAUGE;
 	out->h = r;
