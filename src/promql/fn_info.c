@@ -12,6 +12,9 @@
 static struct sv identifying_names[] = {{"instance", 8}, {"job", 3}};
 static const struct name_list identifying = {identifying_names, 2, 2};
 
+static const struct name_list identifying_each[] = {{&identifying_names[0], 1, 1}, {&identifying_names[1], 1, 1}};
+#define N_IDENTIFYING 2
+
 static bool is_identifying(struct sv name)
 {
 	return sv_eqs(name, "instance") || sv_eqs(name, "job");
@@ -150,9 +153,10 @@ static void add_live(struct eval *ev, struct ptrmap *map, struct live **heads, u
 			continue;
 		if (k->t == t) {
 			struct buf b = BUF_INIT;
+			labels_print(k->l, &b);
+			buf_addf(&b, " @ %lld, new ", (long long)t);
 			labels_print(l, &b);
-			ev_fail(ev, -EINVAL, "found duplicate series for info metric: %s @ %lld", buf_str(&b),
-				(long long)t);
+			ev_fail(ev, -EINVAL, "found duplicate series for info metric: existing %s @ %lld", buf_str(&b), (long long)t);
 			buf_free(&b);
 		}
 		if (k->t < t) {
@@ -213,6 +217,38 @@ out:
 	return r;
 }
 
+/* The values of each identifying label in a vector: no other info series are looked at. */
+struct identities {
+	struct ptrmap values[N_IDENTIFYING];
+	bool any[N_IDENTIFYING];
+};
+
+static void find_identities(struct eval *ev, const struct info_state *s, const struct vec *base, struct identities *found)
+{
+	for (size_t k = 0; k < N_IDENTIFYING; k++) {
+		ptrmap_init(&found->values[k], ev->tmp, base->n + 1);
+		found->any[k] = false;
+		for (size_t i = 0; i < base->n; i++) {
+			const struct labels *l = base->s[i].l;
+			const struct labels *value = ev_project(ev, (uintptr_t)&identifying_each[k], l, &identifying_each[k], true);
+			bool is_new;
+			if (!value->n || is_info_series(s, l))
+				continue;
+			ptrmap_slot(&found->values[k], value, &is_new);
+			found->any[k] = true;
+		}
+	}
+}
+
+static bool may_join(struct eval *ev, struct identities *base, const struct labels *info)
+{
+	for (size_t k = 0; k < N_IDENTIFYING; k++)
+		if (base->any[k] &&
+		    !ptrmap_find(&base->values[k], ev_project(ev, (uintptr_t)&identifying_each[k], info, &identifying_each[k], true)))
+			return false;
+	return base->any[0] || base->any[1];
+}
+
 VECTOR_FN(fn_info)
 {
 	struct vec base = eval_vector(ev, call->call.args[0]), out = {0};
@@ -225,12 +261,15 @@ VECTOR_FN(fn_info)
 	uint32_t n_heads = 0;
 	ptrmap_init(&map, ev->tmp, n->n + 1);
 	struct live **heads = arena_alloc(ev->tmp, (n->n + 1) * sizeof(*heads));
+	struct identities ids;
+	find_identities(ev, s, &base, &ids);
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
 		const struct sample *last = NULL;
 		for (size_t k = n->series[i].n; k-- > 0 && !last;)
 			if (n->series[i].s[k].t <= t)
 				last = &n->series[i].s[k];
-		if (!last || last->t <= t - ev->opt.lookback_ms || (!last->h && sample_is_stale(&last->v)))
+		if (!last || last->t <= t - ev->opt.lookback_ms || (!last->h && sample_is_stale(&last->v)) ||
+		    !may_join(ev, &ids, n->series[i].l))
 			continue;
 		if (last->h) {
 			struct buf b = BUF_INIT;
