@@ -106,9 +106,60 @@ static void add_function(const struct function *f, struct buf *out)
 	buf_addf(out, "],\"name\":\"%s\",\"returnType\":\"%s\",\"variadic\":%d}", f->name, type_word(f->ret), f->variadic);
 }
 
-static void add_offset(const struct timing *t, struct buf *out)
+static void duration_tree(const struct expr *e, bool wrapped, struct buf *out)
 {
-	buf_addf(out, "\"offset\":%lld", (long long)t->offset.ms);
+	const struct expr *lhs = NULL, *rhs = NULL;
+	struct sv op = {0};
+	switch (e->kind) {
+	case EXPR_PAREN:
+		duration_tree(e->paren, true, out);
+		return;
+	case EXPR_NUMBER:
+		buf_addc(out, '{');
+		add_bool("duration", e->number.duration, out);
+		buf_adds(out, ",\"type\":\"numberLiteral\",\"val\":\"");
+		text_float(e->number.value, 'f', out);
+		buf_adds(out, "\"}");
+		return;
+	case EXPR_CALL:
+		op = e->call.name;
+		lhs = e->call.n ? e->call.args[0] : NULL;
+		rhs = e->call.n ? e->call.args[1] : NULL;
+		break;
+	case EXPR_UNARY:
+		op = sv_of(token_word(e->unary.op));
+		rhs = e->unary.expr;
+		break;
+	default:
+		op = sv_of(token_word(e->binary.op));
+		lhs = e->binary.lhs;
+		rhs = e->binary.rhs;
+	}
+	buf_adds(out, "{\"lhs\":");
+	if (lhs)
+		duration_tree(lhs, false, out);
+	else
+		buf_adds(out, "null");
+	buf_adds(out, ",\"op\":");
+	add_string(op, out);
+	buf_adds(out, ",\"rhs\":");
+	if (rhs)
+		duration_tree(rhs, false, out);
+	else
+		buf_adds(out, "null");
+	buf_adds(out, ",\"type\":\"durationExpr\",");
+	add_bool("wrapped", wrapped, out);
+	buf_addc(out, '}');
+}
+
+/* As a number, which is 0 if it is to be computed, and as what it is to be computed from. */
+static void add_duration(const char *key, const struct duration *d, struct buf *out)
+{
+	buf_addf(out, "\"%s\":%lld,\"%sExpr\":", key, d->expr ? 0ll : (long long)d->ms, key);
+	if (d->expr)
+		duration_tree(d->expr, false, out);
+	else
+		buf_adds(out, "null");
 }
 
 static void add_at(const struct timing *t, struct buf *out)
@@ -140,10 +191,12 @@ static void add_selector(const struct expr *e, const struct duration *range, str
 	buf_adds(out, "],\"name\":");
 	add_string(e->vector.quoted ? SV("") : e->vector.name, out);
 	buf_addc(out, ',');
-	add_offset(&e->vector.timing, out);
-	if (range)
-		buf_addf(out, ",\"range\":%lld", (long long)range->ms);
+	add_duration("offset", &e->vector.timing.offset, out);
 	buf_addc(out, ',');
+	if (range) {
+		add_duration("range", range, out);
+		buf_addc(out, ',');
+	}
 	add_bool("smoothed", e->vector.extended == EXTENDED_SMOOTHED, out);
 	buf_addc(out, ',');
 	add_at(&e->vector.timing, out);
@@ -156,10 +209,14 @@ static void add_subquery(const struct expr *e, struct buf *out)
 {
 	add_child("expr", e->subquery.expr, out);
 	buf_addc(out, ',');
-	add_offset(&e->subquery.timing, out);
-	buf_addf(out, ",\"range\":%lld,", (long long)e->subquery.range.ms);
+	add_duration("offset", &e->subquery.timing.offset, out);
+	buf_addc(out, ',');
+	add_duration("range", &e->subquery.range, out);
+	buf_addc(out, ',');
 	add_at(&e->subquery.timing, out);
-	buf_addf(out, ",\"step\":%lld,", e->subquery.has_step ? (long long)e->subquery.step.ms : 0ll);
+	buf_addc(out, ',');
+	add_duration("step", &e->subquery.step, out);
+	buf_addc(out, ',');
 	add_timestamp(&e->subquery.timing, out);
 	buf_adds(out, ",\"type\":\"subquery\"");
 }

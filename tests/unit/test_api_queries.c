@@ -129,20 +129,31 @@ static void test_parse_query(void **state)
 	expect_ok(api_parse_query, "query=sum+by+(a)+(rate(x{b=~\"c<d\"}[5m]+offset+1m))+%2F+on(a)+group_left(b)+topk(2,-y@end())",
 		  "{\"bool\":false,\"lhs\":{\"expr\":{\"args\":[{\"anchored\":false,\"matchers\":[{\"name\":\"b\",\"type\":\"=~\","
 		  "\"value\":\"c\\u003cd\"},{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"x\"}],\"name\":\"x\",\"offset\":60000,"
-		  "\"range\":300000,\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"matrixSelector\"}],\"func\":{"
+		  "\"offsetExpr\":null,\"range\":300000,\"rangeExpr\":null,\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"matrixSelector\"}],\"func\":{"
 		  "\"argTypes\":[\"matrix\"],\"name\":\"rate\",\"returnType\":\"vector\",\"variadic\":0},\"type\":\"call\"},"
 		  "\"grouping\":[\"a\"],\"op\":\"sum\",\"param\":null,\"type\":\"aggregation\",\"without\":false},\"matching\":{"
 		  "\"card\":\"many-to-one\",\"fillValues\":{\"lhs\":null,\"rhs\":null},\"include\":[\"b\"],\"labels\":[\"a\"],\"on\":true},"
 		  "\"op\":\"/\",\"rhs\":{\"expr\":{\"expr\":{\"anchored\":false,\"matchers\":[{\"name\":\"__name__\",\"type\":\"=\","
-		  "\"value\":\"y\"}],\"name\":\"y\",\"offset\":0,\"smoothed\":false,\"startOrEnd\":\"end\",\"timestamp\":null,"
+		  "\"value\":\"y\"}],\"name\":\"y\",\"offset\":0,\"offsetExpr\":null,\"smoothed\":false,\"startOrEnd\":\"end\",\"timestamp\":null,"
 		  "\"type\":\"vectorSelector\"},\"op\":\"-\",\"type\":\"unaryExpr\"},\"grouping\":[],\"op\":\"topk\",\"param\":{"
 		  "\"type\":\"numberLiteral\",\"val\":\"2\"},\"type\":\"aggregation\",\"without\":false},\"type\":\"binaryExpr\"}");
 	expect_ok(api_parse_query, "query=(y[5m:30s]@12.5)",
 		  "{\"expr\":{\"expr\":{\"anchored\":false,\"matchers\":[{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"y\"}],"
-		  "\"name\":\"y\",\"offset\":0,\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"vectorSelector\"},"
-		  "\"offset\":0,\"range\":300000,\"startOrEnd\":null,\"step\":30000,\"timestamp\":12500,\"type\":\"subquery\"},"
+		  "\"name\":\"y\",\"offset\":0,\"offsetExpr\":null,\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"vectorSelector\"},"
+		  "\"offset\":0,\"offsetExpr\":null,\"range\":300000,\"rangeExpr\":null,\"startOrEnd\":null,\"step\":30000,\"stepExpr\":null,\"timestamp\":12500,\"type\":\"subquery\"},"
 		  "\"type\":\"parenExpr\"}");
 	expect_ok(api_parse_query, "query=\"a\\xff\\t%26\"", "{\"type\":\"stringLiteral\",\"val\":\"a\\ufffd\\u0009\\u0026\"}");
+	expect_ok(api_parse_query, "query=y[(5m%2B30)*-step()]+offset+min_of(1m,2)",
+		  "{\"anchored\":false,\"matchers\":[{\"name\":\"__name__\",\"type\":\"=\",\"value\":\"y\"}],\"name\":\"y\","
+		  "\"offset\":0,\"offsetExpr\":{\"lhs\":{\"duration\":true,\"type\":\"numberLiteral\",\"val\":\"60\"},\"op\":\"min_of\","
+		  "\"rhs\":{\"duration\":false,\"type\":\"numberLiteral\",\"val\":\"2\"},\"type\":\"durationExpr\",\"wrapped\":false},"
+		  "\"range\":0,\"rangeExpr\":{\"lhs\":{\"lhs\":{\"duration\":true,\"type\":\"numberLiteral\",\"val\":\"300\"},"
+		  "\"op\":\"+\",\"rhs\":{\"duration\":false,\"type\":\"numberLiteral\",\"val\":\"30\"},\"type\":\"durationExpr\","
+		  "\"wrapped\":true},\"op\":\"*\",\"rhs\":{\"lhs\":null,\"op\":\"-\",\"rhs\":{\"lhs\":null,\"op\":\"step\",\"rhs\":null,"
+		  "\"type\":\"durationExpr\",\"wrapped\":false},\"type\":\"durationExpr\",\"wrapped\":false},\"type\":\"durationExpr\","
+		  "\"wrapped\":false},\"smoothed\":false,\"startOrEnd\":null,\"timestamp\":null,\"type\":\"matrixSelector\"}");
+	expect_error(api_query, "query=sum_over_time(y[5m-5m])", 400, "bad_data",
+		     "invalid parameter \\\"query\\\": 16:21: duration must be greater than 0");
 	expect_error(api_parse_query, "query=sum(", 400, "bad_data",
 		     "invalid parameter \\\"query\\\": 1:5: parse error: unclosed left parenthesis");
 }
