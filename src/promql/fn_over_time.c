@@ -202,7 +202,9 @@ static double *copy_values(struct eval *ev, const struct window *w, size_t *n)
 RANGE_FN(fn_quantile_over_time)
 {
 	size_t n;
-	double q = w->scalars[0], *v = w->n_histograms ? copy_values(ev, w, &n) : NULL;
+	struct window told = *w; /* Prometheus tells of the histograms where the quantile is written */
+	told.arg = call->call.args[0];
+	double q = w->scalars[0], *v = w->n_histograms ? copy_values(ev, &told, &n) : NULL;
 	if (v && !n)
 		return false;
 	if (isnan(q) || q < 0 || q > 1) {
