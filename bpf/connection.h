@@ -13,7 +13,7 @@
 #ifndef RT_CONNECTION_H
 #define RT_CONNECTION_H
 
-#include "endpoint.h"
+#include "words.h"
 
 enum connection_kind {
 	CONNECTION_NEW,	   /* seen from its first byte, no request yet */
@@ -206,6 +206,7 @@ struct scratch {
 	__u32 route_at, route_pattern_at; /* of the route at hand: places in the path and in the pattern */
 	__u32 route_segment;		  /* bytes that its current segment has taken */
 	__u32 route_state;		  /* 0 undecided, 1 matches, 2 does not */
+	struct endpoint_words words;
 	struct endpoint norm;
 	char text[RT_ENDPOINT_MAX];
 	struct held held;

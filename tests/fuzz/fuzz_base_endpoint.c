@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "endpoint.h"
+#include "words.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n);
 
@@ -28,6 +28,13 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t n)
 	memcpy(path, data + 1, len);
 	path[0] = '/';
 	__u16 a = endpoint_normalise(&state, path, len, once, cut);
+	if (!cut && !memchr(path, 0, len)) {
+		char from[RT_ENDPOINT_MAX];
+		memset(from, data[0], sizeof(from));
+		memcpy(from, path, len);
+		__u16 words = endpoint_words(from, len, twice);
+		check(!words || (words == a && !memcmp(twice, once, a)), "the short way says the same, or nothing");
+	}
 	check(a && a <= RT_ENDPOINT_MAX, "the length fits");
 	check(once[0] == '/' || once[0] == '{', "it begins like a path");
 	__u16 b = endpoint_normalise(&state, once, a, twice, 0);

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "endpoint.h"
+#include "words.h"
 
 static char *in, *out; /* RT_ENDPOINT_MAX bytes */
 
@@ -29,6 +29,21 @@ static int setup(void **state)
 	return 0;
 }
 
+/* The short way says the same, or nothing. How often it said something: */
+static size_t by_words;
+
+static void same_by_words(const char *path, size_t n, __u16 len)
+{
+	char from[RT_ENDPOINT_MAX], to[RT_ENDPOINT_MAX];
+
+	memset(from, '7', sizeof(from)); /* what stands behind the path is of another one */
+	memcpy(from, path, n);
+	__u16 words = endpoint_words(from, n, to);
+	if (words && (words != len || memcmp(to, out, len)))
+		fail_msg("%s is %.*s, but by words %.*s", path, len, out, words, to);
+	by_words += words != 0;
+}
+
 static const char *normalise(const char *path)
 {
 	static char text[RT_ENDPOINT_MAX + 1];
@@ -41,6 +56,8 @@ static const char *normalise(const char *path)
 	memcpy(p, path, len);
 	memset(out, 0, RT_ENDPOINT_MAX);
 	len = endpoint_normalise(&e, p, len, out, cut);
+	if (!cut)
+		same_by_words(path, n, len);
 	assert_true(len <= RT_ENDPOINT_MAX);
 	memcpy(text, out, len);
 	text[len] = 0;
@@ -409,13 +426,44 @@ static void test_random_paths(void **state)
 	}
 }
 
+/* What most paths are: words and numbers, of all lengths, at all places. */
+static void test_words(void **state)
+{
+	static const char *const alphabets[] = {"abcXYZ", "0123456789", "ab12", "a.,-_%=~1", "a()", "b:;", "c@", "\xc3\xa4" "e"};
+	char path[RT_ENDPOINT_MAX + 1];
+
+	by_words = 0;
+	for (int i = 0; i < 300000; i++) {
+		size_t n = 0, max = 1 + rnd(i % 4 ? 50 : RT_ENDPOINT_MAX);
+		while (n < max) {
+			path[n++] = '/';
+			size_t segment = rnd(i % 3 ? 9 : 20);
+			if (segment > max - n)
+				segment = max - n;
+			random_of(path + n, alphabets[rnd(i & 1 ? 2 : 8)], segment);
+			n += segment;
+		}
+		path[n] = 0;
+		normalise(path);
+	}
+	assert_true(by_words > 150000);
+	by_words = 0;
+	normalise("/api/users/12345/orders");
+	normalise("/v1/index.html");
+	normalise("/");
+	normalise("/users/");
+	assert_int_equal(by_words, 4);
+	normalise("/users/9f86d081884c7d65");
+	assert_int_equal(by_words, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_golden),	 cmocka_unit_test(test_ids_of_each_kind), cmocka_unit_test(test_routes_stay),
 	    cmocka_unit_test(test_tokens_missed),
 	    cmocka_unit_test(test_cut),		 cmocka_unit_test(test_growth),
-	    cmocka_unit_test(test_random_paths),
+	    cmocka_unit_test(test_random_paths), cmocka_unit_test(test_words),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);
 }
