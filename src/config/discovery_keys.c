@@ -149,5 +149,6 @@ void decode_other_sd(struct decoder *d, const struct yaml_node *node, void *to)
 			d->quiet += 2; /* nothing below is acted on, and that has been said */
 			decode_list(d, node, check_one, (void *)&kinds[i]);
 			d->quiet -= 2;
+			return; /* KEY may be gone: the path has grown meanwhile */
 		}
 }

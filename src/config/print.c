@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "config/config.h"
 #include "config/decode.h"
 #include "model/text.h"
+#include "net/options.h"
 
 /* Keys whose values, or everything below, nobody should read. */
 static bool is_secret(const char *key)
@@ -27,26 +29,16 @@ static void indent(size_t depth, struct buf *out)
 		buf_adds(out, "  ");
 }
 
-/* A password inside of a URL. */
+/* S is followed by a NUL. A password inside of a URL is masked. */
 static void add_text(struct sv s, bool plain, struct buf *out)
 {
-	struct buf masked = BUF_LIMIT(YAML_MAX_BYTES);
-	const char *scheme = memmem(s.p, s.n, "://", 3), *end = s.p + s.n, *at = NULL, *colon = NULL;
-	for (const char *p = scheme ? scheme + 3 : end; p < end && *p != '/' && *p != '?' && *p != '#'; p++) {
-		at = *p == '@' ? p : at;
-		colon = !colon && *p == ':' ? p : colon;
-	}
-	if (at && colon && colon < at) {
-		buf_add(&masked, s.p, (size_t)(colon + 1 - s.p));
-		buf_adds(&masked, "xxxxx");
-		buf_add(&masked, at, (size_t)(end - at));
-		s = sv_make(masked.p, masked.n);
-	}
+	_cleanup_free_ char *shown = strlen(s.p) == s.n ? net_url_shown(s.p) : NULL;
+	if (shown)
+		s = sv_of(shown);
 	if (plain && s.n && !memchr(s.p, '\n', s.n))
 		buf_addsv(out, s);
 	else
 		text_go_quote(s, out);
-	buf_free(&masked);
 }
 
 static void add_scalar(const struct yaml_node *node, bool secret, struct buf *out)
