@@ -76,6 +76,12 @@ static size_t systemd_sockets(void)
 	return sockets > 0 && sockets <= SOCKETS_MAX ? (size_t)sockets : 0;
 }
 
+/* A path that can be asked for as it stands and hides none of the others. */
+static bool free_path(const char *path)
+{
+	return path[0] == '/' && path[1] && strncmp(path, "/api/", 5) != 0 && strncmp(path, "/-/", 3) != 0 && !strpbrk(path, " %?#");
+}
+
 static int run(int argc, char **argv)
 {
 	_cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof(*rest));
@@ -97,8 +103,8 @@ static int run(int argc, char **argv)
 		return usage("log.level", get("log.level"), "debug, info, warn or error");
 	if (!log_format_parse(get("log.format"), &format))
 		return usage("log.format", get("log.format"), "logfmt or json");
-	if (get("web.telemetry-path")[0] != '/' || !get("web.telemetry-path")[1])
-		return usage("web.telemetry-path", get("web.telemetry-path"), "a path such as /metrics");
+	if (!free_path(get("web.telemetry-path")))
+		return usage("web.telemetry-path", get("web.telemetry-path"), "a path such as /metrics, and not one of our own");
 	log_setup(level, format);
 
 	static const char *const default_address[] = {":9839"};

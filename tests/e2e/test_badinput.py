@@ -97,6 +97,13 @@ def test_bad_log_level(context):
 	refused(context, program("--log.level=loud"), r"loud", r"info")
 
 
+def test_bad_telemetry_path(context):
+	for path in "/", "metrics", "/-/healthy", "/api/v1/query", "/met rics", "/m%20x", "/metrics?x":
+		done = subprocess.run(program(listening(), "--web.telemetry-path=" + path), capture_output=True, text=True, timeout=20)
+		if done.returncode != 2 or '"%s" is not accepted' % path not in done.stderr or done.stderr.count("\n") != 1:
+			raise Failure("%s: %d %r" % (path, done.returncode, done.stderr))
+
+
 def test_bad_listen_address(context):
 	refused(context, program("--web.listen-address=127.0.0.1:notaport"), r"notaport")
 
