@@ -19,7 +19,7 @@ SANITIZE := $(if $(filter thread,$(SAN)),-fsanitize=thread,$(if $(SAN),-fsanitiz
 BUILD := build/$(if $(filter thread,$(SAN)),tsan,$(if $(SAN),san,out))
 OPT := $(if $(SAN),-O1 $(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined,-O2)
 
-# Who may include whom (DESIGN 5). check-layers reads this table, and a unit test of a layer is linked with these only.
+# Who may include whom. check-layers reads this table, and a unit test of a layer is linked with these only.
 LAYERS := base model loader collector discovery exposition store promql rules notifier net config scrape api cli
 USES_base :=
 USES_model := base

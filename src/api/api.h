@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Prometheus' HTTP API (RULES 10) over the window of own samples, the status page and the management endpoints: routes for web.h. */
+/* Prometheus' HTTP API over the window of own samples, the status page and the management endpoints: routes for web.h. */
 #ifndef RT_API_API_H
 #define RT_API_API_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From BPF maps to an immutable snapshot of metric families (DESIGN 3). */
+/* From BPF maps to an immutable snapshot of metric families (docs/metrics.md). */
 #ifndef RT_COLLECTOR_COLLECTOR_H
 #define RT_COLLECTOR_COLLECTOR_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a Prometheus web config file (RULES 11) asks of the server: TLS, users, headers, rate limit. */
+/* What a Prometheus web config file asks of the server: TLS, users, headers, rate limit. */
 #ifndef RT_EXPOSITION_WEB_SECURITY_H
 #define RT_EXPOSITION_WEB_SECURITY_H
 

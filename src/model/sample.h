@@ -18,7 +18,7 @@ struct sample {
 	const struct histogram *h; /* NULL for a float sample; owned by the series_set it is read from */
 };
 
-/* The stale marker is a NaN with these bits (RULES 12). It must be compared by bits and never pass through arithmetic. */
+/* The stale marker is a NaN with these bits. It must be compared by bits and never pass through arithmetic. */
 #define STALE_NAN_BITS 0x7ff0000000000002ull
 #define NORMAL_NAN_BITS 0x7ff8000000000001ull
 

@@ -134,7 +134,7 @@ static void make_rising(struct family_buckets *f, struct raised *r)
 	}
 }
 
-/* RULES 17.2. */
+/* Linear inside a bucket, as Prometheus. */
 static double classic_quantile(double q, struct family_buckets *f, struct raised *raised)
 {
 	if (isnan(q))

@@ -145,8 +145,8 @@ bool window_starts_counter(const struct window *w)
 	return w->st && w->st[0] && w->st[0] > w->from && w->st[0] < w->s[0].t;
 }
 
-/* By how much the increase between the first and the last sample is to be stretched to the whole window
- * (RULES 17.1). A counter that is known to have begun within the window was zero then: on that side nothing is extrapolated. */
+/* By how much the increase between the first and the last sample is to be stretched to the whole window. A
+ * counter that is known to have begun within the window was zero then: on that side nothing is extrapolated. */
 double rate_factor(const struct window *w, double increase, double first, bool counter, bool per_second)
 {
 	bool begins = counter && window_starts_counter(w);

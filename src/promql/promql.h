@@ -29,7 +29,7 @@ enum promql_type promql_expr_type(const struct promql_expr *expr);
 const char *promql_experimental(const struct promql_expr *expr);
 /* A bare instant vector selector, without offset or @: what a match[] parameter takes. */
 bool promql_is_selector(const struct promql_expr *expr);
-/* The printed form (RULES 14.1): what generatorURL and the API show, and what parses back to the same
+/* The printed form: what generatorURL and the API show, and what parses back to the same
  * expression. */
 void promql_print(const struct promql_expr *expr, struct buf *out);
 /* The same, lines longer than 100 bytes broken up. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The language of Prometheus' own PromQL tests (RULES 20): load series, evaluate, compare. */
+/* The language of Prometheus' own PromQL tests: load series, evaluate, compare. */
 #ifndef RT_PROMQL_TEST_H
 #define RT_PROMQL_TEST_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What must outlive the process for `for` to go on after a restart (RULES 5): since when each alert is active, and when that was last
+/* What must outlive the process for `for` to go on after a restart: since when each alert is active, and when that was last
  * known; Prometheus keeps the same in its series ALERTS_FOR_STATE. Here it is a small JSON file, replaced as a whole. */
 #ifndef RT_RULES_ALERT_STATES_H
 #define RT_RULES_ALERT_STATES_H

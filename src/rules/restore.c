@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How `for` goes on after a restart (RULES 5), and what is told to the next process. */
+/* How `for` goes on after a restart, and what is told to the next process. */
 #include <stdlib.h>
 
 #include "rules/label_set.h"

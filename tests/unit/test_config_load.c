@@ -79,7 +79,7 @@ static void test_defaults(void **state)
 	config_free(cfg);
 }
 
-/* The file of the issue, unchanged. */
+/* A prometheus.yml as many begin with. */
 static void test_minimal_prometheus_yml(void **state)
 {
 	char *dir = temp_dir(), *path = xasprintf("%s/prometheus.yml", dir), *error = NULL;
