@@ -193,6 +193,9 @@ void http_fetcher_run(struct http_fetcher *f, int timeout_ms, void (*done)(void 
 		}
 	}
 	curl_multi_perform(f->multi, &running);
+	/* One that has just ended is told now, not when something happens to another or the time is over. */
+	if ((size_t)running < f->n)
+		timeout_ms = 0;
 	curl_multi_poll(f->multi, NULL, 0, timeout_ms, NULL);
 	curl_multi_perform(f->multi, &running);
 	for (CURLMsg *m; (m = curl_multi_info_read(f->multi, &left));) {
