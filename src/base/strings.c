@@ -32,28 +32,6 @@ void strings_add_once(struct strings *list, const char *s)
 		strings_add(list, s);
 }
 
-bool strings_equal(const struct strings *a, const struct strings *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (size_t i = 0; i < a->n; i++) {
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void strings_sort(struct strings *list)
-{
-	if (list->n)
-		qsort(list->v, list->n, sizeof(*list->v), by_bytes);
-}
-
 void strings_free(struct strings *list)
 {
 	for (size_t i = 0; i < list->n; i++)

@@ -17,9 +17,6 @@ void strings_add(struct strings *list, const char *s);
 /* Adds S unless the list has it already. */
 void strings_add_once(struct strings *list, const char *s);
 bool strings_has(const struct strings *list, const char *s);
-bool strings_equal(const struct strings *a, const struct strings *b);
-/* Byte order. */
-void strings_sort(struct strings *list);
 void strings_free(struct strings *list);
 
 #endif

@@ -25,11 +25,6 @@ static const char *const protocol_names[N_PROTOCOLS] = {
 	[PROTOCOL_TEXT_0] = "PrometheusText0.0.4",
 };
 
-const char *config_protocol_name(enum config_protocol p)
-{
-	return protocol_names[p];
-}
-
 static void decode_protocol(struct decoder *d, const struct yaml_node *node, void *to)
 {
 	char *s = NULL;

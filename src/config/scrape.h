@@ -23,8 +23,6 @@ enum config_protocol {
 	N_PROTOCOLS,
 };
 
-const char *config_protocol_name(enum config_protocol p);
-
 struct config_file_sd {
 	struct strings files; /* globs, absolute or from the working directory */
 	int64_t refresh_interval; /* ms */

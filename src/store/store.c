@@ -422,13 +422,6 @@ void store_append_batch(struct store *s, struct store_sample *samples, size_t n)
 	pthread_rwlock_unlock(&s->lock);
 }
 
-void store_set_retention(struct store *s, int64_t retention_ms)
-{
-	pthread_rwlock_wrlock(&s->lock);
-	s->opt.retention_ms = retention_ms;
-	pthread_rwlock_unlock(&s->lock);
-}
-
 void store_set_limits(struct store *s, int64_t retention_ms, size_t budget)
 {
 	pthread_rwlock_wrlock(&s->lock);

@@ -65,8 +65,7 @@ void store_set_filter(struct store *s, struct store_filter *filter);
 /* The clock was set back to T. Series with samples of later times would refuse all that comes until then: they begin anew. How many. */
 size_t store_set_back(struct store *s, int64_t t);
 
-void store_set_retention(struct store *s, int64_t retention_ms);
-/* The same, and the bytes: what is over is dropped, oldest first, with the next append. */
+/* How far back samples are kept, and how many bytes of them: what is over is dropped, oldest first, with the next append. */
 void store_set_limits(struct store *s, int64_t retention_ms, size_t budget);
 int64_t store_retention(struct store *s);
 
