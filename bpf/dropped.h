@@ -4,8 +4,7 @@
 #ifndef RT_DROPPED_H
 #define RT_DROPPED_H
 
-#include "maps.h"
-#include "packet.h"
+#include "request.h"
 
 #define SUM_BLOCK 512
 #define SUM_BLOCKS 18 /* 9 KB: larger ones are made by the kernel, of packets whose checksums it has verified */
@@ -60,6 +59,24 @@ __noinline int checksum_wrong(struct __sk_buff *skb, __u32 ip_end)
 static __always_inline int packet_damaged(struct __sk_buff *skb, const struct packet *k)
 {
 	return !skb->gso_segs && checksum_wrong(skb, k->ip_end);
+}
+
+/* Is SEQ behind the window that was offered? */
+__noinline int beyond_window(struct __sk_buff *skb, __u32 seq)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : 0;
+
+	return tp && (__s32)(seq - (tp->rcv_wup + tp->rcv_wnd)) > 0;
+}
+
+/* Does TCP take this reset? If it comes at any other place than where the next byte is due, it is answered and forgotten (RFC 5961, 3.2). The
+ * FIN of before takes a place. */
+static __always_inline int reset_holds(struct bpf_sock *sk, const struct connection *c, const struct packet *k)
+{
+	struct bpf_tcp_sock *tp = bpf_tcp_sock(sk);
+
+	return k->seq - c->rx_next == (c->peer & PEER_FIN) || (tp && k->seq == tp->rcv_nxt);
 }
 
 #endif

@@ -9,7 +9,6 @@
 
 #include "kernel.h"
 #include "finish.h"
-#include "dropped.h"
 #include "segments.h"
 #include "straight.h"
 #include "events.h"
@@ -291,10 +290,12 @@ int ingress(struct __sk_buff *skb)
 	} else if (k.length && c->reclaimed && starts_like_request(skb, &k)) {
 		request_reclaimed();
 	}
-	if (k.flags & TCP_RST)
-		c->peer |= PEER_RESET;
-	else if (k.flags & TCP_FIN)
+	if (k.flags & TCP_RST) {
+		if (reset_holds(sk, c, &k))
+			c->peer |= PEER_RESET;
+	} else if ((k.flags & TCP_FIN) && !beyond_window(skb, k.seq)) {
 		c->peer |= PEER_FIN;
+	}
 	return PASS;
 }
 

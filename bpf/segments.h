@@ -3,6 +3,7 @@
 #ifndef RT_SEGMENTS_H
 #define RT_SEGMENTS_H
 
+#include "dropped.h"
 #include "likeness.h"
 #include "request.h"
 
@@ -265,6 +266,8 @@ static __always_inline void request_bytes(struct scan *s, struct packet *k)
 #endif
 	__s32 ahead = (__s32)(k->seq - c->rx_next);
 
+	if (ahead > 0 && s->sk && beyond_window(s->skb, k->seq))
+		return;
 	if (ahead > 0 && !request_hole(c, ahead)) {
 		int passed = request_passed(s);
 		ahead = (__s32)(k->seq - c->rx_next);

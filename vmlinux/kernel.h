@@ -69,6 +69,8 @@ struct file;
 struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
+	__u32 rcv_wup;
+	__u32 rcv_wnd;
 	__u32 snd_una;
 	__u8 bpf_sock_ops_cb_flags;
 };

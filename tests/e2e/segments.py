@@ -22,6 +22,7 @@ from lossy import open_link  # noqa: E402
 MTU = 1500
 HOST, PEER = "10.9.0.1", "10.9.0.2"
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+CUT = b"\0cut"  # behind an answer: then the server closes
 OK = raw.response(200, b"hello")
 NOT_MODIFIED = raw.response(304, length=False)
 
@@ -112,10 +113,11 @@ class Client:
 
 
 class Link:
-	def __init__(self, deferred=False):
+	def __init__(self, deferred=False, large=True):
 		self.tun, self.clients, self.ports = open_link(MTU), {}, itertools.count(20000)
 		self.listener = raw.Listener(HOST, deferred=deferred)
-		self.listener.sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
+		if large:
+			self.listener.sock.setsockopt(socket.SOL_SOCKET, 33, 16 << 20)  # SO_RCVBUFFORCE
 		threading.Thread(target=self.read, daemon=True).start()
 
 	def read(self):
@@ -143,8 +145,9 @@ class Link:
 		def serve():
 			for n, answer in answers:
 				raw.read_exactly(server, n)
-				server.sendall(answer)
-			server.recv(1)
+				server.sendall(answer.removesuffix(CUT))
+			if not answer.endswith(CUT):
+				server.recv(1)
 			server.close()
 		c.server = threading.Thread(target=serve, daemon=True)
 		c.server.start()
@@ -413,12 +416,45 @@ def two_cpus(link):
 	os.waitpid(child, 0)
 
 
+def beyond(link):
+	"""Segments outside of the window, which the kernel drops, with other content than what comes there later."""
+	for far in (300000, 1000000):
+		m = chunked(random.Random(far).randbytes(2000000), 5000)
+		c = link.connect([(len(m), OK), (len(get("/after")), OK)])
+		for i in range(20):
+			c.packet(c.start + 1 + far + i * 1400, c.next, ACK | PSH, b"0\r\n\r\nGET /beyond HTTP/1.1\r\n\r\n" * 40)
+		c.pieces(0, m, 1400)
+		c.answered(len(OK))
+		c.send(len(m), get("/after"))
+		c.answered(2 * len(OK))
+		link.close(c, len(m) + len(get("/after")))
+		counted("POST", "/up", "200")
+		counted("GET", "/after", "200")
+
+
+def blind_ends(link):
+	"""Resets and ends that are not at their place: the connection goes on. What the server then cuts off is its own doing."""
+	m = get("/blind")
+	for flags, away in ((RST, 1), (RST, 1000), (RST, -1), (RST, 0x40000000), (FIN, 0x40000000)):
+		for answer, code in ((b"", "000"), (OK[:-2], "200")):
+			c = link.connect([(len(m), OK), (len(m), OK), (len(m), answer + CUT)])
+			for i in range(3):
+				c.packet(c.start + 1 + i * len(m) + away, c.next, ACK | flags)
+				c.send(i * len(m), m)
+				c.answered((i + 1) * len(OK) if i < 2 else 2 * len(OK) + len(answer))
+			c.wait(lambda: c.ended)
+			c.send(3 * len(m), b"", FIN)
+			del link.clients[c.local]
+			counted("GET", "/blind", "200", 2)
+			counted("GET", "/blind", code)
+
+
 CASES = {f.__name__: f for f in (every_order, overlaps, first_is_last_chunked, first_is_last_by_length, hole_in_chunks, shuffled, pipelined,
-				 hole_in_pipeline, probes, early_fin, wrapped, damaged, strays, two_cpus)}
+				 hole_in_pipeline, probes, early_fin, wrapped, damaged, strays, two_cpus, beyond, blind_ends)}
 
 
 def main(case):
-	link = Link(deferred=case == "two_cpus")
+	link = Link(deferred=case == "two_cpus", large=case != "beyond")
 	CASES[case](link)
 	print(json.dumps({"port": link.listener.port, "counts": [[list(k), n] for k, n in sorted(COUNTS.items())]}))
 
