@@ -3,9 +3,10 @@
  * endpoints is the number of a service's routes, not of its customers. Pure, as http1.h.
  *
  * A segment (or what stands before its extension: "42.json") is an identifier if it is
- *   - a number, also with dots, commas or a sign: 42, -7, 1.2.3, 10.0.0.1, 48.85,2.35; or six figures and more with dashes: 114-3941689;
+ *   - a number, also with dots, commas or a sign: 42, -7, +4915112345678, 1.2.3, 10.0.0.1, 48.85,2.35; or six figures and more with
+ *     dashes: 114-3941689;
  *   - a date, whatever stands behind it: 2024-01-15, 2024-01-15T10:30:00Z, 2024-01-15-a-title;
- *   - an address: what holds an '@' that is not its first character, up to the next '/';
+ *   - an address: what holds an '@', or "%40", that is not its beginning, up to the next '/';
  *   - anything with six figures in a row: order-104711, img_20240115;
  *   - a UUID;
  *   - hexadecimal: 16 digits or more, or 8 or more that are no word with a year or a number behind it (cafe2024);
@@ -253,6 +254,15 @@ http1_inline int endpoint_in_parameter(const struct endpoint *e, const char *out
 	return k < RT_ENDPOINT_MAX && out[k] == ';';
 }
 
+/* Do the last two characters of the segment, which are not its first ones, and C make an encoded '@'? */
+http1_inline int endpoint_at_sign(const struct endpoint *e, const char *out, __u8 c)
+{
+	__u64 k = e->out - 2ull;
+
+	http1_opaque(k);
+	return c == '0' && e->out > e->start + 2 && k < RT_ENDPOINT_MAX - 1 && out[k] == '%' && out[k + 1] == '4';
+}
+
 http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 {
 	if (e->suffix == 4 && c != '/')
@@ -265,7 +275,7 @@ http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 		endpoint_segment_begin(e);
 		return;
 	}
-	if (c == '@' && (e->suffix || e->out > e->start)) {
+	if ((c == '@' && (e->suffix || e->out > e->start)) || endpoint_at_sign(e, out, c)) {
 		if (e->suffix)
 			e->out = e->start;
 		else
@@ -283,6 +293,8 @@ http1_inline void endpoint_byte(struct endpoint *e, char *out, __u8 c)
 	endpoint_put(e, out, c);
 	if (e->suffix)
 		return;
+	if (c == '+' && !i)
+		c = '-'; /* a sign */
 	__u32 what = c < 128 ? token_symbols[c & 127] : TOKEN_ODD;
 	e->counts += what & TOKEN_COUNTS;
 	if ((what & TOKEN_SYMBOL) == TOKEN_FIGURE)
