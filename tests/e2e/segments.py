@@ -449,8 +449,58 @@ def blind_ends(link):
 			counted("GET", "/blind", code)
 
 
+def mischief(rng, c, at, data, done):
+	"""Something that TCP drops, near the segment with DATA at AT. DONE bytes have been answered."""
+	other = bytes(b ^ 1 for b in data) if rng.random() < 0.5 else get("/other") * 4
+	what, seq = rng.randrange(7), c.start + 1 + at
+	if what == 0 and len(other) > 56:  # shorter ones TCP itself has found before
+		c.packet(seq, c.next, ACK | PSH, other, wrong=1)
+	elif what == 1:
+		c.packet(seq + (rng.choice((100000, 1 << 30))), c.next, ACK | RST)
+	elif what == 2:
+		c.packet(seq + (1 << 30), c.next, ACK | rng.choice((PSH, FIN)), other)
+	elif what == 3:
+		c.packet(c.start + done, c.next, ACK, rng.choice((b"", b"G")))  # a probe
+	elif what == 4:
+		c.packet(seq, c.next, ACK | FIN, other, wrong=1) if len(other) > 56 else None
+	elif what == 5:
+		c.packet(c.start - 5000, c.next, ACK | PSH, other)
+
+
+def all_at_once(link):
+	"""Messages of all kinds, in a row or pipelined, in segments of any size and order, some twice, some cut anew, between others that TCP
+	drops."""
+	rng = random.Random(int(os.environ.get("RT_SEED", "1")))
+	for _ in range(25):
+		kinds = [rng.choice((get("/get"), get("/get"), get("/get?" + "q" * rng.randrange(900)), by_length(rng.randbytes(rng.randrange(4000)), 0),
+			 chunked(rng.randbytes(rng.randrange(1, 6000)), rng.randrange(1, 2000)))) for _ in range(3)]
+		rounds = [[rng.choice(kinds) for _ in range(rng.choice((1, 1, 1, 2, 9)))] for _ in range(8)]
+		c = link.connect([(len(b"".join(r)), OK * len(r)) for r in rounds], rng.choice((None, 0x100000000 - rng.randrange(20000))))
+		offset = got = 0
+		for r in rounds:
+			data = b"".join(r)
+			cuts = sorted({0, len(data), *(rng.randrange(len(data)) for _ in range(rng.choice((0, 0, 1, 5, 20))))})
+			cuts = sorted({*cuts, *(x for a, b in zip(cuts, cuts[1:]) for x in range(a, b, 1400))})
+			all_ = [(offset + a, data[a:b]) for a, b in zip(cuts, cuts[1:])]
+			again = [(offset + a, data[a:a + 1000]) for a in (rng.randrange(len(data)) for _ in range(rng.choice((0, 0, 2))))]
+			order = all_ + again
+			if rng.random() < 0.5:
+				rng.shuffle(order)
+			for at, piece in order:
+				if rng.random() < 0.3:
+					mischief(rng, c, at, piece, offset)
+				c.send(at, piece)
+			c.unanswered = all_
+			offset, got = offset + len(data), got + len(OK) * len(r)
+			c.answered(got)
+			for m in r:
+				head = m.split(b" ", 2)
+				counted(head[0].decode(), head[1].split(b"?")[0].decode(), "200")
+		link.close(c, offset)
+
+
 CASES = {f.__name__: f for f in (every_order, overlaps, first_is_last_chunked, first_is_last_by_length, hole_in_chunks, shuffled, pipelined,
-				 hole_in_pipeline, probes, early_fin, wrapped, damaged, strays, two_cpus, beyond, blind_ends)}
+				 hole_in_pipeline, probes, early_fin, wrapped, damaged, strays, two_cpus, beyond, blind_ends, all_at_once)}
 
 
 def main(case):
