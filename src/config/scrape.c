@@ -100,14 +100,6 @@ static void decode_params(struct decoder *d, const struct yaml_node *node, void 
 	}
 }
 
-static void decode_positive(struct decoder *d, const struct yaml_node *node, void *to)
-{
-	int64_t *ms = to;
-	decode_duration(d, node, ms);
-	if (!d->error && node->kind != YAML_NULL && *ms <= 0)
-		decode_fail(d, node, "%s: want a duration above 0", buf_str(&d->path));
-}
-
 static void decode_factor(struct decoder *d, const struct yaml_node *node, void *to)
 {
 	double *v = to;
@@ -155,8 +147,8 @@ static void decode_job(struct decoder *d, const struct yaml_node *node, void *to
 	typedef struct config_job self;
 	static const struct field fields[] = {
 		{"job_name", decode_job_name, 0, FIELD_REQUIRED},
-		{"scrape_interval", decode_positive, offsetof(self, common.interval), 0},
-		{"scrape_timeout", decode_positive, offsetof(self, common.timeout), 0},
+		{"scrape_interval", decode_duration, offsetof(self, common.interval), 0},
+		{"scrape_timeout", decode_duration, offsetof(self, common.timeout), 0},
 		{"metrics_path", decode_string, offsetof(self, metrics_path), 0},
 		{"scheme", decode_scheme, offsetof(self, scheme), 0},
 		{"params", decode_params, 0, 0},

@@ -491,7 +491,9 @@ static void test_scrape_configs(void **state)
 	config_free(cfg);
 	expect_error("scrape_configs: [{job_name: a, scrape_timeout: 90s}]\n",
 		     "t.yml:1:18: scrape timeout greater than scrape interval for scrape config with job name \"a\"");
-	expect_error("scrape_configs: [{job_name: a, scrape_interval: 0s}]\n", "t.yml:1:49: scrape_configs[0].scrape_interval: want a duration above 0");
+	cfg = parse_ok("scrape_configs: [{job_name: a, scrape_interval: 0s, scrape_timeout: 0}]\n"); /* as if they were not there */
+	assert_true(cfg->scraping->v[0].common.interval == 60000 && cfg->scraping->v[0].common.timeout == 10000);
+	config_free(cfg);
 	expect_error("scrape_configs: [{job_name: ''}]\n", "t.yml:1:29: job_name is empty");
 	expect_error("scrape_configs: [{job_name: a, scheme: ftp}]\n", "t.yml:1:40: scrape_configs[0].scheme: want http or https, got \"ftp\"");
 	expect_error("scrape_configs: [{job_name: a, scrape_protocols: [Foo]}]\n",
