@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "scrape/format.h"
 
-#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -45,6 +44,63 @@ static char *quoted(const char *s)
 	return buf_steal(&b);
 }
 
+/* A token of RFC 2045 at *S: letters, digits and some signs. */
+static size_t token(const char *s)
+{
+	size_t n = 0;
+	while (s[n] > ' ' && s[n] < 0x7f && !strchr("()<>@,;:\\\"/[]?=", s[n]))
+		n++;
+	return n;
+}
+
+static const char *blanks(const char *s)
+{
+	return s + strspn(s, " \t\r\n");
+}
+
+/* `; name=value` at *S, the value a token or quoted. The end of it, or NULL if it is something else. */
+static const char *parameter(const char *s)
+{
+	s = blanks(s);
+	if (*s != ';')
+		return NULL;
+	s = blanks(s + 1);
+	size_t n = token(s);
+	s = blanks(s + n);
+	if (!n || *s != '=')
+		return NULL;
+	s = blanks(s + 1);
+	if (*s != '"')
+		return (n = token(s)) ? s + n : NULL;
+	for (s++; *s && *s != '"' && *s != '\r' && *s != '\n'; s++)
+		if (*s == '\\' && s[1])
+			s++;
+	return *s == '"' ? s + 1 : NULL;
+}
+
+/* What Go's mime.ParseMediaType has against it; NULL: nothing. */
+static const char *complaint(const char *s)
+{
+	s = blanks(s);
+	size_t n = token(s);
+	if (!n)
+		return "mime: no media type";
+	s += n;
+	if (*s == '/') {
+		n = token(++s);
+		if (!n)
+			return "mime: expected token after slash";
+		s += n;
+	}
+	s = blanks(s);
+	if (*s && *s != ';')
+		return "mime: unexpected content after media subtype";
+	for (const char *next; *blanks(s); s = next)
+		if (!(next = parameter(s)))
+			return *blanks(s) == ';' && !*blanks(blanks(s) + 1) ? NULL : "mime: invalid media parameter";
+	return NULL;
+}
+
 enum config_protocol format_of(const char *content_type, enum config_protocol fallback, char **error)
 {
 	static const struct {
@@ -53,21 +109,21 @@ enum config_protocol format_of(const char *content_type, enum config_protocol fa
 	} known[] = {{"application/openmetrics-text", PROTOCOL_OM_1},
 		     {"application/vnd.google.protobuf", PROTOCOL_PROTO},
 		     {"text/plain", PROTOCOL_TEXT_0}};
-	const char *s = content_type ? content_type : "";
-	s += strspn(s, " \t");
-	size_t n = strcspn(s, ";");
-	while (n && isspace((unsigned char)s[n - 1]))
-		n--;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+	if (!content_type || !*content_type) {
+		if (fallback)
+			return reader_of(fallback);
+		*error = xstrdup("non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target");
+		return PROTOCOL_NONE;
+	}
+	const char *why = complaint(content_type), *s = blanks(content_type);
+	size_t n = strcspn(s, "; \t");
+	for (size_t i = 0; !why && i < ARRAY_SIZE(known); i++)
 		if (strlen(known[i].type) == n && strncasecmp(s, known[i].type, n) == 0)
 			return known[i].p;
 	if (fallback)
 		return reader_of(fallback);
-	if (!n) {
-		*error = xstrdup("non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target");
-		return PROTOCOL_NONE;
-	}
 	_cleanup_free_ char *q = quoted(content_type);
-	*error = xasprintf("received unsupported Content-Type %s and no fallback_scrape_protocol specified for target", q);
+	*error = why ? xasprintf("cannot parse Content-Type %s and no fallback_scrape_protocol for target\n%s", q, why)
+		     : xasprintf("received unsupported Content-Type %s and no fallback_scrape_protocol specified for target", q);
 	return PROTOCOL_NONE;
 }

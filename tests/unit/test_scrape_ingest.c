@@ -500,6 +500,25 @@ static void test_format(void **state)
 	}
 	config_free(cfg);
 	char *error = NULL;
+	static const struct {
+		const char *type, *why; /* NULL: it is text */
+	} types[] = {
+		{"text/plain", NULL}, {"text/plain;", NULL}, {"text/plain ; ", NULL}, {"TEXT/plain;version=\"0.0.4\"", NULL},
+		{" text/plain; a = b", NULL}, {"text/plain; charset=utf-8;version=0.0.4;", NULL}, {"text/plain;a=\"x;\\\"y\"", NULL},
+		{"text/plain; charset", "mime: invalid media parameter"}, {"text/plain; =x", "mime: invalid media parameter"},
+		{"text/plain;;", "mime: invalid media parameter"}, {"text/plain; a=", "mime: invalid media parameter"},
+		{"text/plain; a=\"b", "mime: invalid media parameter"}, {"text/plain x", "mime: unexpected content after media subtype"},
+		{"/plain", "mime: no media type"}, {"text/", "mime: expected token after slash"}, {";", "mime: no media type"},
+		{"text", "received unsupported Content-Type \"text\""}, {"text/plainer", "received unsupported"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		char *why = NULL;
+		enum config_protocol p = format_of(types[i].type, PROTOCOL_NONE, &why);
+		if (types[i].why ? p != PROTOCOL_NONE || !strstr(why, types[i].why) : p != PROTOCOL_TEXT_0)
+			fail_msg("%s: %d %s", types[i].type, p, why);
+		free(why);
+		assert_int_equal(format_of(types[i].type, PROTOCOL_OM_1, &why), types[i].why ? PROTOCOL_OM_1 : PROTOCOL_TEXT_0);
+	}
 	assert_int_equal(format_of("Text/Plain ; charset=utf-8", PROTOCOL_NONE, &error), PROTOCOL_TEXT_0);
 	assert_int_equal(format_of("application/openmetrics-text; version=0.0.1", PROTOCOL_NONE, &error), PROTOCOL_OM_1);
 	assert_int_equal(format_of("application/vnd.google.protobuf", PROTOCOL_TEXT_0, &error), PROTOCOL_PROTO);
