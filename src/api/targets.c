@@ -130,7 +130,11 @@ void api_targets(void *ctx, struct web_request *req, struct web_response *res)
 
 static void add_pool(void *arg, const char *job, uint64_t n)
 {
-	json_array_append_new(arg, reply_string(job));
+	json_t *pools = arg;
+	size_t i = 0;
+	while (i < json_array_size(pools) && strcmp(json_string_value(json_array_get(pools, i)), job) < 0)
+		i++;
+	json_array_insert_new(pools, i, reply_string(job));
 }
 
 void api_scrape_pools(void *ctx, struct web_request *req, struct web_response *res)

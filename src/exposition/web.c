@@ -41,8 +41,8 @@ static void tls_free(struct web_tls *t)
 static struct web_options with_defaults(const struct web_options *opt)
 {
 	struct web_options o = *opt;
-	o.max_connections = o.max_connections ? o.max_connections : 64;
-	o.max_connections_per_ip = o.max_connections_per_ip ? o.max_connections_per_ip : 16;
+	o.max_connections = o.max_connections ? o.max_connections : 512;
+	o.max_connections_per_ip = o.max_connections_per_ip ? o.max_connections_per_ip : 256;
 	o.idle_seconds = o.idle_seconds ? o.idle_seconds : 30;
 	o.workers = o.workers ? o.workers : 4;
 	o.max_body = o.max_body ? o.max_body : (size_t)1 << 20;

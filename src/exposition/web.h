@@ -71,8 +71,8 @@ struct web_options {
 	size_t n_sockets;
 	const struct web_route *routes; /* copied; the strings must outlive the server */
 	size_t n_routes;
-	unsigned max_connections;	 /* of all addresses together; default 64 */
-	unsigned max_connections_per_ip; /* default 16 */
+	unsigned max_connections;	 /* of all addresses together; default 512, as Prometheus */
+	unsigned max_connections_per_ip; /* default 256: Grafana and proxies keep a hundred */
 	/* Default 30: a connection on which nothing moves is closed; one on which a request trickles in is after twice that. */
 	unsigned idle_seconds;
 	unsigned workers;		 /* default 4 */

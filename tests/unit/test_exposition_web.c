@@ -230,6 +230,17 @@ static void test_connection_limit(void **state)
 	expect(w, "GET /hello HTTP/1.1\r\n" END, "HTTP/1.1 200");
 	web_free(w);
 
+	/* A dashboard or a proxy keeps its connections. */
+	int many[100];
+	w = start((struct web_options){0});
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i] = dial(w);
+		assert_true(is_served(many[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(many); i++)
+		close(many[i]);
+	web_free(w);
+
 	w = start((struct web_options){.max_connections = 2, .idle_seconds = 1});
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = dial(w);
