@@ -17,7 +17,7 @@
 static bool parse_seconds(const char *s, int64_t *ms)
 {
 	double v;
-	if (!text_parse_float(sv_of(s), &v) || !(fabs(v) < SECONDS_MAX))
+	if (text_parse_go_float(sv_of(s), &v) || !(fabs(v) < SECONDS_MAX))
 		return false;
 	*ms = llround(v * 1000);
 	return true;

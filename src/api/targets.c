@@ -198,14 +198,9 @@ void api_targets_metadata(void *ctx, struct web_request *req, struct web_respons
 	if (!param_number(req, res, "limit", &l.limit))
 		return;
 	if (match && *match) {
-		if (promql_parse(sv_of(match), &expr, &error)) {
+		if (promql_parse_selector(sv_of(match), &expr, &error)) {
 			reply_error(res, REPLY_BAD_DATA, "invalid parameter \"match_target\": %s", error);
 			free(error);
-			return;
-		}
-		if (!promql_is_selector(expr)) {
-			reply_error(res, REPLY_BAD_DATA, "invalid parameter \"match_target\": want a selector");
-			promql_expr_free(expr);
 			return;
 		}
 		promql_selectors(expr, list_metadata, &l);

@@ -27,8 +27,6 @@ enum promql_type promql_expr_type(const struct promql_expr *expr);
 /* The first function or aggregation of the expression that needs the option experimental_functions, or NULL.
  */
 const char *promql_experimental(const struct promql_expr *expr);
-/* A bare instant vector selector, without offset or @: what a match[] parameter takes. */
-bool promql_is_selector(const struct promql_expr *expr);
 /* The printed form: what generatorURL and the API show, and what parses back to the same
  * expression. */
 void promql_print(const struct promql_expr *expr, struct buf *out);

@@ -210,6 +210,9 @@ def other(c):
     for limit in ("0", "-1", "1", "x"):
         c.check("/api/v1/metadata", [("limit", limit)])
         c.check("/api/v1/targets/metadata", [("limit", limit)])
+    for match in ("x +", '{job=""}', "rate(wave[5m])", "wave[5m]"):
+        c.check("/api/v1/targets/metadata", [("match_target", match)])
+    c.check("/api/v1/query", [("query", "1"), ("time", "1_0")])
     c.check("/api/v1/targets", [("state", "Dropped")], clean=lambda b: [b["data"].get(k) for k in ("activeTargets", "droppedTargets")])
 
     def shape(body):
