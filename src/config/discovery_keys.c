@@ -126,6 +126,15 @@ static const struct kind {
 	KIND("triton", triton),		KIND("uyuni", uyuni),	    KIND("vultr", port_only),
 };
 
+static const struct kind *kind_of(const char *path)
+{
+	const char *key = strrchr(path, '.');
+	for (size_t i = 0; key && i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(key + 1, kinds[i].name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
 static void check_one(struct decoder *d, const struct yaml_node *node, void *to)
 {
 	const struct kind *k = to;
@@ -143,12 +152,10 @@ void decode_other_sd(struct decoder *d, const struct yaml_node *node, void *to)
 		return;
 	decode_warn(d, node, "%s: this kind of discovery is not done here, so there are no targets from it; "
 			     "static_configs, file_sd_configs and http_sd_configs are", buf_str(&d->path));
-	const char *key = strrchr(buf_str(&d->path), '.');
-	for (size_t i = 0; key && i < ARRAY_SIZE(kinds); i++)
-		if (strcmp(key + 1, kinds[i].name) == 0) {
-			d->quiet += 2; /* nothing below is acted on, and that has been said */
-			decode_list(d, node, check_one, (void *)&kinds[i]);
-			d->quiet -= 2;
-			return; /* KEY may be gone: the path has grown meanwhile */
-		}
+	const struct kind *k = kind_of(buf_str(&d->path));
+	if (!k)
+		return;
+	d->quiet += 2; /* nothing below is acted on, and that has been said */
+	decode_list(d, node, check_one, (void *)k);
+	d->quiet -= 2;
 }
