@@ -33,6 +33,8 @@ struct api {
 	bool (*is_ready)(void *arg);
 	/* `data` of status/WHAT, "config" or "flags", and of "alertmanagers"; NULL, or returns NULL: there is no such thing. */
 	json_t *(*status)(void *arg, const char *what);
+	/* A reference to the external labels in force, for /federate. NULL: there are none. */
+	struct labels *(*external_labels)(void *arg);
 	/* When the configuration in force was read, ms since the epoch, and whether the last attempt succeeded. NULL: never. */
 	bool (*last_config)(void *arg, int64_t *t);
 	const struct regex *cors_origin; /* anchored: origins whose pages may read the API; NULL: all */

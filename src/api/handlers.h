@@ -12,6 +12,7 @@ api_handler api_series, api_labels, api_label_values, api_metadata;
 api_handler api_rules, api_alerts;
 api_handler api_targets, api_targets_metadata, api_scrape_pools;
 api_handler api_runtimeinfo, api_config, api_flags, api_alertmanagers, api_buildinfo, api_tsdb, api_features;
+api_handler api_federate;
 api_handler api_status_page, api_healthy, api_ready, api_reload;
 
 #endif

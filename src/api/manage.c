@@ -143,6 +143,7 @@ size_t api_routes(struct api *api, struct web_route *routes)
 		{"/", api_status_page, EXACT},
 		{"/-/healthy", api_healthy, EXACT},
 		{"/-/ready", api_ready, EXACT},
+		{"/federate", api_federate, HEAVY},
 		{"/api/v1/query", api_query, FORM},
 		{"/api/v1/query_range", api_query_range, FORM},
 		{"/api/v1/format_query", api_format_query, FORM},

@@ -137,6 +137,15 @@ static struct snapshot *latest(void *arg)
 	return app_latest(arg);
 }
 
+static struct labels *external_labels(void *arg)
+{
+	struct app *a = arg;
+	pthread_mutex_lock(&a->reload_lock);
+	struct labels *ls = labels_ref(a->config->global.external_labels);
+	pthread_mutex_unlock(&a->reload_lock);
+	return ls;
+}
+
 static bool last_config(void *arg, int64_t *t)
 {
 	struct app *a = arg;
@@ -236,6 +245,7 @@ static int start(struct app *a, char **error)
 			      .latest = latest,
 			      .status = status_data,
 			      .last_config = last_config,
+			      .external_labels = external_labels,
 			      .cors_origin = a->opt.cors_origin,
 			      .started_ms = clock_unix_ms(),
 			      .reload = reload,

@@ -204,6 +204,23 @@ def rules(c):
     c.check("/api/v1/alerts", clean=recent)
 
 
+def federation(c):
+    """What the rules have recorded, but for its times."""
+    def without_times(body):
+        return re.sub(r" \d{13}$", "", body, flags=re.M) if isinstance(body, str) else body
+    for match in (["{__name__=~'job:.*|ALERTS'}"], ["job:requests:sum", "ALERTS", '{job="a"}'], ["nope"], [], ["x +"], ["{}"],
+                  ["ALERTS_FOR_STATE{alertname='Slow'}"]):
+        c.check("/federate", [("match[]", m) for m in match], clean=without_times)
+
+
+def tsdb(c):
+    def shape(body):
+        """The figures are those of another store; what is told about which label is not."""
+        d = body["data"]
+        return sorted(d["headStats"]), [(k, [sorted(e) for e in d[k]][:1]) for k in sorted(d) if k != "headStats"]
+    c.check("/api/v1/status/tsdb", clean=shape)
+
+
 def other(c):
     for params in ([("query", "wave"), ("start", 5), ("end", 4)], [("query", "(")], [("query", "1")], [], [("query", "wave"), ("start", "x")]):
         c.check("/api/v1/query_exemplars", params)
@@ -214,12 +231,6 @@ def other(c):
         c.check("/api/v1/targets/metadata", [("match_target", match)])
     c.check("/api/v1/query", [("query", "1"), ("time", "1_0")])
     c.check("/api/v1/targets", [("state", "Dropped")], clean=lambda b: [b["data"].get(k) for k in ("activeTargets", "droppedTargets")])
-
-    def shape(body):
-        """The figures are those of another store; what is told about which label is not."""
-        d = body["data"]
-        return sorted(d["headStats"]), [(k, [sorted(e) for e in d[k]][:1]) for k in sorted(d) if k != "headStats"]
-    c.check("/api/v1/status/tsdb", clean=shape)
     for path in ("/api/v1/nope", "/api/v1/label/x", "/api/v1/status/nope"):
         c.check(path, clean=lambda body: body if isinstance(body, dict) else "text")
 
@@ -274,6 +285,8 @@ def main():
                 command_line(c, program)
             time.sleep(3)
             rules(c)
+            federation(c)
+            tsdb(c)
     finally:
         os.unlink(rules_file)
     if not c.failed:
