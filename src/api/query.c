@@ -142,6 +142,11 @@ static void reply_failure(struct web_response *res, int r, const char *error)
 		reply_error(res, r == -ETIME ? REPLY_TIMEOUT : r == -ECANCELED ? REPLY_CANCELED : REPLY_EXECUTION, "%s", error);
 }
 
+static bool is_gone(void *req)
+{
+	return web_request_is_gone(req);
+}
+
 /* What both handlers take. False: answered. */
 static bool prepare(const struct api *api, const struct web_request *req, struct web_response *res, struct promql_options *opt,
 		    uint64_t *limit, struct promql_expr **expr)
@@ -160,6 +165,8 @@ static bool prepare(const struct api *api, const struct web_request *req, struct
 		reply_error(res, REPLY_BAD_DATA, "invalid parameter \"%s\": must not be negative", timeout < 0 ? "timeout" : "lookback_delta");
 		return false;
 	}
+	opt->is_gone = is_gone;
+	opt->gone_arg = (void *)req;
 	/* 0 would be the default. */
 	opt->timeout_ms = timeout < most ? timeout ? timeout : 1 : most;
 	opt->lookback_ms = lookback;

@@ -37,6 +37,9 @@ const char *web_request_param(const struct web_request *r, const char *name);
  * the handler only. */
 const char *web_request_header(struct web_request *r, const char *name);
 
+/* Has the client closed its side of the connection, so that nobody waits for an answer? Call it from the handler only. */
+bool web_request_is_gone(const struct web_request *r);
+
 struct web_response {
 	int status;		  /* 200 unless set */
 	const char *content_type; /* static; "text/plain; charset=utf-8" unless set */

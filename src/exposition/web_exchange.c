@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -79,6 +80,13 @@ const char *web_request_header(struct web_request *r, const char *name)
 		kept = r->params[r->n_params - 1].value;
 	buf_free(&joined);
 	return kept;
+}
+
+bool web_request_is_gone(const struct web_request *r)
+{
+	const union MHD_ConnectionInfo *i = r->connection ? MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD) : NULL;
+	struct pollfd p = {.fd = i ? i->connect_fd : -1, .events = POLLRDHUP};
+	return poll(&p, 1, 0) > 0;
 }
 
 static enum MHD_Result add_query_param(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_n, const char *value,

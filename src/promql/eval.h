@@ -158,6 +158,7 @@ struct eval {
 	uint64_t total;		/* read by selectors */
 	uint64_t select_ns, sort_ns, begun_ns;
 	uint64_t deadline_ns;
+	uint64_t asked_ns; /* when it was last asked whether anybody still waits */
 	unsigned ticks;
 	uint64_t work; /* samples gone through since the clock was looked at */
 };

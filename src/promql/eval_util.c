@@ -161,10 +161,18 @@ bool ev_charge(struct eval *ev, int64_t n)
 	return true;
 }
 
+#define GONE_EVERY_NS 50000000 /* asking takes a system call */
+
 static bool in_time(struct eval *ev)
 {
-	if (!ev->err && clock_mono_ns() > ev->deadline_ns)
+	uint64_t now = clock_mono_ns();
+	if (!ev->err && now > ev->deadline_ns)
 		ev_fail(ev, -ETIME, "query timed out in expression evaluation");
+	if (!ev->err && ev->opt.is_gone && now - ev->asked_ns > GONE_EVERY_NS) {
+		ev->asked_ns = now;
+		if (ev->opt.is_gone(ev->opt.gone_arg))
+			ev_fail(ev, -ECANCELED, "query was canceled in expression evaluation");
+	}
 	return !ev->err;
 }
 

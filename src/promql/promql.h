@@ -50,6 +50,8 @@ struct promql_options {
 	uint64_t max_samples;	     /* default 50,000,000 when 0 */
 	bool delayed_name_removal;   /* feature flag promql-delayed-name-removal */
 	bool experimental_functions; /* feature flag promql-experimental-functions */
+	bool (*is_gone)(void *arg); /* has whoever asked gone away? Then it ends with -ECANCELED. NULL: nobody can */
+	void *gone_arg;
 	bool start_timestamps; /* feature flag: counters are known to have been reset by when they began */
 };
 

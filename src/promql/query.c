@@ -26,7 +26,7 @@ static void eval_init(struct eval *ev, const struct promql_options *opt, const s
 	ev->query_start = start;
 	ev->query_end = end;
 	ev->query_step = step;
-	ev->begun_ns = clock_mono_ns();
+	ev->begun_ns = ev->asked_ns = clock_mono_ns();
 	ev->deadline_ns = ev->begun_ns + (uint64_t)ev->opt.timeout_ms * 1000000;
 	ev->nodes = xcalloc(expr->n_nodes, sizeof(*ev->nodes));
 	pool_init(&ev->pool);

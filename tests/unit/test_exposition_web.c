@@ -43,6 +43,15 @@ static void handle_slow(void *ctx, struct web_request *req, struct web_response 
 	web_response_text(res, 200, "slow");
 }
 
+/* Until nobody waits for it. */
+static int left_alone;
+static void handle_forsaken(void *ctx, struct web_request *req, struct web_response *res)
+{
+	for (int i = 0; i < 500 && !web_request_is_gone(req); i++)
+		usleep(10000);
+	__atomic_store_n(&left_alone, web_request_is_gone(req) ? 1 : -1, __ATOMIC_SEQ_CST);
+}
+
 static ssize_t endless_read(void *arg, char *p, size_t max)
 {
 	memset(p, 'x', max);
@@ -86,6 +95,7 @@ static struct web *start(struct web_options opt)
 		{"GET", "/hello/", true, handle_hello, "prefix", false},
 		{"GET", "/hello/deep/", true, handle_hello, "deep", false},
 		{"GET", "/slow", false, handle_slow, NULL, false},
+		{"GET", "/forsaken", false, handle_forsaken, NULL, false},
 		{"GET", "/heavy", false, handle_slow, NULL, true},
 		{"GET", "/big", false, handle_big, NULL, false},
 		{"GET", "/endless", false, handle_endless, NULL, false},
@@ -296,6 +306,21 @@ static void test_trickling_requests_end(void **state)
 	}
 	close(kept);
 	assert_int_equal(web_stats(w).requests, 10);
+	web_free(w);
+}
+
+static void test_gone_clients_are_noticed(void **state)
+{
+	static const char request[] = "GET /forsaken HTTP/1.1\r\nHost: x\r\n\r\n";
+	struct web *w = start((struct web_options){0});
+	int fd = dial(w);
+	assert_int_equal(send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL), sizeof(request) - 1);
+	usleep(100000);
+	assert_int_equal(__atomic_load_n(&left_alone, __ATOMIC_SEQ_CST), 0);
+	close(fd);
+	for (int i = 0; i < 600 && !__atomic_load_n(&left_alone, __ATOMIC_SEQ_CST); i++)
+		usleep(10000);
+	assert_int_equal(__atomic_load_n(&left_alone, __ATOMIC_SEQ_CST), 1);
 	web_free(w);
 }
 
@@ -655,7 +680,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),	  cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_connection_limit), cmocka_unit_test(test_slow_clients_do_not_block),
-		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_gzip), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses), cmocka_unit_test(test_inherited),
+		cmocka_unit_test(test_many_at_once), cmocka_unit_test(test_gzip), cmocka_unit_test(test_large_answers), cmocka_unit_test(test_trickling_requests_end), cmocka_unit_test(test_gone_clients_are_noticed), cmocka_unit_test(test_heavy_routes_leave_room), cmocka_unit_test(test_stop_waits_for_handlers), cmocka_unit_test(test_addresses), cmocka_unit_test(test_inherited),
 		cmocka_unit_test(test_security),  cmocka_unit_test(test_scrape),
 		cmocka_unit_test(test_tls),
 	};

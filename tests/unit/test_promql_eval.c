@@ -115,6 +115,11 @@ static void experimental_functions_need_the_flag(void **state)
 	test_storage_clear(&w.storage);
 }
 
+static bool is_gone(void *arg)
+{
+	return true;
+}
+
 static void limits(void **state)
 {
 	struct world w = {.opt = {.max_samples = 10}};
@@ -131,6 +136,12 @@ static void limits(void **state)
 	w.opt.max_samples = 0;
 	w.opt.timeout_ms = 1;
 	assert_int_equal(eval(&w, "sum_over_time((a * 2)[1000000s:1s])", 1000000000, &v, &error), -ETIME);
+	free(error);
+	/* Nobody waits for the answer any more. */
+	w.opt.timeout_ms = 0;
+	w.opt.is_gone = is_gone;
+	assert_int_equal(eval(&w, "sum_over_time((a * 2)[1000000s:1s])", 1000000000, &v, &error), -ECANCELED);
+	assert_string_equal(error, "query was canceled in expression evaluation");
 	free(error);
 	test_storage_clear(&w.storage);
 }
