@@ -137,22 +137,29 @@ static void __attribute__((format(printf, 3, 4))) fail(struct lexer *l, size_t a
 	l->v[l->n - 1].error = arena_strndup(l->a, tmp, strlen(tmp));
 }
 
-/* The character at P as Go's %q shows it, whole if it is UTF-8. */
-static const char *quoted_char(const struct lexer *l, size_t at, char out[16])
+const char *lexer_quote_char(struct sv s, char out[16])
 {
 	uint32_t c = UTF8_REPLACEMENT;
-	size_t n = at < l->in.n ? utf8_decode(l->in.p + at, l->in.n - at, &c) : 0;
+	size_t n = s.n ? utf8_decode(s.p, s.n, &c) : 0;
 	if (!n) {
 		snprintf(out, 16, "'\xef\xbf\xbd'");
 		return out;
 	}
-	if (c == '\'' || c == '\\')
-		snprintf(out, 16, "'\\%c'", (char)c);
+	static const char escaped[] = "\a\b\f\n\r\t\v'\\", letters[] = "abfnrtv'\\";
+	const char *e = c && c < 0x80 ? strchr(escaped, (int)c) : NULL;
+	if (e)
+		snprintf(out, 16, "'\\%c'", letters[e - escaped]);
 	else if (c < 0x20 || c == 0x7f)
 		snprintf(out, 16, "'\\x%02x'", c);
 	else
-		snprintf(out, 16, "'%.*s'", (int)n, l->in.p + at);
+		snprintf(out, 16, "'%.*s'", (int)n, s.p);
 	return out;
+}
+
+static const char *quoted_char(const struct lexer *l, size_t at, char out[16])
+{
+	at = at < l->in.n ? at : l->in.n;
+	return lexer_quote_char(sv_make(l->in.p + at, l->in.n - at), out);
 }
 
 static void lex_string(struct lexer *l)
@@ -264,6 +271,13 @@ static bool take_number(struct lexer *l)
 			return true;
 		}
 	}
+}
+
+size_t lexer_number(struct sv s, bool *ok)
+{
+	struct lexer l = {.in = s};
+	*ok = take_number(&l) && l.i && (peek(&l, 0) == 'x' || (!is_alpha(peek(&l, 0)) && !is_digit(peek(&l, 0))));
+	return l.i;
 }
 
 /* What looks like the units of a duration behind a number that is none, such as the `m` of `0.5m`: the parser will say that it is no

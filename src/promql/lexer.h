@@ -8,6 +8,7 @@
 
 #include "base/sv.h"
 #include "base/arena.h"
+#include "base/buf.h"
 
 enum token_type {
 	TOKEN_EOF,
@@ -107,6 +108,15 @@ enum token_type token_of_word(struct sv word);
 /* One escape behind the backslash at S, in a string between QUOTEs: its bytes are added to OUT at *N, at most 4. How many bytes of S
  * it takes, or 0 and *ERROR (static or in A). */
 size_t lexer_unescape(struct sv s, char quote, struct arena *a, char *out, size_t *n, const char **error);
+/* How much of S is a number as a series description has it, with an x behind it or no letter or digit. Not *OK: there is none, and as much
+ * is told as a message is to show. */
+size_t lexer_number(struct sv s, bool *ok);
+/* The value of a number's text; false and *ERROR (heap). */
+bool token_number(struct sv s, double *v, char **error);
+/* As messages name a token: `identifier "foo"`, `<op:+>`. */
+void token_describe(const struct token *t, struct buf *b);
+/* The first character of S as Go's %q shows it, whole if it is UTF-8. */
+const char *lexer_quote_char(struct sv s, char out[16]);
 /* The content of a quoted string token, escapes resolved. NULL and *ERROR (arena) if it is malformed. */
 const char *lexer_unquote(struct sv quoted, struct arena *a, size_t *n, const char **error);
 

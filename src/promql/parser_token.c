@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "model/text.h"
 #include "promql/parser.h"
 
@@ -53,7 +54,7 @@ void *parser_fail(struct parser *p, uint32_t pos, const char *fmt, ...)
 	return NULL;
 }
 
-static void describe(const struct token *t, struct buf *b)
+void token_describe(const struct token *t, struct buf *b)
 {
 	const char *kind = NULL;
 	switch (t->type) {
@@ -107,7 +108,7 @@ void *parser_unexpected(struct parser *p, const char *context, const char *expec
 		expected = p->expected;
 	}
 	buf_adds(&b, "unexpected ");
-	describe(t, &b);
+	token_describe(t, &b);
 	if (context)
 		buf_addf(&b, " in %s", context);
 	if (expected)
@@ -176,6 +177,16 @@ static bool parse_number_text(struct sv s, double *v)
 	return text_parse_float(sv_make(tmp, n), v);
 }
 
+bool token_number(struct sv s, double *v, char **error)
+{
+	bool inf = s.n && (s.p[0] == 'i' || s.p[0] == 'I');
+	bool read = parse_number_text(s, v);
+	if (read && (inf || !isinf(*v)))
+		return true;
+	*error = xasprintf("error parsing number: strconv.ParseFloat: parsing \"%.*s\": %s", SV_ARG(s), read ? "value out of range" : "invalid syntax");
+	return false;
+}
+
 bool parser_number(struct parser *p, double *v, bool *is_duration)
 {
 	const struct token *t = parser_advance(p);
@@ -192,21 +203,11 @@ bool parser_number(struct parser *p, double *v, bool *is_duration)
 		*v = (double)ms / 1000;
 		return true;
 	}
-	bool inf = t->text.n && (t->text.p[0] == 'i' || t->text.p[0] == 'I');
-	bool read = parse_number_text(t->text, v);
-	if (read && isinf(*v) && !inf) {
-		parser_fail(p, t->pos,
-			    "error parsing number: strconv.ParseFloat: parsing \"%.*s\": value out of range",
-			    SV_ARG(t->text));
-		return false;
-	}
-	if (!read) {
-		parser_fail(p, t->pos,
-			    "error parsing number: strconv.ParseFloat: parsing \"%.*s\": invalid syntax",
-			    SV_ARG(t->text));
-		return false;
-	}
-	return true;
+	_cleanup_free_ char *error = NULL;
+	if (token_number(t->text, v, &error))
+		return true;
+	parser_fail(p, t->pos, "%s", error);
+	return false;
 }
 
 struct expr *parser_number_expr(struct parser *p)

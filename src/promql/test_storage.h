@@ -28,11 +28,9 @@ struct test_row {
 /* Parses `metric{a="b"}` into B. END: as much of TEXT as there is of it, which ends at *END; NULL: all of TEXT. -EINVAL and *ERROR (heap):
  * "1:3: parse error: unexpected ...". */
 int promql_parse_metric(struct sv text, size_t *end, struct labels_builder *b, char **error);
-/* Parses `metric{a="b"} 1 2+3x4 _ {{sum:1}}`; everything but the labels lives in A. False and *ERROR (static
- * or in A). */
+/* Parses `metric{a="b"} 1 2+3x4 _ {{sum:1}}`; everything but the labels lives in A. False and *ERROR (static or in A), as a rule
+ * "1:5: parse error: ...". */
 bool test_row_parse(struct sv line, struct arena *a, struct test_row *row, const char **error);
-/* Just the values. */
-bool test_values_parse(struct sv text, struct arena *a, struct test_row *row, const char **error);
 
 struct test_storage {
 	struct arena arena;

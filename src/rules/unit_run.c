@@ -32,7 +32,7 @@ struct unit_run {
 	struct strings *errors;
 	struct arena arena; /* input series, expected samples */
 	struct test_row *rows;
-	size_t n_rows, *next; /* values of each row already in */
+	size_t n_rows, cap_rows, *next; /* values of each row already in */
 	struct memory_source memory;
 	struct rule_manager *rules;
 	bool eval_failed;
@@ -65,36 +65,54 @@ static void print_labels(const struct labels *ls, struct buf *out)
 	buf_addc(out, '}');
 }
 
+static void load_row(struct unit_run *r, struct sv line)
+{
+	const char *error = NULL;
+	/* What stands in the file is kept with the rows. */
+	struct sv kept = sv_make(arena_strndup(&r->arena, line.p, line.n), line.n);
+	array_grow(r->rows, r->n_rows, r->cap_rows);
+	if (test_row_parse(kept, &r->arena, &r->rows[r->n_rows], &error))
+		r->n_rows++;
+	else
+		strings_take(r->errors, xasprintf("%s", error ? error : "malformed series"));
+}
+
+static struct sv trimmed(struct sv s)
+{
+	static const char blank[] = " \t\r\n\v\f";
+	while (s.n && strchr(blank, s.p[0]))
+		s = sv_make(s.p + 1, s.n - 1);
+	while (s.n && strchr(blank, s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+/* Promtool writes the series into a load command of the test language, a line for each, and reads that: a text with a line break is two
+ * lines, and an empty line, or a comment, ends it all. */
 static bool load_series(struct unit_run *r)
 {
 	const struct unit_group *g = r->group;
-	r->rows = xcalloc(g->n_series + 1, sizeof(*r->rows));
-	r->next = xcalloc(g->n_series + 1, sizeof(*r->next));
+	_cleanup_buf_ struct buf text = BUF_INIT;
+	size_t before = r->errors->n;
 	for (size_t i = 0; i < g->n_series; i++) {
 		const struct yaml_node *series = g->series[i].series, *values = g->series[i].values;
-		const char *error = NULL;
-		/* What stands in the file is kept with the rows. */
-		_cleanup_buf_ struct buf line = BUF_INIT;
-		buf_addf(&line, "%s %s", series ? series->text : "", values ? values->text : "");
-		size_t blank = 0;
-		while (blank < line.n && strchr(" \t\r\n", line.p[blank]))
-			blank++;
-		char *kept = arena_strndup(&r->arena, buf_str(&line), line.n);
-		if (!test_row_parse(sv_make(kept + blank, line.n - blank), &r->arena, &r->rows[i], &error)) {
-			/* The position is that in the line that promtool loads. */
-			if (error && strstr(error, ": parse error: "))
-				strings_add(r->errors, error);
-			else
-				strings_take(r->errors, xasprintf("series \"%s\": %s", buf_str(&line),
-								  error ? error : "cannot be read"));
-			return false;
-		}
-		r->n_rows++;
+		buf_addf(&text, "%s %s\n", series ? series->text : "", values ? values->text : "");
 	}
-	return true;
+	const char *p = buf_str(&text), *end = p + text.n;
+	while (p < end && r->errors->n == before) {
+		const char *eol = memchr(p, '\n', (size_t)(end - p));
+		struct sv line = trimmed(sv_make(p, (size_t)(eol - p)));
+		if (!line.n || line.p[0] == '#')
+			break;
+		load_row(r, line);
+		p = eol + 1;
+	}
+	r->next = xcalloc(r->n_rows + 1, sizeof(*r->next));
+	return r->errors->n == before;
 }
 
-static void feed(struct unit_run *r, int64_t ts)
+/* False, and told: a series without labels cannot be stored. */
+static bool feed(struct unit_run *r, int64_t ts)
 {
 	for (size_t i = 0; i < r->n_rows; i++)
 		for (; r->next[i] < r->rows[i].n; r->next[i]++) {
@@ -102,9 +120,15 @@ static void feed(struct unit_run *r, int64_t ts)
 			const struct test_value *v = &r->rows[i].v[r->next[i]];
 			if (t > ts)
 				break;
-			if (!v->omitted)
-				memory_append(&r->memory, r->rows[i].labels, t, v->v, v->h);
+			if (v->omitted)
+				continue;
+			if (!r->rows[i].labels->n) {
+				strings_add(r->errors, "empty labelset: invalid sample");
+				return false;
+			}
+			memory_append(&r->memory, r->rows[i].labels, t, v->v, v->h);
 		}
+	return true;
 }
 
 /* Alerts */
@@ -281,9 +305,12 @@ static bool expected_sample(struct unit_run *r, const struct unit_expected_sampl
 	}
 	if (!e->histogram || !e->histogram->len)
 		return true;
-	if (!test_values_parse(sv_make(e->histogram->text, e->histogram->len), &r->arena, &row, &cause) ||
-	    row.n != 1 || !row.v[0].h) {
-		if (cause)
+	_cleanup_free_ char *line = xasprintf("{} %s", e->histogram->text);
+	bool ok = test_row_parse(sv_of(arena_strndup(&r->arena, line, strlen(line))), &r->arena, &row, &cause);
+	if (ok)
+		labels_unref(row.labels);
+	if (!ok || row.n != 1 || !row.v[0].h) {
+		if (!ok)
 			*error = xasprintf("labels %s: %s", buf_str(&q), cause);
 		else if (row.n != 1)
 			*error = xasprintf("labels %s: expected 1 value, got %zu", buf_str(&q), row.n);
@@ -458,8 +485,8 @@ static void run_steps(struct unit_run *r)
 	}
 	for (int64_t t = 0; t <= end; t += step) {
 		r->now = g->start + t;
-		feed(r, r->now);
-		for (size_t i = 0; i < n; i++)
+		bool fed = feed(r, r->now);
+		for (size_t i = 0; fed && i < n; i++)
 			rule_manager_eval_group(r->rules, order[i], r->now);
 		debug_time(r, "evaluated rules at", t);
 		if (r->eval_failed)

@@ -89,7 +89,7 @@ static void test_options(void **state)
 	ssize_t n = read(fd, xml, sizeof(xml) - 1);
 	assert_true(n > 0);
 	xml[n] = 0;
-	assert_non_null(strstr(xml, "<testsuite name=\"tests/rules/bad.test.yml\" tests=\"2\" failures=\"2\" errors=\"0\""));
+	assert_non_null(strstr(xml, "<testsuite name=\"tests/rules/bad.test.yml\" tests=\"3\" failures=\"3\" errors=\"0\""));
 	assert_non_null(strstr(xml, "<testcase name=\"first\"><failure message=\"    name: first,&#10;"));
 	close(fd);
 	unlink(path);
@@ -163,7 +163,7 @@ static void test_errors(void **state)
 	expect_file("group_eval_order: [a, b, a]\n", NULL, "group name repeated in evaluation order: a\n");
 	expect_file("rule_files: [/nonexistent/*.yml]\n", NULL,
 		    "  WARNING: no file match pattern /nonexistent/*.yml\n  SUCCESS\n");
-	expect_file("tests: [{input_series: [{series: 'y', values: 'a b'}]}]\n", NULL, "series \"y a b\": ");
+	expect_file("tests: [{input_series: [{series: 'y', values: 'a b'}]}]\n", NULL, "1:3: parse error: unexpected identifier \"a\" in series values, expected number or \"stale\"\n");
 	expect_file("tests: [{promql_expr_test: [{expr: '1', eval_time: 200y}]}]\n", NULL,
 		    "more than 1000000 evaluations in one test\n");
 	struct strings only = {0};
