@@ -317,6 +317,10 @@ static struct yaml_node *compose_map(struct composer *c, const yaml_event_t *e, 
 	anchor_add(c, e->data.mapping_start.anchor, o);
 	while ((key = compose_next(c, depth + 1, &end)) && (value = compose_next(c, depth + 1, &end))) {
 		if (owned(key)->merge) {
+			if (map->merge_line && !map->merge_again_line)
+				map->merge_again_line = key->line;
+			if (!map->merge_line)
+				map->merge_line = key->line;
 			array_grow(merges, n_merges, cap_merges);
 			merges[n_merges++] = value;
 			continue;
@@ -367,6 +371,13 @@ static void compose_document(struct composer *c)
 			return;
 		yaml_event_type_t type = e.type;
 		yaml_mark_t mark = e.start_mark;
+		const yaml_version_directive_t *version = type == YAML_DOCUMENT_START_EVENT ? e.data.document_start.version_directive : NULL;
+		if (version && version->minor != 1 && c->dialect != DIALECT_OWN) { /* Go knows 1.1 only */
+			c->go_line = (int)mark.line;
+			fail_mark(c, mark, xstrdup("found incompatible YAML document"));
+			yaml_event_delete(&e);
+			return;
+		}
 		if (type != YAML_STREAM_START_EVENT && type != YAML_DOCUMENT_START_EVENT && type != YAML_STREAM_END_EVENT)
 			c->doc->root = compose(c, &e, 0);
 		yaml_event_delete(&e);

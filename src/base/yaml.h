@@ -17,6 +17,7 @@ struct yaml_node {
 	bool plain;    /* a scalar written without quotes and not as a block */
 	bool quoted;   /* a scalar written otherwise */
 	bool bad_merge; /* a map with a << whose value is no map */
+	int merge_line, merge_again_line; /* where a map has a first and a second << */
 	char *tag;     /* as written, `!!int` or `!x`; NULL: none */
 	char *text;    /* scalar: NUL-terminated, len bytes; YAML_NULL keeps its text ("", "~", "null") */
 	size_t len;

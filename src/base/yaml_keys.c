@@ -74,4 +74,6 @@ void yaml_duplicates(const struct yaml_node *map, struct strings *problems)
 				strings_take(problems, xasprintf("line %d: %s", map->keys[k]->line, text));
 				shown++;
 			}
+	if (map->merge_again_line)
+		strings_take(problems, xasprintf("line %d: mapping key \"<<\" already defined at line %d", map->merge_again_line, map->merge_line));
 }
