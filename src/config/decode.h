@@ -82,7 +82,7 @@ decode_fn decode_proxy_headers, decode_http_headers;
 #define HTTP_CLIENT_FIELDS(type, member)                                                                                \
 	{"basic_auth", decode_basic_auth, offsetof(type, member), 0},                                                   \
 	{"authorization", decode_authorization, offsetof(type, member), 0},                                             \
-	{"oauth2", decode_oauth2, offsetof(type, member), FIELD_INERT},                                                 \
+	{"oauth2", decode_oauth2, offsetof(type, member), 0},                                                           \
 	{"bearer_token", decode_bearer_token, offsetof(type, member), FIELD_UNLISTED},                                  \
 	{"bearer_token_file", decode_bearer_token_file, offsetof(type, member), FIELD_UNLISTED},                        \
 	{"tls_config", decode_tls, offsetof(type, member.tls), 0},                                                      \

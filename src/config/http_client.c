@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "config/decode.h"
+#include "net/oauth2.h"
 
 static void at_most_one(struct decoder *d, const struct yaml_node *node, const char *a, const char *b)
 {
@@ -75,36 +76,80 @@ void decode_bearer_token_file(struct decoder *d, const struct yaml_node *node, v
 	bearer(d, node, o, decode_file, &o->credentials_file);
 }
 
+static void check_proxy(struct decoder *d, const struct yaml_node *node, const struct net_options *o)
+{
+	const struct yaml_node *proxy = yaml_get(node, "proxy_url");
+	if (proxy && o->proxy_url && *o->proxy_url && !strstr(o->proxy_url, "://"))
+		decode_fail(d, proxy, "%s: proxy_url \"%s\" is not a valid URL: it must begin with a scheme such as http://", buf_str(&d->path),
+			    o->proxy_url);
+	if (o->proxy_from_environment && (o->proxy_url || o->no_proxy))
+		decode_fail(d, node, "%s: if proxy_from_environment is set, neither proxy_url nor no_proxy may be", buf_str(&d->path));
+	if (!o->proxy_from_environment && !o->proxy_url && (o->no_proxy || o->proxy_headers.n))
+		decode_fail(d, node, "%s: no_proxy and proxy_connect_header need proxy_url or proxy_from_environment", buf_str(&d->path));
+}
+
+/* endpoint_params: map[string]string */
+static void decode_params(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	check_map(d, node, NULL);
+	for (size_t i = 0; i < node->n && !d->error; i++) {
+		char *value = NULL;
+		decode_string(d, node->values[i], &value);
+		strings_add(to, node->keys[i]->text ? node->keys[i]->text : "");
+		strings_add(to, value ? value : "");
+		free(value);
+	}
+}
+
+static void decode_url(struct decoder *d, const struct yaml_node *node, void *to)
+{
+	check_url(d, node, NULL);
+	decode_string(d, node, to);
+}
+
 void decode_oauth2(struct decoder *d, const struct yaml_node *node, void *to)
 {
+	typedef struct net_oauth2 self;
 	static const struct field fields[] = {
-		{"client_id", check_string, 0, FIELD_REQUIRED},
-		{"client_secret", check_string, 0, 0},
-		{"client_secret_file", check_string, 0, 0},
-		{"client_secret_ref", check_string, 0, FIELD_UNLISTED},
-		{"client_certificate_key_id", check_string, 0, FIELD_UNLISTED},
-		{"client_certificate_key", check_string, 0, FIELD_UNLISTED},
-		{"client_certificate_key_file", check_string, 0, FIELD_UNLISTED},
-		{"client_certificate_key_ref", check_string, 0, FIELD_UNLISTED},
+		{"client_id", decode_string, offsetof(self, client_id), FIELD_REQUIRED},
+		{"client_secret", decode_string, offsetof(self, client_secret), 0},
+		{"client_secret_file", decode_file, offsetof(self, client_secret_file), 0},
+		{"client_secret_ref", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"client_certificate_key_id", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"client_certificate_key", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"client_certificate_key_file", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"client_certificate_key_ref", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
 		{"grant_type", check_string, 0, FIELD_UNLISTED},
-		{"signature_algorithm", check_string, 0, FIELD_UNLISTED},
-		{"iss", check_string, 0, FIELD_UNLISTED},
-		{"audience", check_string, 0, FIELD_UNLISTED},
-		{"claims", check_map, 0, FIELD_UNLISTED},
-		{"scopes", check_strings, 0, 0},
-		{"token_url", check_url, 0, FIELD_REQUIRED},
-		{"endpoint_params", check_map, 0, 0},
-		{"tls_config", check_map, 0, 0},
-		{"proxy_url", check_string, 0, 0},
-		{"no_proxy", check_string, 0, 0},
-		{"proxy_from_environment", check_bool, 0, 0},
-		{"proxy_connect_header", check_map, 0, 0},
+		{"signature_algorithm", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"iss", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"audience", check_string, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"claims", check_map, 0, FIELD_INERT | FIELD_UNLISTED},
+		{"scopes", decode_strings, offsetof(self, scopes), 0},
+		{"token_url", decode_url, offsetof(self, token_url), FIELD_REQUIRED},
+		{"endpoint_params", decode_params, offsetof(self, params), 0},
+		{"tls_config", decode_tls, offsetof(self, http.tls), 0},
+		{"proxy_url", decode_string, offsetof(self, http.proxy_url), 0},
+		{"no_proxy", decode_string, offsetof(self, http.no_proxy), 0},
+		{"proxy_from_environment", decode_bool, offsetof(self, http.proxy_from_environment), 0},
+		{"proxy_connect_header", decode_proxy_headers, offsetof(self, http.proxy_headers), 0},
 	};
+	struct net_options *o = to;
 	if (node->kind == YAML_NULL)
 		return;
-	decode_map(d, node, NULL, fields, ARRAY_SIZE(fields));
-	if (d->quiet <= 1) /* the section itself is acted on */
-		decode_warn(d, node, "%s: OAuth 2.0 is not done here: requests go without a token", buf_str(&d->path));
+	net_oauth2_unref(o->oauth2);
+	o->oauth2 = net_oauth2_new();
+	decode_map(d, node, o->oauth2, fields, ARRAY_SIZE(fields));
+	at_most_one(d, node, "client_secret", "client_secret_file");
+	if (!d->error && (!o->oauth2->client_id || !*o->oauth2->client_id))
+		decode_fail(d, node, "%s: client_id must be configured", buf_str(&d->path));
+	check_proxy(d, node, &o->oauth2->http);
+	const struct yaml_node *grant = yaml_get(node, "grant_type");
+	if (d->error || !grant || !grant->len || strcmp(grant->text, "client_credentials") == 0)
+		return;
+	if (!d->quiet)
+		decode_warn(d, grant, "%s: grant_type %s is not done here: requests go without a token", buf_str(&d->path), grant->text);
+	net_oauth2_unref(o->oauth2);
+	o->oauth2 = NULL;
 }
 
 static void decode_tls_version(struct decoder *d, const struct yaml_node *node, void *to)
@@ -209,12 +254,5 @@ void decode_http_client_end(struct decoder *d, const struct yaml_node *node, con
 				    "configured, got %s and %s", buf_str(&d->path), first, auth[i]);
 		first = auth[i];
 	}
-	const struct yaml_node *proxy = yaml_get(node, "proxy_url");
-	if (proxy && o->proxy_url && *o->proxy_url && !strstr(o->proxy_url, "://"))
-		decode_fail(d, proxy, "%s: proxy_url \"%s\" is not a valid URL: it must begin with a scheme such as http://", buf_str(&d->path),
-			    o->proxy_url);
-	if (o->proxy_from_environment && (o->proxy_url || o->no_proxy))
-		decode_fail(d, node, "%s: if proxy_from_environment is set, neither proxy_url nor no_proxy may be", buf_str(&d->path));
-	if (!o->proxy_from_environment && !o->proxy_url && (o->no_proxy || o->proxy_headers.n))
-		decode_fail(d, node, "%s: no_proxy and proxy_connect_header need proxy_url or proxy_from_environment", buf_str(&d->path));
+	check_proxy(d, node, o);
 }

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "net/request.h"
+#include "base/clock.h"
+#include "net/token.h"
 
 #define MAX_CONNECTIONS 64	   /* kept open */
 #define SMALL_SHARE 32		   /* this part of max_total is always there for a body */
@@ -22,6 +23,12 @@ struct transfer {
 	int err;     /* why we ended it ourselves */
 	char *error; /* it could not be started, or what we ended it for */
 	bool added;  /* to the multi handle */
+	struct net_oauth2 *oauth2;
+	bool waiting;  /* for a token */
+	bool is_token; /* it is the request for one, which nobody is told of */
+	struct token_request token;
+	int64_t timeout_ms;
+	uint64_t deadline; /* CLOCK_MONOTONIC ns */
 };
 
 struct http_fetcher {
@@ -57,6 +64,8 @@ static void transfer_free(struct transfer *t)
 	f->n--;
 	buf_free(&t->body);
 	net_request_free(&t->net);
+	token_request_clear(&t->token);
+	net_oauth2_unref(t->oauth2);
 	free(t->reason);
 	free(t->error);
 	free(t);
@@ -110,44 +119,126 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
-void http_fetcher_start(struct http_fetcher *f, const struct http_fetch *fetch)
+static struct transfer *transfer_new(struct http_fetcher *f, size_t max_body)
 {
 	struct transfer *t = xcalloc(1, sizeof(*t));
 	t->f = f;
-	t->arg = fetch->arg;
-	t->body = BUF_LIMIT(fetch->max_body);
+	t->body = BUF_LIMIT(max_body);
 	t->curl = curl_easy_init();
 	if (!t->curl)
 		abort();
 	t->next = f->first;
 	f->first = t;
 	f->n++;
+	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
+	/* The name of a host that never resolves must not hold up the thread when its time is over. */
+	curl_easy_setopt(t->curl, CURLOPT_QUICK_EXIT, 1L);
+	return t;
+}
+
+static void begin(struct transfer *t)
+{
+	if (curl_multi_add_handle(t->f->multi, t->curl) != CURLM_OK)
+		abort();
+	t->added = true;
+}
+
+/* The token that requests wait for has come; or ERROR. */
+static void end_waiting(struct http_fetcher *f, const struct net_oauth2 *o, const char *value, int err, const char *error)
+{
+	uint64_t now = clock_mono_ns();
+	for (struct transfer *t = f->first; t; t = t->next) {
+		if (!t->waiting || t->oauth2 != o)
+			continue;
+		t->waiting = false;
+		if (!value) {
+			t->err = err;
+			t->error = xstrdup(error);
+			continue;
+		}
+		t->err = net_request_authorize(&t->net, t->curl, value, &t->error);
+		curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, t->deadline > now + 1000000 ? (long)((t->deadline - now) / 1000000) : 1L);
+		if (!t->err)
+			begin(t);
+	}
+}
+
+static void start_token(struct http_fetcher *f, struct net_oauth2 *o, bool again, int64_t timeout_ms)
+{
+	struct transfer *t = transfer_new(f, NET_OAUTH2_REPLY_MAX);
+	char *error = NULL;
+	t->is_token = true;
+	t->oauth2 = net_oauth2_ref(o);
+	t->timeout_ms = timeout_ms;
+	t->token.again = again;
+	int err = token_request_prepare(&t->token, o, t->curl, timeout_ms, &error);
+	if (!err) {
+		begin(t);
+		return;
+	}
+	end_waiting(f, o, NULL, err, error);
+	free(error);
+	transfer_free(t);
+}
+
+static void wait_for_token(struct transfer *t)
+{
+	struct net_oauth2 *o = t->oauth2;
+	t->waiting = true;
+	t->deadline = clock_mono_ns() + (uint64_t)t->timeout_ms * 1000000u;
+	for (const struct transfer *other = t->f->first; other; other = other->next)
+		if (other->is_token && other->oauth2 == o)
+			return; /* somebody has asked already */
+	start_token(t->f, o, false, t->timeout_ms);
+}
+
+static void token_ended(struct transfer *t, CURLcode code)
+{
+	struct http_fetcher *f = t->f;
+	char *value = NULL, *error = NULL;
+	int err = token_request_finish(&t->token, t->oauth2, t->curl, code, sv_make(buf_str(&t->body), t->body.n), &value, &error);
+	struct net_oauth2 *o = net_oauth2_ref(t->oauth2);
+	int64_t timeout_ms = t->timeout_ms;
+	transfer_free(t);
+	if (err == -EAGAIN)
+		start_token(f, o, true, timeout_ms);
+	else
+		end_waiting(f, o, value, err, error);
+	net_oauth2_unref(o);
+	free(value);
+	free(error);
+}
+
+void http_fetcher_start(struct http_fetcher *f, const struct http_fetch *fetch)
+{
+	struct transfer *t = transfer_new(f, fetch->max_body);
+	t->arg = fetch->arg;
+	t->timeout_ms = fetch->timeout_ms;
+	t->oauth2 = fetch->options->oauth2 ? net_oauth2_ref(fetch->options->oauth2) : NULL;
 	for (size_t i = 0; i < fetch->n_headers && !t->err; i++)
 		t->err = net_add_header(&t->net.headers, fetch->headers[2 * i], ": ", fetch->headers[2 * i + 1], &t->error);
 	if (!t->err)
 		t->err = net_request_prepare(&t->net, t->curl, fetch->options, fetch->url, &t->error);
 	if (t->err)
 		return;
-	curl_easy_setopt(t->curl, CURLOPT_PRIVATE, t);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(t->curl, CURLOPT_WRITEDATA, t);
 	curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, t);
 	curl_easy_setopt(t->curl, CURLOPT_TIMEOUT_MS, (long)fetch->timeout_ms);
-	/* The name of a host that never resolves must not hold up the thread when its time is over. */
-	curl_easy_setopt(t->curl, CURLOPT_QUICK_EXIT, 1L);
 	/* curl unpacks as the body comes in, so that a bomb meets max_body. */
 	curl_easy_setopt(t->curl, CURLOPT_ACCEPT_ENCODING, fetch->gzip ? "gzip" : "identity");
-	if (curl_multi_add_handle(f->multi, t->curl) != CURLM_OK)
-		abort();
-	t->added = true;
+	if (t->net.needs_token)
+		wait_for_token(t);
+	else
+		begin(t);
 }
 
 void http_fetcher_cancel(struct http_fetcher *f, void *arg)
 {
 	for (struct transfer *t = f->first, *next; t; t = next) {
 		next = t->next;
-		if (t->arg == arg)
+		if (t->arg == arg && !t->is_token)
 			transfer_free(t);
 	}
 }
@@ -175,6 +266,8 @@ static void report(struct transfer *t, CURLcode code, void (*done)(void *ctx, co
 		curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_getinfo(t->curl, CURLINFO_CONTENT_TYPE, &type);
 		r.status = (int)status;
+		if (status == 401 && t->net.token)
+			net_oauth2_refused(t->oauth2, t->net.token);
 		r.content_type = type;
 	}
 	done(ctx, &r);
@@ -184,9 +277,17 @@ static void report(struct transfer *t, CURLcode code, void (*done)(void *ctx, co
 void http_fetcher_run(struct http_fetcher *f, int timeout_ms, void (*done)(void *ctx, const struct http_fetched *r), void *ctx)
 {
 	int running, left;
+	uint64_t now = clock_mono_ns();
 	for (struct transfer *t = f->first, *next; t; t = next) {
 		next = t->next;
-		if (!t->added) {
+		if (t->waiting && t->deadline > now) {
+			int64_t left = (int64_t)((t->deadline - now) / 1000000) + 1;
+			timeout_ms = left < timeout_ms ? (int)left : timeout_ms;
+		} else if (!t->added) {
+			if (t->waiting) {
+				t->err = -ETIMEDOUT;
+				t->error = xasprintf("no token from %s in time", t->oauth2->token_url);
+			}
 			report(t, CURLE_OK, done, ctx);
 			timeout_ms = 0;
 			break; /* the list may be another now */
@@ -204,7 +305,10 @@ void http_fetcher_run(struct http_fetcher *f, int timeout_ms, void (*done)(void 
 			continue;
 		CURLcode code = m->data.result;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		report(t, code, done, ctx);
+		if (t->is_token)
+			token_ended(t, code);
+		else
+			report(t, code, done, ctx);
 	}
 }
 

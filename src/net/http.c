@@ -8,7 +8,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
-#include "net/request.h"
+#include "base/cleanup.h"
+#include "net/token.h"
 
 struct http_client {
 	const struct net_options *o;
@@ -92,17 +93,32 @@ static int prepare(struct http_client *c, struct request *r, const char *url, co
 static int perform(struct http_client *c, struct request *r, struct http_reply *reply, char **error)
 {
 	CURLcode code = curl_easy_perform(c->curl);
+	long status = 0;
 	if (code != CURLE_OK) {
 		bool cancelled = code == CURLE_ABORTED_BY_CALLBACK;
 		*error = xstrdup(cancelled ? "cancelled" : r->net.error[0] ? r->net.error : curl_easy_strerror(code));
 		return cancelled ? -ECANCELED : code == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EIO;
 	}
-	long status = 0;
 	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status == 401 && r->net.token)
+		net_oauth2_refused(c->o->oauth2, r->net.token);
 	reply->status = (int)status;
 	reply->n = r->reply.n;
 	reply->body = buf_steal(&r->reply);
 	return 0;
+}
+
+/* Gets the token that R lacks; *TIMEOUT_MS is what is left then. */
+static int authorize(struct http_client *c, struct request *r, int64_t *timeout_ms, char **error)
+{
+	_cleanup_free_ char *value = NULL;
+	uint64_t begin = clock_mono_ns();
+	int err = token_fetch(c->o->oauth2, *timeout_ms, on_progress, c, &value, error);
+	if (err)
+		return err;
+	*timeout_ms -= (int64_t)((clock_mono_ns() - begin) / 1000000);
+	*timeout_ms = *timeout_ms > 0 ? *timeout_ms : 1;
+	return net_request_authorize(&r->net, c->curl, value, error);
 }
 
 int http_client_post(struct http_client *c, const char *url, const char *content_type, const void *body, size_t n,
@@ -115,6 +131,8 @@ int http_client_post(struct http_client *c, const char *url, const char *content
 		*error = xstrdup("cancelled");
 	else
 		err = prepare(c, &r, url, content_type, error);
+	if (!err && r.net.needs_token)
+		err = authorize(c, &r, &timeout_ms, error);
 	if (!err) {
 		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 		curl_easy_setopt(c->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);

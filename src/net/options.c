@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "net/oauth2.h"
 
 void net_options_init(struct net_options *o)
 {
@@ -28,6 +29,7 @@ void net_options_free(struct net_options *o)
 			 o->tls.key,	 o->tls.key_file,  o->tls.server_name, o->proxy_url,   o->no_proxy};
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		free(owned[i]);
+	net_oauth2_unref(o->oauth2);
 	headers_free(&o->proxy_headers);
 	headers_free(&o->headers);
 	*o = (struct net_options){0};

@@ -31,11 +31,14 @@ struct net_headers {
 	size_t n, cap;
 };
 
+struct net_oauth2;
+
 struct net_options {
 	bool basic_auth;
 	char *username, *username_file, *password, *password_file;
 	char *auth_type; /* "Bearer" or another scheme; NULL: no such header */
 	char *credentials, *credentials_file;
+	struct net_oauth2 *oauth2; /* NULL: none. Its token is kept for all who use these options */
 	struct net_tls tls;
 	bool follow_redirects, http2;
 	char *proxy_url, *no_proxy;

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "net/oauth2.h"
 
 #define CREDENTIAL_MAX ((size_t)64 << 10)
 #define PEM_MAX ((size_t)4 << 20)
@@ -34,7 +35,7 @@ void net_request_free(struct net_request *r)
 	curl_slist_free_all(r->headers);
 	curl_slist_free_all(r->proxy_headers);
 	curl_slist_free_all(r->connect_to);
-	char *owned[] = {r->username, r->password, r->ca, r->cert, r->key, r->url};
+	char *owned[] = {r->username, r->password, r->ca, r->cert, r->key, r->url, r->token};
 	for (size_t i = 0; i < ARRAY_SIZE(owned); i++)
 		free(owned[i]);
 	*r = (struct net_request){0};
@@ -80,8 +81,7 @@ static void trim(char *s)
 		s[n - 1] = 0;
 }
 
-/* The text itself or, if FILE is set, what the file holds now without blanks around it. NULL if neither is set. */
-static int resolve(const char *what, const char *text, const char *file, char **out, char **error)
+int net_credential(const char *what, const char *text, const char *file, char **out, char **error)
 {
 	if (!file) {
 		*out = text ? xstrdup(text) : NULL;
@@ -126,7 +126,7 @@ static int add_headers(struct curl_slist **list, const struct net_headers *heade
 			err = net_add_header(list, h->name, ": ", h->values.v[j], error);
 		for (size_t j = 0; j < h->files.n && !err; j++) {
 			_cleanup_free_ char *value = NULL;
-			err = resolve("header file", NULL, h->files.v[j], &value, error);
+			err = net_credential("header file", NULL, h->files.v[j], &value, error);
 			if (!err)
 				err = net_add_header(list, h->name, ": ", value, error);
 		}
@@ -136,12 +136,24 @@ static int add_headers(struct curl_slist **list, const struct net_headers *heade
 	return 0;
 }
 
+int net_request_authorize(struct net_request *r, CURL *curl, const char *value, char **error)
+{
+	int err = net_add_header(&r->headers, "Authorization", ": ", value, error);
+	if (err)
+		return err;
+	free(r->token);
+	r->token = xstrdup(value);
+	r->needs_token = false;
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, r->headers);
+	return 0;
+}
+
 static int set_auth(CURL *curl, const struct net_options *o, struct net_request *r, char **error)
 {
 	int err;
 	if (o->basic_auth) {
-		if ((err = resolve("username_file", o->username, o->username_file, &r->username, error)) ||
-		    (err = resolve("password_file", o->password, o->password_file, &r->password, error)))
+		if ((err = net_credential("username_file", o->username, o->username_file, &r->username, error)) ||
+		    (err = net_credential("password_file", o->password, o->password_file, &r->password, error)))
 			return err;
 		curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
 		curl_easy_setopt(curl, CURLOPT_USERNAME, r->username ? r->username : "");
@@ -149,10 +161,17 @@ static int set_auth(CURL *curl, const struct net_options *o, struct net_request 
 	}
 	if (o->auth_type) {
 		_cleanup_free_ char *credentials = NULL;
-		if ((err = resolve("credentials_file", o->credentials, o->credentials_file, &credentials, error)))
+		if ((err = net_credential("credentials_file", o->credentials, o->credentials_file, &credentials, error)))
 			return err;
 		_cleanup_free_ char *value = xasprintf("%s %s", o->auth_type, credentials ? credentials : "");
 		return net_add_header(&r->headers, "Authorization", ": ", value, error);
+	}
+	if (o->oauth2) {
+		_cleanup_free_ char *value = NULL;
+		if ((err = net_oauth2_cached(o->oauth2, &value, error)))
+			return err;
+		r->needs_token = !value;
+		return value ? net_request_authorize(r, curl, value, error) : 0;
 	}
 	return 0;
 }

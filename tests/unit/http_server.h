@@ -38,6 +38,7 @@ struct http_server {
 	const char *extra; /* header lines, each with CRLF */
 	const char *reply;
 	bool hold; /* no answer as long as this is set */
+	void (*decide)(struct http_server *s, const struct recorded *r); /* may change the above for this request; NULL: as it is */
 	bool stop;
 };
 
@@ -83,6 +84,8 @@ static inline void server_connection(struct http_server *s, int fd)
 		}
 		server_record(s, in.p, head, in.p + head, need - head);
 		pthread_mutex_lock(&s->lock);
+		if (s->decide)
+			s->decide(s, &s->requests[s->n - 1]);
 		bool last = strcasestr(s->extra, "connection: close") != NULL;
 		char *reply = xasprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n%s", s->status, strlen(s->reply), s->extra, s->reply);
 		pthread_mutex_unlock(&s->lock);

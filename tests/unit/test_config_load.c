@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "config/config.h"
+#include "net/oauth2.h"
 
 static struct config *parse_ok(const char *text)
 {
@@ -384,6 +385,31 @@ static void test_http(void **state)
 	expect_error("http: {include_services: ['']}\n", "t.yml:1:27: http.include_services[0]: want the name of a service");
 }
 
+static void test_oauth2(void **state)
+{
+	struct config *cfg = parse_ok(
+		"alerting:\n  alertmanagers:\n  - static_configs: [{targets: ['h:1']}]\n    oauth2:\n      client_id: me\n      client_secret_file: secret\n"
+		"      token_url: https://auth/token?x=1\n      scopes: [a, b c]\n      endpoint_params: {audience: x, n: 5}\n"
+		"      tls_config: {ca_file: ca.pem, server_name: s}\n      proxy_url: http://p:1\n");
+	const struct net_oauth2 *o = cfg->alerting->v[0].http.oauth2;
+	assert_int_equal(cfg->warnings.n + cfg->not_acted_on.n, 0);
+	assert_string_equal(o->client_id, "me");
+	assert_non_null(strstr(o->client_secret_file, "/secret"));
+	assert_string_equal(o->token_url, "https://auth/token?x=1");
+	assert_string_equal(o->scopes.v[1], "b c");
+	assert_string_equal(o->params.v[2], "n");
+	assert_string_equal(o->params.v[3], "5");
+	assert_non_null(strstr(o->http.tls.ca_file, "/ca.pem"));
+	assert_string_equal(o->http.proxy_url, "http://p:1");
+	config_free(cfg);
+	expect_error("scrape_configs: [{job_name: a, oauth2: {client_id: a, client_secret: b, client_secret_file: c, token_url: 'http://x'}}]\n",
+		    "t.yml:1:93: scrape_configs[0].oauth2: at most one of client_secret and client_secret_file must be configured");
+	expect_error("scrape_configs: [{job_name: a, oauth2: {client_id: a}}]\n", "t.yml:1:40: scrape_configs[0].oauth2 needs a value for \"token_url\"");
+	expect_error("scrape_configs: [{job_name: a, oauth2: {client_id: '', token_url: 'http://x'}}]\n", "t.yml:1:40: scrape_configs[0].oauth2: client_id must be configured");
+	expect_error("scrape_configs: [{job_name: a, oauth2: {client_id: a, token_url: x}}]\n", "t.yml:1:66: scrape_configs[0].oauth2.token_url: \"x\" is not a valid URL");
+	expect_error("scrape_configs: [{job_name: a, basic_auth: {username: a}, oauth2: {client_id: a, token_url: 'http://x'}}]\n", "t.yml:1:67: scrape_configs[0]: at most one of basic_auth");
+}
+
 /* Everything that Prometheus knows loads, and is named. */
 static void test_not_acted_on(void **state)
 {
@@ -392,7 +418,7 @@ static void test_not_acted_on(void **state)
 		"- job_name: a\n  scrape_interval: 5s\n  scrape_timeout: 5s\n  metrics_path: /m\n  params: {x: [y]}\n"
 		"  kubernetes_sd_configs: [{role: pod}]\n  metric_relabel_configs: [{regex: x, action: labeldrop}]\n"
 		"  basic_auth: {username: a}\n  honor_labels: true\n  scrape_protocols: [PrometheusText1.0.0]\n"
-		"- job_name: b\n  static_configs: [{targets: [x:1]}]\n  oauth2: {client_id: a, token_url: 'http://x/'}\n"
+		"- job_name: b\n  static_configs: [{targets: [x:1]}]\n  oauth2: {client_id: a, token_url: 'http://x/', grant_type: 'urn:x:jwt-bearer', iss: i}\n"
 		"scrape_config_files: ['x/*.yml']\n"
 		"remote_write:\n- url: http://user@host:80/write?x=1\n  queue_config: {capacity: 5, batch_send_deadline: 5s}\n"
 		"  write_relabel_configs: []\n  sigv4: {region: x}\n  metadata_config: {send: true}\n  headers: {X-A: b}\n"
@@ -400,7 +426,7 @@ static void test_not_acted_on(void **state)
 		"storage: {tsdb: {out_of_order_time_window: 30m}, exemplars: {max_exemplars: 5}}\n"
 		"tracing: {endpoint: 'localhost:4317', insecure: true, sampling_fraction: 1.0}\n"
 		"otlp: {promote_resource_attributes: [a]}\nruntime: {gogc: 75}\n");
-	static const char *const want[] = {"scrape_configs.oauth2", "remote_write", "remote_read",
+	static const char *const want[] = {"scrape_configs.oauth2.iss", "remote_write", "remote_read",
 					   "storage", "tracing", "otlp", "runtime"};
 	for (size_t i = 0; i < ARRAY_SIZE(want); i++)
 		assert_true(strings_has(&cfg->not_acted_on, want[i]));
@@ -409,7 +435,7 @@ static void test_not_acted_on(void **state)
 	bool discovery = false, oauth2 = false;
 	for (size_t i = 0; i < cfg->warnings.n; i++) {
 		discovery |= strstr(cfg->warnings.v[i], "t.yml:7:26: scrape_configs[0].kubernetes_sd_configs: this kind of discovery is not done") != NULL;
-		oauth2 |= strstr(cfg->warnings.v[i], "scrape_configs[1].oauth2: OAuth 2.0 is not done here") != NULL;
+		oauth2 |= strstr(cfg->warnings.v[i], "scrape_configs[1].oauth2: grant_type urn:x:jwt-bearer is not done here") != NULL;
 	}
 	assert_true(discovery && oauth2);
 	config_free(cfg);
@@ -670,6 +696,7 @@ int main(void)
 		cmocka_unit_test(test_alerting),     cmocka_unit_test(test_bad_alerting),
 		cmocka_unit_test(test_scrape_configs), cmocka_unit_test(test_numbers), cmocka_unit_test(test_inert_values), cmocka_unit_test(test_discovery_keys), cmocka_unit_test(test_scrape_config_files),
 		cmocka_unit_test(test_window),	     cmocka_unit_test(test_http),	     cmocka_unit_test(test_not_acted_on),
+		cmocka_unit_test(test_oauth2),
 		cmocka_unit_test(test_files),	     cmocka_unit_test(test_target_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
