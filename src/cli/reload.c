@@ -169,6 +169,7 @@ void reload_apply(struct app *a, struct config *cfg, struct rule_set *set)
 		 cfg->scraping->n);
 	buf_free(&window);
 	log_info("%zu rule%s from %s", rules, rules == 1 ? "" : "s", cfg->path ? cfg->path : "the bundled file");
+	memory_give_back(); /* the files as trees, and what was in force before */
 }
 
 int app_reload(struct app *a, char **error)

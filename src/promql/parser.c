@@ -383,8 +383,9 @@ static int parse_text(struct sv text, bool selector, struct promql_expr **out, c
 	struct promql_expr *e = xcalloc(1, sizeof(*e));
 	e->text = sv_make(arena_strndup(&e->arena, text.p, text.n), text.n);
 	struct parser p = {.p = e, .a = &e->arena};
+	struct arena tokens = {0}; /* they are larger than the tree, and of no use later */
 	size_t n;
-	p.tokens = lexer_run(e->text, &e->arena, &n);
+	p.tokens = lexer_run(e->text, &tokens, &n);
 	int rc;
 	if (p.tokens[0].type == TOKEN_EOF && !selector) {
 		parser_fail(&p, 0, "no expression found in input");
@@ -393,6 +394,7 @@ static int parse_text(struct sv text, bool selector, struct promql_expr **out, c
 		if (e->root && parser_cur(&p)->type != TOKEN_EOF)
 			parser_unexpected(&p, NULL, NULL);
 	}
+	arena_free(&tokens);
 	rc = p.error ? -EINVAL : selector ? 0 : promql_check(e, &p.error);
 	if (rc) {
 		*error = p.error;

@@ -41,35 +41,54 @@ static int template_query(void *arg, struct sv text, int64_t t, struct promql_va
 	return rc;
 }
 
-/* The text of a label or annotation. A failure becomes the text, and the evaluation goes on. */
-static void expand(const struct rule_def *def, const struct rule_text *t, const struct template_env *env,
-		   struct buf *out)
+/* A label or annotation, ready for all samples of one evaluation. */
+struct text {
+	const struct rule_text *t;
+	struct template *template; /* NULL: constant, or broken */
+	char *error;
+};
+
+static struct text *prepare(const struct rule_def *def, const struct rule_text *texts, size_t n)
 {
-	struct template *parsed = NULL;
-	const struct template *use = t->template;
-	_cleanup_free_ char *error = NULL;
-	if (!use && memmem(t->value.p, t->value.n, "{{", 2)) {
+	struct text *v = xcalloc(n + 1, sizeof(*v));
+	_cleanup_free_ char *name = xasprintf("__alert_%s", def->name);
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *cause = NULL;
+		v[i].t = &texts[i];
 		/* Only a group's label can be a template that does not parse. */
-		_cleanup_free_ char *name = xasprintf("__alert_%s", def->name), *cause = NULL;
-		if (template_parse(name, t->value, &parsed, &cause) < 0)
-			error = xasprintf("error parsing template %s: %s", name, cause);
-		use = parsed;
+		if (texts[i].is_template && template_parse(name, texts[i].value, &v[i].template, &cause) < 0)
+			v[i].error = xasprintf("error parsing template %s: %s", name, cause);
 	}
-	if (!use && !error)
-		buf_addsv(out, t->value);
-	else if (error || template_expand(use, env, out, &error) < 0)
-		buf_addf(out, "<error expanding template: %s>", error);
-	template_free(parsed);
+	return v;
 }
 
-static struct labels *build_annotations(const struct rule_def *def, const struct template_env *env)
+static void release(struct text *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		template_free(v[i].template);
+		free(v[i].error);
+	}
+	free(v);
+}
+
+/* A failure becomes the text, and the evaluation goes on. */
+static void expand(const struct text *t, const struct template_env *env, struct buf *out)
+{
+	_cleanup_free_ char *error = NULL;
+	if (!t->template && !t->error)
+		buf_addsv(out, t->t->value);
+	else if (t->error || template_expand(t->template, env, out, &error) < 0)
+		buf_addf(out, "<error expanding template: %s>", t->error ? t->error : error);
+}
+
+static struct labels *build_annotations(const struct rule_def *def, const struct text *annotations, const struct template_env *env)
 {
 	size_t n = def->n_annotations;
 	struct buf *texts = xcalloc(n + 1, sizeof(*texts));
 	struct label *pairs = xcalloc(n + 1, sizeof(*pairs));
 	for (size_t i = 0; i < n; i++) {
 		texts[i] = BUF_INIT;
-		expand(def, &def->annotations[i], env, &texts[i]);
+		expand(&annotations[i], env, &texts[i]);
 		pairs[i] = (struct label){def->annotations[i].name, sv_make(buf_str(&texts[i]), texts[i].n)};
 	}
 	struct labels *ls = annotations_new(pairs, n);
@@ -80,7 +99,7 @@ static struct labels *build_annotations(const struct rule_def *def, const struct
 	return ls;
 }
 
-static struct labels *build_alert_labels(const struct rule_def *def, const struct labels *sample,
+static struct labels *build_alert_labels(const struct rule_def *def, const struct text *texts, const struct labels *sample,
 					 const struct template_env *env)
 {
 	struct labels_builder b;
@@ -89,7 +108,7 @@ static struct labels *build_alert_labels(const struct rule_def *def, const struc
 	labels_builder_del(&b, SV(LABEL_NAME));
 	for (size_t i = 0; i < def->n_labels; i++) {
 		buf_reset(&text);
-		expand(def, &def->labels[i], env, &text);
+		expand(&texts[i], env, &text);
 		labels_builder_set(&b, def->labels[i].name, sv_make(buf_str(&text), text.n));
 	}
 	labels_builder_set(&b, SV("alertname"), sv_of(def->name));
@@ -125,6 +144,8 @@ static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule 
 {
 	const struct rule_def *def = r->def;
 	struct alert_candidate *c = xcalloc(v->n + 1, sizeof(*c));
+	struct text *labels = v->n ? prepare(def, def->labels, def->n_labels) : NULL;
+	struct text *annotations = v->n ? prepare(def, def->annotations, def->n_annotations) : NULL;
 	for (size_t i = 0; i < v->n; i++) {
 		struct template_env env = {
 		    .labels = v->series[i].labels,
@@ -138,8 +159,12 @@ static int eval_alert(struct rule_manager *m, struct rule_group *g, struct rule 
 		    .query_arg = m,
 		};
 		c[i].value = env.value;
-		c[i].labels = build_alert_labels(def, env.labels, &env);
-		c[i].annotations = build_annotations(def, &env);
+		c[i].labels = build_alert_labels(def, labels, env.labels, &env);
+		c[i].annotations = build_annotations(def, annotations, &env);
+	}
+	if (v->n) {
+		release(labels, def->n_labels);
+		release(annotations, def->n_annotations);
 	}
 	int rc = 0;
 	if (have_duplicates(c, v->n, candidate_labels)) {

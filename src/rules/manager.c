@@ -186,13 +186,16 @@ static int group_cmp(const void *a, const void *b)
 	return c ? c : strcmp(x->def.name, y->def.name);
 }
 
-static struct rule_group **find_group(struct rule_manager *m, const struct rule_group_def *def)
+/* The group of this name that DEF takes over; it is in KEPT then, which has a place for each. */
+static struct rule_group *take_group(struct rule_manager *m, const struct rule_group_def *def, bool *kept)
 {
-	for (size_t i = 0; i < m->n_groups; i++)
-		if (m->groups[i] && !strcmp(m->groups[i]->def.file, def->file) &&
-		    !strcmp(m->groups[i]->def.name, def->name))
-			return &m->groups[i];
-	return NULL;
+	struct rule_group wanted = {.def = *def}, *key = &wanted, **found = NULL;
+	if (m->n_groups)
+		found = bsearch(&key, m->groups, m->n_groups, sizeof(*m->groups), group_cmp);
+	if (!found || kept[found - m->groups])
+		return NULL;
+	kept[found - m->groups] = true;
+	return *found;
 }
 
 void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const struct rule_manager_options *opt,
@@ -207,25 +210,24 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 		m->opt = fresh;
 	}
 	struct rule_group **groups = xcalloc(set->n + 1, sizeof(*groups));
+	_cleanup_free_ bool *kept = xcalloc(m->n_groups + 1, sizeof(*kept));
 	for (size_t i = 0; i < set->n; i++) {
-		struct rule_group **old = find_group(m, &set->groups[i]);
+		struct rule_group *old = take_group(m, &set->groups[i], kept);
 		struct rule_group *g = group_new(&m->opt, &set->groups[i], now_ms, !m->applied && m->remembered.n);
-		if (old && rule_group_def_equal(&(*old)->def, &g->def) &&
-		    (*old)->interval_ms == g->interval_ms && (*old)->query_offset_ms == g->query_offset_ms) {
+		if (old && rule_group_def_equal(&old->def, &g->def) && old->interval_ms == g->interval_ms &&
+		    old->query_offset_ms == g->query_offset_ms) {
 			group_free(g);
-			groups[i] = *old;
-			*old = NULL;
+			groups[i] = old;
 			continue;
 		}
 		if (old) {
-			copy_state(g, *old);
-			group_free(*old);
-			*old = NULL;
+			copy_state(g, old);
+			group_free(old);
 		}
 		groups[i] = g;
 	}
 	for (size_t i = 0; i < m->n_groups; i++)
-		if (m->groups[i]) {
+		if (!kept[i]) {
 			retire_group(m, m->groups[i], now_ms);
 			group_free(m->groups[i]);
 		}

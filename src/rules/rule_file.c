@@ -26,6 +26,7 @@ struct raw_group {
 	int64_t interval_ms, query_offset_ms, limit;
 	struct raw_rule *rules;
 	size_t n, cap;
+	bool repeated; /* one before it has its name */
 };
 
 struct raw_file {
@@ -241,20 +242,35 @@ static void check_rule(struct checker *c, const struct raw_rule *r)
 	check_texts(c, r);
 }
 
-static void check_group(struct checker *c, const struct raw_file *f, size_t i)
+static int name_cmp(const void *a, const void *b)
 {
-	const struct raw_group *g = &f->groups[i];
+	const struct raw_group *x = *(struct raw_group *const *)a, *y = *(struct raw_group *const *)b;
+	int c = strcmp(x->name->text, y->name->text);
+	return c ? c : (x > y) - (x < y);
+}
+
+static void mark_repeated(struct raw_file *f)
+{
+	_cleanup_free_ struct raw_group **v = xcalloc(f->n + 1, sizeof(struct raw_group *));
+	size_t n = 0;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->groups[i].name)
+			v[n++] = &f->groups[i];
+	qsort(v, n, sizeof(*v), name_cmp);
+	for (size_t i = 1; i < n; i++)
+		v[i]->repeated = !strcmp(v[i]->name->text, v[i - 1]->name->text);
+}
+
+static void check_group(struct checker *c, const struct raw_group *g)
+{
 	c->group = g;
 	if (!g->name || !g->name->len)
 		check_fail(c, "%d:%d: Groupname must not be empty", g->node->line, g->node->col);
-	for (size_t k = 0; k < i && g->name; k++)
-		if (f->groups[k].name && !strcmp(f->groups[k].name->text, g->name->text)) {
-			_cleanup_buf_ struct buf q = BUF_INIT;
-			text_go_quote(sv_of(g->name->text), &q);
-			check_fail(c, "%d:%d: groupname: %s is repeated in the same file", g->node->line,
-				   g->node->col, buf_str(&q));
-			break;
-		}
+	if (g->repeated) {
+		_cleanup_buf_ struct buf q = BUF_INIT;
+		text_go_quote(sv_of(g->name->text), &q);
+		check_fail(c, "%d:%d: groupname: %s is repeated in the same file", g->node->line, g->node->col, buf_str(&q));
+	}
 	for (size_t k = 0; g->labels && k < g->labels->n; k++) {
 		const struct yaml_node *key = g->labels->keys[k], *value = g->labels->values[k];
 		if (!is_label_name(key) || sv_eqs(sv_make(key->text, key->len), LABEL_NAME))
@@ -278,13 +294,12 @@ static struct sv dup_sv(const struct yaml_node *n)
 	return sv_make(xmemdup(n->text, n->len), n->len);
 }
 
-/* Pairs of OVER and those of BASE that OVER has not, sorted. ALERT: values may be templates. */
-static struct rule_text *build_texts(const char *alert, const struct yaml_node *base,
+/* Pairs of OVER and those of BASE that OVER has not, sorted. IS_ALERT: values may be templates. */
+static struct rule_text *build_texts(bool is_alert, const struct yaml_node *base,
 				     const struct yaml_node *over, size_t *n)
 {
 	size_t max = (base ? base->n : 0) + (over ? over->n : 0);
 	struct rule_text *v = xcalloc(max + 1, sizeof(*v));
-	_cleanup_free_ char *name = alert ? xasprintf("__alert_%s", alert) : NULL;
 	*n = 0;
 	for (int pass = 0; pass < 2; pass++) {
 		const struct yaml_node *map = pass ? base : over;
@@ -295,11 +310,7 @@ static struct rule_text *build_texts(const char *alert, const struct yaml_node *
 			struct rule_text *t = &v[(*n)++];
 			t->name = dup_sv(key);
 			t->value = value->kind == YAML_NULL ? sv_make(xstrdup(""), 0) : dup_sv(value);
-			_cleanup_free_ char *error = NULL;
-			if (alert && has_template(value))
-				/* The rule's own were checked; a broken one of the group shows at its
-				 * expansion as text. */
-				template_parse(name, t->value, &t->template, &error);
+			t->is_template = is_alert && has_template(value);
 		}
 	}
 	qsort(v, *n, sizeof(*v), text_cmp);
@@ -316,8 +327,8 @@ static struct rule_def build_rule(const struct raw_group *g, const struct raw_ru
 	promql_parse(sv_make(r->expr->text, r->expr->len), &d.expr, &error); /* checked before */
 	promql_print(d.expr, &query);
 	d.query = buf_steal(&query);
-	d.labels = build_texts(d.is_alert ? d.name : NULL, g->labels, r->labels, &d.n_labels);
-	d.annotations = build_texts(d.is_alert ? d.name : NULL, NULL, r->annotations, &d.n_annotations);
+	d.labels = build_texts(d.is_alert, g->labels, r->labels, &d.n_labels);
+	d.annotations = build_texts(d.is_alert, NULL, r->annotations, &d.n_annotations);
 	return d;
 }
 
@@ -374,8 +385,10 @@ int rule_file_parse(const char *file, const char *text, size_t len, struct rule_
 		check_fail(&c, "%s", error);
 	if (rc < 0 && (!doc || read_again(yaml_root(doc), &error) < 0))
 		check_fail(&c, "%s", error);
+	if (rc == 0)
+		mark_repeated(&raw);
 	for (size_t i = 0; rc == 0 && i < raw.n; i++)
-		check_group(&c, &raw, i);
+		check_group(&c, &raw.groups[i]);
 	if (c.n_errors)
 		rc = -EINVAL;
 	for (size_t i = 0; i < raw.n; i++) {
@@ -466,7 +479,6 @@ static void free_texts(struct rule_text *v, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		free((char *)v[i].name.p);
 		free((char *)v[i].value.p);
-		template_free(v[i].template);
 	}
 	free(v);
 }

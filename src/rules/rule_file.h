@@ -18,8 +18,8 @@
 
 /* A label or annotation of a rule. */
 struct rule_text {
-	struct sv name, value;	   /* owned, NUL-terminated */
-	struct template *template; /* NULL: the value is constant (or the rule is a recording rule) */
+	struct sv name, value; /* owned, NUL-terminated */
+	bool is_template;      /* parsed when there is something to expand it for: trees of all rules would take more than all else */
 };
 
 struct rule_def {

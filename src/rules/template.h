@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The template language of rule labels and annotations: Go's text/template (option missingkey=zero) with
- * Prometheus' functions. A template is parsed once, at load, and expanded at each evaluation; both are
- * bounded. */
+ * Prometheus' functions. Parsing and expansion are bounded. */
 #ifndef RT_RULES_TEMPLATE_H
 #define RT_RULES_TEMPLATE_H
 

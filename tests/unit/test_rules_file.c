@@ -170,8 +170,8 @@ static void test_good(void **state)
 		buf_addf(&b, "%s=%s,", r->labels[i].name.p, r->labels[i].value.p);
 	assert_string_equal(buf_str(&b), "a=rule,b=2,n=3,t=true,z=,");
 	assert_int_equal(r->n_annotations, 2);
-	assert_null(r->annotations[0].template);
-	assert_non_null(r->annotations[1].template);
+	assert_false(r->annotations[0].is_template);
+	assert_true(r->annotations[1].is_template);
 	assert_string_equal(g->rules[1].name, "B");
 	assert_true(rule_texts_equal(r->labels, r->n_labels, g->rules[1].labels, g->rules[1].n_labels));
 	assert_true(!g->rules[2].is_alert && g->rules[2].n_labels == 2);
