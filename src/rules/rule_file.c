@@ -3,6 +3,7 @@
  * then build. */
 #include "rules/rule_file.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <glob.h>
 #include <stdlib.h>
@@ -415,7 +416,9 @@ int rule_file_load(const char *file, struct rule_set *set, struct strings *error
 	if (f && ferror(f))
 		rc = -(errno ? errno : EIO);
 	if (rc < 0) {
-		strings_take(errors, xasprintf("%s: open %s: %s", file, file, strerror(-rc)));
+		_cleanup_free_ char *why = xstrdup(strerror(-rc));
+		*why = (char)tolower((unsigned char)*why); /* as Go writes it */
+		strings_take(errors, xasprintf("%s: %s %s: %s", file, f ? "read" : "open", file, why));
 		return rc;
 	}
 	if (text.failed) {

@@ -207,7 +207,7 @@ static void decode_strings_item(struct decoder *d, const struct yaml_node *item,
 {
 	const struct yaml_node *n = rule_decode_scalar(d, item, "string");
 	if (n)
-		strings_add(arg, n->text);
+		strings_add(arg, n->kind == YAML_NULL ? "" : n->text);
 }
 
 static void decode_strings(struct decoder *d, const struct yaml_node *value, void *out)

@@ -4,7 +4,6 @@
 #include "rules/unit_test.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -502,6 +501,15 @@ static void run_steps(struct unit_run *r)
 	}
 }
 
+/* The first file that is broken ends it. */
+static bool load_rules(const struct strings *files, struct rule_set *set, struct strings *errors)
+{
+	for (size_t i = 0; i < files->n; i++)
+		if (rule_file_load(files->v[i], set, errors) < 0)
+			return false;
+	return true;
+}
+
 static void run_group(const struct unit_test_options *options, const struct unit_file *f, const struct unit_group *g,
 		      const struct strings *rule_files, FILE *out, struct strings *errors)
 {
@@ -511,7 +519,7 @@ static void run_group(const struct unit_test_options *options, const struct unit
 	set->experimental_functions = options->promql.experimental_functions;
 	if (options->debug)
 		fprintf(out, "DEBUG: test %s\n", g->name ? g->name->text : "without a name");
-	if (load_series(&r) && rule_files_load_into(rule_files, set, errors) == 0 && check_names(&r)) {
+	if (load_series(&r) && load_rules(rule_files, set, errors) && check_names(&r)) {
 		struct rule_manager_options opt = {
 		    .source = memory_source(&r.memory),
 		    .promql = options->promql,
@@ -536,26 +544,6 @@ static void run_group(const struct unit_test_options *options, const struct unit
 	free(r.next);
 	memory_clear(&r.memory);
 	arena_free(&r.arena);
-}
-
-/* Patterns are relative to the test file. One that matches nothing is told. */
-static void resolve(const char *path, const struct strings *patterns, struct strings *files,
-		    struct strings *errors, FILE *err)
-{
-	_cleanup_free_ char *copy = xstrdup(path);
-	const char *dir = dirname(copy);
-	for (size_t i = 0; i < patterns->n; i++) {
-		struct strings one = {0}, found = {0};
-		strings_take(&one, patterns->v[i][0] == '/' ? xstrdup(patterns->v[i])
-				   : !strcmp(dir, ".")	    ? xstrdup(patterns->v[i])
-							    : xasprintf("%s/%s", dir, patterns->v[i]));
-		if (rule_files_glob(&one, &found, errors) == 0 && !found.n)
-			fprintf(err, "  WARNING: no file match pattern %s\n", one.v[0]);
-		for (size_t k = 0; k < found.n; k++)
-			strings_add_once(files, found.v[k]);
-		strings_free(&one);
-		strings_free(&found);
-	}
 }
 
 static bool is_wanted(const struct unit_test_options *opt, const struct unit_group *g, struct strings *errors)
@@ -596,7 +584,7 @@ static bool run_file(const char *path, const struct unit_test_options *opt, FILE
 	if (unit_file_load(path, opt->ignore_unknown_fields, &f, &error) < 0) {
 		strings_take(&errors, error);
 	} else {
-		resolve(path, &f.rule_files, &rule_files, &errors, err);
+		unit_rule_files(path, &f.rule_files, &rule_files, &errors, err);
 		for (size_t i = 0; i < f.group_order.n && !errors.n; i++)
 			for (size_t k = 0; k < i && !errors.n; k++)
 				if (!strcmp(f.group_order.v[i], f.group_order.v[k]))

@@ -80,5 +80,7 @@ struct unit_file {
 /* 0, or a negative errno and *ERROR (heap). unit_file_clear it in both cases. */
 int unit_file_load(const char *path, bool ignore_unknown_fields, struct unit_file *f, char **error);
 void unit_file_clear(struct unit_file *f);
+/* The rule files that PATTERNS of TEST_FILE name, each once. One that matches nothing is told on ERR; a bad one ends it with an error. */
+void unit_rule_files(const char *test_file, const struct strings *patterns, struct strings *files, struct strings *errors, FILE *err);
 
 #endif

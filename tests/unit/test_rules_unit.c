@@ -163,6 +163,9 @@ static void test_errors(void **state)
 	expect_file("group_eval_order: [a, b, a]\n", NULL, "group name repeated in evaluation order: a\n");
 	expect_file("rule_files: [/nonexistent/*.yml]\n", NULL,
 		    "  WARNING: no file match pattern /nonexistent/*.yml\n  SUCCESS\n");
+	expect_file("rule_files: ['[a-', nope.yml]\n", NULL, "  FAILED:\nsyntax error in pattern\n");
+	expect_file("rule_files: ['./x//../nope-*.yml']\n", NULL, "  WARNING: no file match pattern /tmp/nope-*.yml\n");
+	expect_file("rule_files: ['', ../proc]\ntests: [{}]\n", NULL, "  WARNING: no file match pattern \n  FAILED:\n/proc: read /proc: is a directory\n");
 	expect_file("tests: [{input_series: [{series: 'y', values: 'a b'}]}]\n", NULL, "1:3: parse error: unexpected identifier \"a\" in series values, expected number or \"stale\"\n");
 	expect_file("tests: [{promql_expr_test: [{expr: '1', eval_time: 200y}]}]\n", NULL,
 		    "more than 1000000 evaluations in one test\n");
