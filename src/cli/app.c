@@ -18,6 +18,7 @@
 #include "cli/doctor.h"
 #include "cli/metrics.h"
 #include "cli/pressure.h"
+#include "cli/rule_threads.h"
 #include "cli/reload.h"
 #include "cli/status.h"
 #include "cli/web_config.h"
@@ -36,6 +37,8 @@
 #include "store/store.h"
 
 #define DRAIN_MS 10000
+#define RULE_THREADS 4
+#define RULE_THREADS_FROM ((uint64_t)512 << 20) /* less memory than this: one */
 
 static void warn_of_gaps(const struct loader *l)
 {
@@ -349,6 +352,13 @@ static bool take_signal(struct app *a)
 	return false;
 }
 
+/* Behind each evaluation of rules. */
+static void after_rules(void *self)
+{
+	struct app *a = self;
+	alert_state_keep(&a->alert_state, a->rules, false);
+}
+
 static int64_t mono_ms(void)
 {
 	return (int64_t)(clock_mono_ns() / 1000000);
@@ -361,6 +371,12 @@ int app_run(struct app *a)
 	struct pollfd fds[] = {{.fd = a->signal_fd, .events = POLLIN}, {.fd = a->wake_fd, .events = POLLIN}};
 	uint64_t woken;
 
+	/* Where memory is short one evaluation at a time has to do. */
+	a->rule_threads = rule_threads_start(a->rules, a->memory_limit < RULE_THREADS_FROM ? 1 : RULE_THREADS, after_rules, a);
+	if (!a->rule_threads) {
+		log_error("cannot start a thread for rules");
+		return -EAGAIN;
+	}
 	for (;;) {
 		int64_t now = clock_unix_ms(), interval = __atomic_load_n(&a->scrape_ms, __ATOMIC_RELAXED);
 		if (scrape_due > now + interval) {
@@ -384,11 +400,7 @@ int app_run(struct app *a)
 			pthread_mutex_unlock(&a->collect_lock);
 			tend_due = next < 0 ? INT64_MAX : mono + next;
 		}
-		int64_t due = rule_manager_run(a->rules, clock_unix_ms());
-		alert_state_keep(&a->alert_state, a->rules, false);
-		if (scrape_due < due)
-			due = scrape_due;
-		int64_t wait = due - clock_unix_ms();
+		int64_t wait = scrape_due - clock_unix_ms();
 		mono = mono_ms();
 		if (a->web_config && web_due - mono < wait)
 			wait = web_due - mono;
@@ -396,11 +408,15 @@ int app_run(struct app *a)
 			wait = tend_due - mono;
 		if (poll(fds, 2, wait > 60000 ? 60000 : wait > 0 ? (int)wait : 0) <= 0)
 			continue;
-		if (fds[1].revents && read(a->wake_fd, &woken, sizeof(woken)) < 0)
-			continue;
+		if (fds[1].revents) {
+			rule_threads_wake(a->rule_threads);
+			if (read(a->wake_fd, &woken, sizeof(woken)) < 0)
+				continue;
+		}
 		if (fds[0].revents && take_signal(a))
 			break;
 	}
+	__atomic_store_n(&a->stopping, true, __ATOMIC_RELAXED);
 	log_info("stopping%s", loader_pinned(a->loader) ? "; counting goes on without, until `reqtally uninstall`" : "");
 	return 0;
 }
@@ -409,6 +425,7 @@ void app_stop(struct app *a)
 {
 	web_free(a->web);
 	pressure_stop(a->pressure);
+	rule_threads_stop(a->rule_threads);
 	scraper_free(a->scraper);
 	if (a->notifier) {
 		notifier_stop(a->notifier, DRAIN_MS);

@@ -42,6 +42,8 @@ struct app {
 	struct store *store;
 	struct notifier *notifier;
 	struct rule_manager *rules;
+	struct rule_threads *rule_threads;
+	bool stopping; /* evaluations of rules are to end; atomic */
 	struct alert_state_keeper alert_state;
 	struct scraper *scraper;
 	uint64_t memory_limit; /* of the cgroup, or MEMORY_UNLIMITED */

@@ -53,13 +53,6 @@ static void failed(void *self, const char *group, const char *rule, const char *
 	log_warn("rule %s of %s failed: %s", rule, group, error);
 }
 
-/* A signal waits: rules that take long must not keep the program from ending when it is told to. */
-static bool interrupted(void *self)
-{
-	struct app *a = self;
-	return poll(&(struct pollfd){.fd = a->signal_fd, .events = POLLIN}, 1, 0) > 0;
-}
-
 static struct rule_manager_options rule_options(struct app *a, const struct config *cfg)
 {
 	bool bundled = !cfg->path;
@@ -67,6 +60,7 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 		.source = *store_source(a->store),
 		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
 			   .max_samples = budget_query_samples(a->memory_limit, RULE_MAX_SAMPLES),
+			   .cancelled = &a->stopping,
 			   .experimental_functions = a->opt.promql.experimental_functions,
 			   .delayed_name_removal = a->opt.promql.delayed_name_removal,
 			   .start_timestamps = a->opt.promql.start_timestamps},
@@ -78,7 +72,6 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 		.append = append_produced,
 		.notify = notify,
 		.failed = failed,
-		.interrupted = interrupted,
 		.self = a,
 	};
 }

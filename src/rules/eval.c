@@ -308,7 +308,7 @@ void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int
 		if (r->def->is_alert)
 			send(m, g, r, ts);
 		store(m, g, r, ts - g->query_offset_ms, &out);
-	} else if (m->opt.failed) {
+	} else if (m->opt.failed && rc != -ECANCELED) { /* at the end of the program */
 		_cleanup_free_ char *group = xasprintf("%s;%s", g->def.file, g->def.name);
 		m->opt.failed(m->opt.self, group, r->def->name, error);
 	}

@@ -39,6 +39,7 @@ struct rule_manager *rule_manager_new(const struct rule_manager_options *opt)
 	options_copy(&m->opt, opt);
 	pthread_mutex_init(&m->eval_lock, NULL);
 	pthread_mutex_init(&m->state_lock, NULL);
+	pthread_cond_init(&m->quiet, NULL);
 	return m;
 }
 
@@ -79,6 +80,7 @@ void rule_manager_free(struct rule_manager *m)
 	options_free(&m->opt);
 	pthread_mutex_destroy(&m->eval_lock);
 	pthread_mutex_destroy(&m->state_lock);
+	pthread_cond_destroy(&m->quiet);
 	free(m);
 }
 
@@ -186,22 +188,26 @@ static int group_cmp(const void *a, const void *b)
 	return c ? c : strcmp(x->def.name, y->def.name);
 }
 
-/* The group of this name that DEF takes over; it is in KEPT then, which has a place for each. */
-static struct rule_group *take_group(struct rule_manager *m, const struct rule_group_def *def, bool *kept)
+/* What becomes of a group at a reload. */
+enum fate { GONE, GOES_ON, REPLACED };
+
+/* The group of the same name as DEF, and where its fate is written down; NULL: there is none, or another one has it already. */
+static struct rule_group *find_group(struct rule_manager *m, const struct rule_group_def *def, enum fate *fates, enum fate **fate)
 {
 	struct rule_group wanted = {.def = *def}, *key = &wanted, **found = NULL;
 	if (m->n_groups)
 		found = bsearch(&key, m->groups, m->n_groups, sizeof(*m->groups), group_cmp);
-	if (!found || kept[found - m->groups])
-		return NULL;
-	kept[found - m->groups] = true;
-	return *found;
+	*fate = found ? &fates[found - m->groups] : NULL;
+	return found && **fate == GONE ? *found : NULL;
 }
 
 void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const struct rule_manager_options *opt,
 			int64_t now_ms)
 {
 	pthread_mutex_lock(&m->eval_lock);
+	m->applying++;
+	while (m->running)
+		pthread_cond_wait(&m->quiet, &m->eval_lock);
 	pthread_mutex_lock(&m->state_lock);
 	if (opt) {
 		struct rule_manager_options fresh;
@@ -210,27 +216,30 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 		m->opt = fresh;
 	}
 	struct rule_group **groups = xcalloc(set->n + 1, sizeof(*groups));
-	_cleanup_free_ bool *kept = xcalloc(m->n_groups + 1, sizeof(*kept));
+	_cleanup_free_ enum fate *fates = xcalloc(m->n_groups + 1, sizeof(*fates));
 	for (size_t i = 0; i < set->n; i++) {
-		struct rule_group *old = take_group(m, &set->groups[i], kept);
+		enum fate *fate;
+		struct rule_group *old = find_group(m, &set->groups[i], fates, &fate);
 		struct rule_group *g = group_new(&m->opt, &set->groups[i], now_ms, !m->applied && m->remembered.n);
 		if (old && rule_group_def_equal(&old->def, &g->def) && old->interval_ms == g->interval_ms &&
 		    old->query_offset_ms == g->query_offset_ms) {
 			group_free(g);
 			groups[i] = old;
+			*fate = GOES_ON;
 			continue;
 		}
 		if (old) {
 			copy_state(g, old);
-			group_free(old);
+			*fate = REPLACED;
 		}
 		groups[i] = g;
 	}
-	for (size_t i = 0; i < m->n_groups; i++)
-		if (!kept[i]) {
+	for (size_t i = 0; i < m->n_groups; i++) {
+		if (fates[i] == GONE)
 			retire_group(m, m->groups[i], now_ms);
+		if (fates[i] != GOES_ON)
 			group_free(m->groups[i]);
-		}
+	}
 	free(m->groups);
 	m->groups = groups;
 	m->n_groups = set->n;
@@ -238,6 +247,8 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
 	m->applied = true;
 	forget_if_restored(m);
 	m->states_version++;
+	m->applying--;
+	pthread_cond_broadcast(&m->quiet);
 	pthread_mutex_unlock(&m->state_lock);
 	pthread_mutex_unlock(&m->eval_lock);
 	rule_set_free(set);
@@ -286,6 +297,7 @@ static void end_retired(struct rule_manager *m, int64_t now)
 		due += m->retired[i].due <= now;
 	if (!due)
 		return;
+	pthread_mutex_lock(&m->state_lock); /* what evaluations under way produced stays as it is */
 	for (size_t i = 0; i < m->n_groups; i++)
 		for (size_t k = 0; k < m->groups[i]->n_rules; k++)
 			for (size_t s = 0; s < m->groups[i]->rules[k].n_produced; s++)
@@ -302,47 +314,74 @@ static void end_retired(struct rule_manager *m, int64_t now)
 	}
 	m->n_retired = kept;
 	label_set_free(&live);
-}
-
-/* Is G due? Then its slot goes to *TS, and the next one is set. Late by whole intervals: those are missed,
- * and the evaluation is the one of the latest slot. */
-static bool take_slot(struct rule_manager *m, struct rule_group *g, int64_t now_ms, int64_t *ts)
-{
-	pthread_mutex_lock(&m->state_lock);
-	if (g->next_ms > now_ms + g->interval_ms) /* the clock was set back: the slots are elsewhere now */
-		g->next_ms = slot_before(g, now_ms) + g->interval_ms;
-	bool due = g->next_ms <= now_ms;
-	if (due) {
-		int64_t late = (now_ms - g->next_ms) / g->interval_ms;
-		*ts = g->next_ms + late * g->interval_ms;
-		g->missed += (uint64_t)late;
-		g->next_ms = *ts + g->interval_ms;
-	}
 	pthread_mutex_unlock(&m->state_lock);
-	return due;
 }
 
-int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms)
+/* The group that is due first of those that nobody evaluates just now; NULL: there is none. With the evaluation lock. */
+static struct rule_group *first_due(struct rule_manager *m, int64_t now_ms)
 {
-	int64_t next = INT64_MAX;
-	pthread_mutex_lock(&m->eval_lock);
-	end_retired(m, now_ms);
+	struct rule_group *first = NULL;
+	pthread_mutex_lock(&m->state_lock);
 	for (size_t i = 0; i < m->n_groups; i++) {
 		struct rule_group *g = m->groups[i];
-		int64_t ts;
-		if (g->next_ms <= now_ms && m->opt.interrupted && m->opt.interrupted(m->opt.self)) {
-			next = now_ms; /* the groups that are left keep their slots */
-			break;
-		}
-		if (take_slot(m, g, now_ms, &ts))
-			group_eval(m, g, ts, now_ms);
-		if (g->next_ms < next)
-			next = g->next_ms;
+		if (g->running)
+			continue;
+		if (g->next_ms > now_ms + g->interval_ms) /* the clock was set back: the slots are elsewhere now */
+			g->next_ms = slot_before(g, now_ms) + g->interval_ms;
+		if (!first || g->next_ms < first->next_ms)
+			first = g;
+	}
+	pthread_mutex_unlock(&m->state_lock);
+	return first;
+}
+
+/* G is due: the slot it is evaluated for. Late by whole intervals: those are missed, and the evaluation is the one of the latest slot. */
+static int64_t take_slot(struct rule_manager *m, struct rule_group *g, int64_t now_ms)
+{
+	pthread_mutex_lock(&m->state_lock);
+	int64_t late = (now_ms - g->next_ms) / g->interval_ms, ts = g->next_ms + late * g->interval_ms;
+	g->missed += (uint64_t)late;
+	g->next_ms = ts + g->interval_ms;
+	pthread_mutex_unlock(&m->state_lock);
+	return ts;
+}
+
+int64_t rule_manager_run_one(struct rule_manager *m, int64_t now_ms, void (*taken)(void *arg), void *arg, bool *evaluated)
+{
+	pthread_mutex_lock(&m->eval_lock);
+	while (m->applying)
+		pthread_cond_wait(&m->quiet, &m->eval_lock);
+	end_retired(m, now_ms);
+	struct rule_group *g = first_due(m, now_ms);
+	int64_t next = g ? g->next_ms : INT64_MAX;
+	*evaluated = g && next <= now_ms;
+	if (*evaluated) {
+		int64_t ts = take_slot(m, g, now_ms);
+		g->running = true;
+		m->running++;
+		pthread_mutex_unlock(&m->eval_lock);
+		if (taken)
+			taken(arg);
+		group_eval(m, g, ts, now_ms);
+		pthread_mutex_lock(&m->eval_lock);
+		g->running = false;
+		m->running--;
+		pthread_cond_broadcast(&m->quiet);
+		next = now_ms;
 	}
 	for (size_t i = 0; i < m->n_retired; i++)
 		if (m->retired[i].due < next)
 			next = m->retired[i].due;
 	pthread_mutex_unlock(&m->eval_lock);
+	return next;
+}
+
+int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms)
+{
+	bool evaluated = true;
+	int64_t next = now_ms;
+	while (evaluated)
+		next = rule_manager_run_one(m, now_ms, NULL, NULL, &evaluated);
 	return next;
 }
 

@@ -47,8 +47,6 @@ struct rule_manager_options {
 	void (*notify)(void *self, const struct rule_alert *alerts, size_t n);
 	/* A failed evaluation, for the log: FILE;GROUP, the rule's name. May be NULL. */
 	void (*failed)(void *self, const char *group, const char *rule, const char *error);
-	/* Whether its owner has something else to do: then no further group is begun. May be NULL. */
-	bool (*interrupted)(void *self);
 	void *self; /* of the four */
 };
 
@@ -92,6 +90,7 @@ struct rule_group {
 	int64_t interval_ms, query_offset_ms; /* in force */
 	int64_t next_ms;		      /* slot of the next evaluation */
 	int64_t last_evaluation;	      /* slot of the last one, or RULE_NEVER */
+	bool running;			      /* it is being evaluated */
 	int restore_in;			      /* evaluations until the alerts of a former process are restored; 0: none */
 	struct labels **stale;		      /* series of rules that a reload took away */
 	size_t n_stale, cap_stale;
@@ -125,8 +124,10 @@ void rule_manager_apply(struct rule_manager *m, struct rule_set *set, const stru
  * errors in ERRORS. */
 int rule_manager_reload(struct rule_manager *m, const struct strings *patterns,
 			const struct rule_manager_options *opt, int64_t now_ms, struct strings *errors);
-/* Evaluates what is due at NOW_MS. Returns the time when something is due next; INT64_MAX: nothing ever; NOW_MS:
- * it was interrupted. */
+/* Evaluates the group that is due first at NOW_MS, if one is: *EVALUATED. TAKEN (may be NULL) is called with ARG when it is chosen: from then
+ * on other threads may take others. Returns the time when something is due next, INT64_MAX: nothing ever; if it evaluated one, NOW_MS. */
+int64_t rule_manager_run_one(struct rule_manager *m, int64_t now_ms, void (*taken)(void *arg), void *arg, bool *evaluated);
+/* Evaluates all that are due, one behind the other. */
 int64_t rule_manager_run(struct rule_manager *m, int64_t now_ms);
 /* Evaluates one group now, whatever its slot: for tests of rules. Index in the order of rule_manager_groups.
  */

@@ -17,7 +17,11 @@ struct retired_series {
 
 struct rule_manager {
 	struct rule_manager_options opt; /* with its own reference and copy */
+	/* The first is held while groups come, go and are taken for an evaluation, not during it; the second, taken after it, for what others
+	 * read of them. */
 	pthread_mutex_t eval_lock, state_lock;
+	size_t running, applying; /* evaluations under way; rules that wait for their end */
+	pthread_cond_t quiet;	  /* either has become less */
 	struct rule_group **groups; /* sorted by file, name */
 	size_t n_groups;
 	struct retired_series *retired;
@@ -43,11 +47,11 @@ struct produced {
 void produced_add(struct produced *p, struct labels *labels, double v, const struct histogram *h);
 void produced_free(struct produced *p);
 
-/* Runs RULE at TS with its query at TS - the group's offset; with the evaluation lock, without the state
+/* Runs RULE at TS with its query at TS - the group's offset; one thread at a time for a group, without the state
  * lock. */
 void rule_eval(struct rule_manager *m, struct rule_group *g, struct rule *r, int64_t ts);
 
-/* After an evaluation of G: the second one restores its alerts, as of NOW. With the evaluation lock, without the state lock. */
+/* After an evaluation of G: the second one restores its alerts, as of NOW. Without the state lock. */
 void group_restore(struct rule_manager *m, struct rule_group *g, int64_t now);
 
 /* What was remembered is of no use once no group waits for it. With both locks. */

@@ -56,11 +56,13 @@ void group_restore(struct rule_manager *m, struct rule_group *g, int64_t now)
 {
 	struct label_set known = {0};
 	size_t at;
-	if (!g->restore_in || --g->restore_in)
+	pthread_mutex_lock(&m->state_lock);
+	if (!g->restore_in || --g->restore_in) {
+		pthread_mutex_unlock(&m->state_lock);
 		return;
+	}
 	for (size_t i = 0; i < m->remembered.n; i++)
 		label_set_add(&known, m->remembered.v[i].labels, i, &at);
-	pthread_mutex_lock(&m->state_lock);
 	for (size_t i = 0; i < g->n_rules; i++)
 		if (!g->rules[i].restored)
 			restore_rule(m, &g->rules[i], &known, now);

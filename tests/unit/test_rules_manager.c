@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <time.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,7 +27,6 @@ struct world {
 	struct rule_manager *m;
 	struct buf sent, failures;
 	int64_t now;
-	int patience; /* groups that may be begun before its owner has something else to do; 0: any number */
 };
 
 static void on_append(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
@@ -49,12 +51,6 @@ static void on_failed(void *self, const char *group, const char *rule, const cha
 	buf_addf(&((struct world *)self)->failures, "%s|%s|%s\n", group, rule, error);
 }
 
-static bool interrupted(void *self)
-{
-	struct world *w = self;
-	return w->patience && !--w->patience;
-}
-
 static struct rule_manager_options options(struct world *w)
 {
 	return (struct rule_manager_options){
@@ -63,7 +59,6 @@ static struct rule_manager_options options(struct world *w)
 	    .append = on_append,
 	    .notify = on_notify,
 	    .failed = on_failed,
-	    .interrupted = interrupted,
 	    .self = w,
 	};
 }
@@ -452,26 +447,85 @@ static void test_slots(void **state)
 	world_free(&w);
 }
 
-/* What is due and was not begun is begun the next time, and misses nothing. */
-static void test_interrupted(void **state)
-{
+/* One thread is in the middle of a group: another one evaluates what else is due, and rules change only behind it. */
+struct held {
 	struct world w;
-	world_init(&w,
-		   "groups:\n- name: a\n  interval: 10s\n  rules: [{record: a, expr: \"1\"}]\n- name: b\n  interval: 10s\n"
-		   "  rules: [{record: b, expr: \"1\"}]\n- name: c\n  interval: 10s\n  rules: [{record: c, expr: \"1\"}]\n",
-		   NULL);
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool begun, go, applied;
+};
+
+static void hold(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
+{
+	struct held *x = self;
+	if (!sv_eqs(labels_get(labels, SV(LABEL_NAME)), "slow"))
+		return;
+	pthread_mutex_lock(&x->lock);
+	x->begun = true;
+	pthread_cond_broadcast(&x->changed);
+	while (!x->go)
+		pthread_cond_wait(&x->changed, &x->lock);
+	pthread_mutex_unlock(&x->lock);
+}
+
+static void *evaluate(void *arg)
+{
+	struct held *x = arg;
+	bool evaluated;
+	rule_manager_run_one(x->w.m, 100 * S, NULL, NULL, &evaluated);
+	return NULL;
+}
+
+static void *apply_other(void *arg)
+{
+	struct held *x = arg;
+	rule_manager_apply(x->w.m, parse("groups: [{name: new, rules: []}]"), NULL, 100 * S);
+	pthread_mutex_lock(&x->lock);
+	x->applied = true;
+	pthread_mutex_unlock(&x->lock);
+	return NULL;
+}
+
+static void test_side_by_side(void **state)
+{
+	struct held x = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	pthread_t one, two;
+	bool evaluated;
 	size_t n;
-	struct rule_group *const *g = rule_manager_groups(w.m, &n);
-	rule_manager_run(w.m, 0);
-	w.patience = 2;
-	assert_int_equal(rule_manager_run(w.m, 10 * S), 10 * S);
+	struct rule_manager_options opt = options(&x.w);
+	opt.append = hold;
+	opt.notify = NULL;
+	opt.failed = NULL;
+	opt.self = &x;
+	x.w.m = rule_manager_new(&opt);
+	rule_manager_apply(x.w.m, parse("groups: [{name: fast, interval: 10s, rules: [{record: fast, expr: '1'}]}, {name: slow, interval: 10s, "
+					"rules: [{record: slow, expr: '1'}]}]"), NULL, 0);
+	struct rule_group *const *g = rule_manager_groups(x.w.m, &n);
+	g[0]->next_ms = 90 * S; /* so slow's turn is first */
+	g[1]->next_ms = 80 * S;
+	pthread_create(&one, NULL, evaluate, &x);
+	pthread_mutex_lock(&x.lock);
+	while (!x.begun)
+		pthread_cond_wait(&x.changed, &x.lock);
+	pthread_mutex_unlock(&x.lock);
+	assert_int_equal(rule_manager_run_one(x.w.m, 100 * S, NULL, NULL, &evaluated), 100 * S);
+	assert_true(evaluated);
 	assert_int_equal(g[0]->iterations, 1);
-	assert_int_equal(g[1]->iterations + g[2]->iterations, 0);
-	w.patience = 0;
-	assert_true(rule_manager_run(w.m, 10 * S) > 10 * S);
-	for (size_t i = 0; i < n; i++)
-		assert_true(g[i]->iterations == 1 && g[i]->missed == 0);
-	world_free(&w);
+	/* The slow one is due again, and not begun twice. */
+	rule_manager_run_one(x.w.m, 109 * S, NULL, NULL, &evaluated);
+	assert_false(evaluated);
+	pthread_create(&two, NULL, apply_other, &x);
+	nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	pthread_mutex_lock(&x.lock);
+	assert_false(x.applied);
+	x.go = true;
+	pthread_cond_broadcast(&x.changed);
+	pthread_mutex_unlock(&x.lock);
+	pthread_join(one, NULL);
+	pthread_join(two, NULL);
+	rule_manager_groups(x.w.m, &n);
+	assert_int_equal(n, 1);
+	rule_manager_free(x.w.m);
 }
 
 static void test_reload(void **state)
@@ -561,7 +615,8 @@ int main(void)
 	    cmocka_unit_test(test_collision),
 	    cmocka_unit_test(test_labels_and_templates),
 	    cmocka_unit_test(test_recording),
-	    cmocka_unit_test(test_interrupted), cmocka_unit_test(test_slots),
+	    cmocka_unit_test(test_side_by_side),
+	    cmocka_unit_test(test_slots),
 	    cmocka_unit_test(test_reload),
 	    cmocka_unit_test(test_reload_broken),
 	};
