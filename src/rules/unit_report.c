@@ -43,16 +43,38 @@ void unit_report_clear(struct unit_report *r)
 	*r = (struct unit_report){0};
 }
 
-/* XML 1.0 has no way to write most control characters. */
+/* As Go's encoder has it. XML 1.0 has no way to write most control characters. */
 static void add_xml(const char *s, struct buf *out)
 {
+	static const struct {
+		char c;
+		const char *text;
+	} escapes[] = {{'"', "&#34;"}, {'\'', "&#39;"}, {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\t', "&#x9;"}, {'\n', "&#xA;"}, {'\r', "&#xD;"}};
 	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-		if (c == '<' || c == '>' || c == '&' || c == '"' || c == '\'' || c == '\n' || c == '\t')
-			buf_addf(out, "&#%u;", c);
+		size_t i = 0;
+		while (i < ARRAY_SIZE(escapes) && escapes[i].c != *s)
+			i++;
+		if (i < ARRAY_SIZE(escapes))
+			buf_adds(out, escapes[i].text);
+		else if ((unsigned char)*s < 0x20)
+			buf_adds(out, "\xef\xbf\xbd");
 		else
-			buf_addc(out, c < 0x20 ? '?' : (char)c);
+			buf_addc(out, *s);
 	}
+}
+
+static void add_element(const char *name, const char *text, struct buf *out)
+{
+	buf_addf(out, "<%s>", name);
+	add_xml(text, out);
+	buf_addf(out, "</%s>", name);
+}
+
+static void add_case(const char *name, struct buf *out)
+{
+	buf_adds(out, "<testcase name=\"");
+	add_xml(name, out);
+	buf_adds(out, "\">");
 }
 
 static void add_suite(const struct unit_report_suite *s, struct buf *out)
@@ -60,38 +82,36 @@ static void add_suite(const struct unit_report_suite *s, struct buf *out)
 	char stamp[32];
 	time_t now = time(NULL);
 	size_t failures = 0;
-	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", localtime(&now));
 	for (size_t i = 0; i < s->n; i++)
-		failures += s->cases[i].failures.n > 0;
-	buf_adds(out, "\t<testsuite name=\"");
+		failures += s->cases[i].failures.n;
+	buf_adds(out, "<testsuite name=\"");
 	add_xml(s->name, out);
-	buf_addf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" timestamp=\"%s\">\n", s->n, failures, s->errors.n, stamp);
-	for (size_t i = 0; i < s->errors.n; i++) {
-		buf_adds(out, "\t\t<testcase name=\"\"><error message=\"");
-		add_xml(s->errors.v[i], out);
-		buf_adds(out, "\"></error></testcase>\n");
+	buf_addf(out, "\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"0\" timestamp=\"%s\">", s->n + (s->errors.n > 0), failures,
+		 s->errors.n, stamp);
+	/* A file that cannot be used has one case without a name. */
+	if (s->errors.n) {
+		add_case("unknown", out);
+		for (size_t i = 0; i < s->errors.n; i++)
+			add_element("error", s->errors.v[i], out);
+		buf_adds(out, "</testcase>");
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		buf_adds(out, "\t\t<testcase name=\"");
-		add_xml(s->cases[i].name, out);
-		buf_adds(out, "\">");
-		for (size_t k = 0; k < s->cases[i].failures.n; k++) {
-			buf_adds(out, "<failure message=\"");
-			add_xml(s->cases[i].failures.v[k], out);
-			buf_adds(out, "\"></failure>");
-		}
-		buf_adds(out, "</testcase>\n");
+		add_case(s->cases[i].name, out);
+		for (size_t k = 0; k < s->cases[i].failures.n; k++)
+			add_element("failure", s->cases[i].failures.v[k], out);
+		buf_adds(out, "</testcase>");
 	}
-	buf_adds(out, "\t</testsuite>\n");
+	buf_adds(out, "</testsuite>");
 }
 
 int unit_report_write(const struct unit_report *r, const char *path)
 {
 	_cleanup_buf_ struct buf b = BUF_INIT;
-	buf_adds(&b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+	buf_adds(&b, "<testsuites>");
 	for (size_t i = 0; i < r->n; i++)
 		add_suite(&r->suites[i], &b);
-	buf_adds(&b, "</testsuites>\n");
+	buf_adds(&b, "</testsuites>");
 	FILE *f = fopen(path, "we");
 	if (!f)
 		return -errno;

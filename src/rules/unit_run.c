@@ -566,7 +566,8 @@ static bool is_wanted(const struct unit_test_options *opt, const struct unit_gro
 static void run_case(const struct unit_test_options *opt, const struct unit_file *f, const struct unit_group *g,
 		     const struct strings *rule_files, FILE *out, struct strings *errors, struct unit_report_suite *suite)
 {
-	struct unit_report_case *c = unit_report_case(suite, g->name ? g->name->text : "");
+	_cleanup_free_ char *unnamed = xasprintf("unnamed#%zu", (size_t)(g - f->groups));
+	struct unit_report_case *c = unit_report_case(suite, g->name && g->name->len ? g->name->text : unnamed);
 	size_t before = errors->n;
 	run_group(opt, f, g, rule_files, out, errors);
 	for (size_t i = before; i < errors->n; i++)

@@ -89,8 +89,8 @@ static void test_options(void **state)
 	ssize_t n = read(fd, xml, sizeof(xml) - 1);
 	assert_true(n > 0);
 	xml[n] = 0;
-	assert_non_null(strstr(xml, "<testsuite name=\"tests/rules/bad.test.yml\" tests=\"3\" failures=\"3\" errors=\"0\""));
-	assert_non_null(strstr(xml, "<testcase name=\"first\"><failure message=\"    name: first,&#10;"));
+	assert_non_null(strstr(xml, "<testsuite name=\"tests/rules/bad.test.yml\" tests=\"3\" failures=\"12\" errors=\"0\" skipped=\"0\" timestamp=\"20"));
+	assert_non_null(strstr(xml, "<testcase name=\"first\"><failure>    name: first,&#xA;"));
 	close(fd);
 	unlink(path);
 	_cleanup_free_ char *debug = run_with("tests/rules/v3.test.yml", (struct unit_test_options){.debug = true});
