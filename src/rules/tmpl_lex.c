@@ -324,7 +324,7 @@ static void lex_inside(struct lexer *l)
 		return;
 	}
 	if (c == '+' || c == '-' || (c >= '0' && c <= '9') ||
-	    (c == '.' && peek_at(l, l->pos + 1) >= '0' && peek_at(l, l->pos + 1) <= '9')) {
+	    (c == '.' && (peek_at(l, l->pos + 1) < 0 || (peek_at(l, l->pos + 1) >= '0' && peek_at(l, l->pos + 1) <= '9')))) {
 		lex_number(l);
 		return;
 	}
