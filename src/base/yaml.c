@@ -408,14 +408,17 @@ static void look_ahead(struct composer *c, const char *text, size_t len, size_t 
 	if (!yaml_parser_initialize(&p))
 		return;
 	yaml_parser_set_input_string(&p, (const unsigned char *)text, len);
-	bool more = true, ok = true;
+	bool more = true, ok = true, last = false;
 	for (size_t i = 0; more && ok && i <= head + 2; i++) {
+		last = i == head + 2;
 		ok = yaml_parser_scan(&p, &t);
 		more = ok && t.type != YAML_STREAM_END_TOKEN;
 		if (ok)
 			yaml_token_delete(&t);
 	}
-	if (!ok && p.error == YAML_SCANNER_ERROR) {
+	/* Libyaml also looks whether the last of them is a key; Go does not yet. */
+	bool key = last && !ok && p.problem && !strcmp(p.problem, "could not find expected ':'");
+	if (!ok && !key && p.error == YAML_SCANNER_ERROR) {
 		free(take(c->problem));
 		c->go_line = go_line(&p, c->dialect);
 		fail_mark(c, p.problem_mark, xstrdup(p.problem));

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/unicode.h"
 #include "base/utf8.h"
 #include "model/text_impl.h"
 
@@ -76,9 +77,8 @@ void text_go_quote(struct sv s, struct buf *out)
 			buf_addc(out, *e);
 		} else if (c < 0x20 || c == 0x7f) {
 			buf_addf(out, "\\x%02x", c);
-		} else if ((cp >= 0x80 && cp <= 0xa0) || cp == 0xad || (cp >= 0x2028 && cp <= 0x2029) || cp == 0xfeff ||
-			   (cp >= 0x200b && cp <= 0x200f) || (cp >= 0xe000 && cp <= 0xf8ff) || cp == 0xfffe || cp == 0xffff) {
-			buf_addf(out, cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp); /* not printable in Go's sense */
+		} else if (!unicode_is_print(cp)) {
+			buf_addf(out, cp < 0x10000 ? "\\u%04x" : "\\U%08x", cp);
 		} else {
 			buf_add(out, s.p + i, k);
 		}

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "base/alloc.h"
+#include "base/unicode.h"
 #include "base/utf8.h"
 
 static const struct {
@@ -151,6 +152,8 @@ const char *lexer_quote_char(struct sv s, char out[16])
 		snprintf(out, 16, "'\\%c'", letters[e - escaped]);
 	else if (c < 0x20 || c == 0x7f)
 		snprintf(out, 16, "'\\x%02x'", c);
+	else if (!unicode_is_print(c))
+		snprintf(out, 16, c < 0x10000 ? "'\\u%04x'" : "'\\U%08x'", c);
 	else
 		snprintf(out, 16, "'%.*s'", (int)n, s.p);
 	return out;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/unicode.h"
 #include "base/utf8.h"
 #include "model/text.h"
 
@@ -27,9 +28,7 @@ static bool is_space(int c)
 
 static bool is_alnum(uint32_t c)
 {
-	/* Letters beyond ASCII are letters here: Go asks unicode.IsLetter. */
-	return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= 0x80 && c != 0xfffd);
+	return c == '_' || unicode_is_alnum(c);
 }
 
 static int peek_at(const struct lexer *l, size_t i)
@@ -84,7 +83,7 @@ static void fail_char(struct lexer *l, const char *what)
 	char u[5] = "";
 	uint32_t cp = tmpl_utf8_next(l->in, &i);
 	utf8_encode(cp, u);
-	if (cp >= 0x20 && cp != 0x7f)
+	if (unicode_is_print(cp))
 		fail(l, "%s U+%04X '%s'", what, cp, u);
 	else
 		fail(l, "%s U+%04X", what, cp);

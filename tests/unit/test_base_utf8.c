@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/unicode.h"
 #include "base/utf8.h"
 
 static void test_every_character(void **state)
@@ -59,6 +60,21 @@ static char *logged(const char *text)
 	return message;
 }
 
+static void test_kinds(void **state)
+{
+	static const uint32_t print[] = {' ', '~', 0xe9, 0x301, 0x660, 0x2160, 0x20ac, 0x4e2d, 0xfffd, 0x1f600}, alnum[] = {'a', '9', 0xaa, 0xe9, 0x660, 0x4e2d},
+			      no_print[] = {0, 0x7f, 0x80, 0xa0, 0xad, 0x378, 0x61c, 0x1680, 0x200b, 0x2028, 0xe000, 0xfeff, 0xffff, 0xe0001},
+			      no_alnum[] = {'_', ' ', 0xa0, 0xb2, 0x301, 0x2160, 0x20ac, 0xfeff, 0xfffd};
+	for (size_t i = 0; i < ARRAY_SIZE(print); i++)
+		assert_true(unicode_is_print(print[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(no_print); i++)
+		assert_false(unicode_is_print(no_print[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(alnum); i++)
+		assert_true(unicode_is_alnum(alnum[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(no_alnum); i++)
+		assert_false(unicode_is_alnum(no_alnum[i]));
+}
+
 static void test_log_lines(void **state)
 {
 	char *s = logged("a \"b\" \\ \n \x01 \xc3\xa4 \xff \xe2\x82\xac \xe2\x82");
@@ -84,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_character),
 		cmocka_unit_test(test_what_is_none),
+		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_log_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
