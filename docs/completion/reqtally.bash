@@ -27,7 +27,7 @@ _reqtally() {
 	test) _reqtally_offer -W "rules promql" ;;
 	*)
 		case $command:$cur in
-		check:-*) _reqtally_offer -W "--lint= --lint-fatal --ignore-unknown-fields --enable-feature= --help" ;;
+		check:-*) _reqtally_offer -W "--syntax-only --lint= --lint-fatal --ignore-unknown-fields --enable-feature= --help" ;;
 		doctor:-*) _reqtally_offer -W "--url= --http.config.file= --interval= --skip-listeners --json --help" ;;
 		query:-*) _reqtally_offer -W "--url= --http.config.file= --time= --help" ;;
 		test:-*) _reqtally_offer -W "--run= --debug --diff --junit= --ignore-unknown-fields --enable-feature= --help" ;;

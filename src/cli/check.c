@@ -57,8 +57,8 @@ static int check_rules(int argc, char **argv)
 	return code;
 }
 
-/* One configuration file with its rule files. */
-static int check_config_file(const char *path)
+/* One configuration file and, unless SYNTAX_ONLY, its rule files. */
+static int check_config_file(const char *path, bool syntax_only, const struct rule_check_options *opt)
 {
 	struct config *cfg = NULL;
 	char *error = NULL;
@@ -67,13 +67,15 @@ static int check_config_file(const char *path)
 	if (config_load(path, &cfg, &error)) {
 		fflush(stdout);
 		fprintf(stderr, "  FAILED: %s\n", error);
+		putchar('\n');
 		free(error);
 		return EXIT_FAILED;
 	}
 	/* Prometheus starts without them, but promtool does not let them pass. */
-	if (cfg->missing_rule_files.n) {
+	if (cfg->missing_rule_files.n && !syntax_only) {
 		fflush(stdout);
 		fprintf(stderr, "  FAILED: \"%s\" does not point to an existing file\n", cfg->missing_rule_files.v[0]);
+		putchar('\n');
 		config_free(cfg);
 		return EXIT_FAILED;
 	}
@@ -81,13 +83,45 @@ static int check_config_file(const char *path)
 		printf("  WARNING: %s\n", cfg->warnings.v[i]);
 	for (size_t i = 0; i < cfg->not_acted_on.n; i++)
 		printf("  NOTE: %s is accepted and not acted on\n", cfg->not_acted_on.v[i]);
-	printf("  SUCCESS: %zu rule files found\n\n", cfg->rule_files.n);
-	int code = EXIT_OK;
-	if (cfg->rule_files.n) {
-		struct rule_check_options opt = {0};
-		code = rule_check_files(cfg->rule_files.v, cfg->rule_files.n, &opt, stdout, stderr);
-	}
+	size_t n = syntax_only ? 0 : cfg->rule_files.n;
+	if (n)
+		printf("  SUCCESS: %zu rule files found\n", n);
+	printf(" SUCCESS: %s is valid prometheus config file syntax\n\n", path);
+	int code = n ? rule_check_files(cfg->rule_files.v, n, opt, stdout, stderr) : EXIT_OK;
 	config_free(cfg);
+	return code;
+}
+
+static int check_config(int argc, char **argv)
+{
+	struct flag flags[] = {{.name = "syntax-only", .help = "do not look for the rule files"},
+			       {.name = "lint", .arg = "all|duplicate-rules|none", .initial = "duplicate-rules", .help = "what to look for in rule files"},
+			       {.name = "lint-fatal", .help = "exit with 3 if the linter finds something"},
+			       {.name = "ignore-unknown-fields", .help = "pass over keys of rule files that are not known"},
+			       ENABLE_FEATURE_FLAG,
+			       HELP_FLAG};
+	_cleanup_free_ char **files = xcalloc((size_t)argc + 1, sizeof(*files));
+	int n, code = EXIT_USAGE;
+
+	if (flags_parse(flags, ARRAY_SIZE(flags), argc, argv, files, &n)) {
+		/* said */
+	} else if (flags_help_given(flags, ARRAY_SIZE(flags), "reqtally check config [FLAGS] FILE...\n\nChecks configuration files, and the rule files they name.")) {
+		code = EXIT_OK;
+	} else if (!n) {
+		fprintf(stderr, "usage: reqtally check config [FLAGS] FILE...\n");
+	} else {
+		struct rule_check_options opt = {.no_lint = !lints(flag_get(flags, ARRAY_SIZE(flags), "lint")),
+						 .lint_fatal = flag_given(flags, ARRAY_SIZE(flags), "lint-fatal"),
+						 .ignore_unknown_fields = flag_given(flags, ARRAY_SIZE(flags), "ignore-unknown-fields")};
+		features_enable(flags, ARRAY_SIZE(flags), &opt.promql);
+		code = EXIT_OK;
+		for (int i = 0; i < n; i++) {
+			int c = check_config_file(files[i], flag_given(flags, ARRAY_SIZE(flags), "syntax-only"), &opt);
+			/* An error counts more than what the linter finds. */
+			code = code == EXIT_FAILED || (c != EXIT_FAILED && c < code) ? code : c;
+		}
+	}
+	flags_free(flags, ARRAY_SIZE(flags));
 	return code;
 }
 
@@ -108,19 +142,9 @@ int cmd_check(int argc, char **argv)
 {
 	if (argc >= 1 && strcmp(argv[0], "rules") == 0)
 		return check_rules(argc - 1, argv + 1);
-	if (argc >= 2 && strcmp(argv[0], "config") == 0 && !asks_for_help(argv[1])) {
-		int code = EXIT_OK;
-		for (int i = 1; i < argc; i++) {
-			if (argv[i][0] == '-') {
-				fprintf(stderr, "reqtally: check config takes no flags, got %s\n", argv[i]);
-				return EXIT_USAGE;
-			}
-			int c = check_config_file(argv[i]);
-			code = c > code ? c : code;
-		}
-		return code;
-	}
-	return usage("reqtally check config FILE...\n"
+	if (argc >= 1 && strcmp(argv[0], "config") == 0)
+		return check_config(argc - 1, argv + 1);
+	return usage("reqtally check config [--syntax-only] [--lint=...] [--lint-fatal] [--ignore-unknown-fields] [--enable-feature=...] FILE...\n"
 		     "       reqtally check rules [--lint=...] [--lint-fatal] [--ignore-unknown-fields] [--enable-feature=...] [FILE...]\n",
 		     argc, argv);
 }

@@ -30,8 +30,8 @@ def flags(program):
         sys.exit(f"--help was not understood: {commands} {names}")
     man = read("docs/reqtally.8").replace("\\-", "-")
     completion = read("docs/completion/reqtally.bash")
-    bad, own = [], set()
-    for words in ("check rules", "test rules", "query", "top", "doctor", "uninstall"):
+    bad, own, of_command = [], set(), {}
+    for words in ("check config", "check rules", "test rules", "query", "top", "doctor", "uninstall"):
         command = words.split()[0]
         text = subprocess.run([program, *words.split(), "--help"], capture_output=True, text=True, check=True).stdout
         has = set(re.findall(r"^  (?:-[a-z], )?--([a-z][a-z0-9.-]*)", text, re.M))
@@ -40,11 +40,13 @@ def flags(program):
         in_man = re.search(r'"%s \[?(?s:.*?)(?=\n\.TP)' % words, man)[0]
         bad += compare(f"flag of {words}", has - {"help", "enable-feature"}, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", in_man)))
         own |= has
+        of_command[command] = of_command.get(command, set()) | has
         if command == "doctor":
             bad += compare("flag of doctor", has, "docs/doctor.md",
                            {"help"} | set(re.findall(r"^\| `--([a-z.-]+)`", read("docs/doctor.md"), re.M)))
+    for command, has in of_command.items():
         offered = completion.split(f"{command}:-*)")[1].split(";;")[0]
-        bad += compare(f"flag of {words}", has, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", offered)))
+        bad += compare(f"flag of {command}", has, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", offered)))
     sections = man.split(".SH FLAGS")[1].split(".SH ")[0]
     bad += compare("flag", names, "the man page", set(re.findall(r"--([a-z][a-z0-9.-]*)", sections)))
     bad += compare("flag", names | own, "the completion", set(re.findall(r"--([a-z][a-z0-9.-]*)", completion)))
