@@ -382,7 +382,8 @@ size_t histogram_n_ranges(const struct histogram *h)
 	return h->n_neg + (h->zero_count != 0) + h->n_pos;
 }
 
-struct histogram_range histogram_range_at(const struct histogram *h, size_t k)
+/* A bucket as its schema has it, whatever the zero bucket covers. */
+static struct histogram_range whole_range(const struct histogram *h, size_t k)
 {
 	struct histogram_range r = {0};
 	if (k < h->n_neg) {
@@ -411,6 +412,17 @@ struct histogram_range histogram_range_at(const struct histogram *h, size_t k)
 	return r;
 }
 
+struct histogram_range histogram_range_at(const struct histogram *h, size_t k)
+{
+	struct histogram_range r = whole_range(h, k);
+	/* What the zero bucket covers is not told twice. */
+	if (!r.zero && r.upper < 0 && r.upper > -h->zero_threshold)
+		r.upper = -h->zero_threshold;
+	else if (!r.zero && r.lower > 0 && r.lower < h->zero_threshold)
+		r.lower = h->zero_threshold;
+	return r;
+}
+
 void histogram_print(const struct histogram *h, struct buf *out)
 {
 	buf_adds(out, "{count:");
@@ -418,7 +430,7 @@ void histogram_print(const struct histogram *h, struct buf *out)
 	buf_adds(out, ", sum:");
 	text_float(h->sum, 'g', out);
 	for (size_t k = 0; k < histogram_n_ranges(h); k++) {
-		struct histogram_range r = histogram_range_at(h, k);
+		struct histogram_range r = whole_range(h, k);
 		buf_adds(out, ", ");
 		buf_addc(out, r.zero || k < h->n_neg ? '[' : '(');
 		text_float(r.lower, 'g', out);

@@ -225,6 +225,7 @@ static int read_family(struct reader *r, struct pb message)
 	struct pb m = message;
 	struct pb_field f;
 	struct sv help = SV(""), unit = SV("");
+	bool empty = true;
 	r->family = SV("");
 	r->kind = COUNTER;
 	while (pb_next(&m, &f))
@@ -238,12 +239,17 @@ static int read_family(struct reader *r, struct pb message)
 		case 3:
 			r->kind = f.v;
 			break;
+		case 4:
+			empty = false;
+			break;
 		case 5:
 			unit = pb_string(&f);
 			break;
 		}
 	if (m.broken)
 		return failed(r, "a broken message");
+	if (empty) /* as if it were not there, even without a name */
+		return 0;
 	if (!r->family.n || !text_is_utf8(r->family))
 		return failed(r, "invalid metric name");
 	if (r->kind > GAUGE_HISTOGRAM)

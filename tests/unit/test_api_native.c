@@ -89,8 +89,24 @@ static void test_native(void **state)
 	store_free(api.store);
 }
 
+/* A wide zero bucket takes from its neighbours what it covers itself. */
+static void test_wide_zero_bucket(void **state)
+{
+	struct api api = {.store = store_new(NULL)};
+	struct histogram_bucket pos[] = {{.i = 0, .n = 1}, {.i = 1, .n = 2}, {.i = 2, .n = 4}}, neg[] = {{.i = 1, .n = 1}};
+	struct histogram h = {.schema = 0, .zero_threshold = 1.5, .zero_count = 3, .count = 11, .sum = 1, .pos = pos, .n_pos = 3, .neg = neg, .n_neg = 1};
+	_cleanup_labels_ struct labels *ls = labels_from("__name__", "h", NULL);
+	append(api.store, ls, T0, 0, &h);
+	_cleanup_free_ char *got = query(&api, "h", "1700000000");
+	const char *buckets = strstr(got, "\"buckets\":");
+	assert_non_null(buckets);
+	assert_string_equal(buckets, "\"buckets\":[[1,\"-2\",\"-1.5\",\"1\"],[3,\"-1.5\",\"1.5\",\"3\"],[0,\"1.5\",\"1\",\"1\"],"
+				     "[0,\"1.5\",\"2\",\"2\"],[0,\"2\",\"4\",\"4\"]]}]}]}}");
+	store_free(api.store);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_native)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_native), cmocka_unit_test(test_wide_zero_bucket)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,6 +104,12 @@ static void test_protobuf_good(void **state)
 	_cleanup_buf_ struct buf body = BUF_INIT, m = BUF_INIT, v = BUF_INIT, b = BUF_INIT;
 	proto_options = (struct parse_options){0};
 	good_proto(&body, "");
+	/* Families without metrics are passed over, whatever else is wrong with them. */
+	buf_addc(&body, 0);
+	family_begin("\xff", 77);
+	family_end(&body);
+	good_proto(&body, "");
+	buf_reset(&body);
 	family_begin("c_total", 0);
 	bytes(2, "Help \"me\"", 9, &family_body);
 	bytes(5, "bytes", 5, &family_body);
@@ -367,12 +373,15 @@ static void test_protobuf_bad(void **state)
 	buf_add(&body, "\x02\x0a\x05", 3); /* longer than its message */
 	bad_proto(&body, "a broken message");
 	family_begin("", 0);
+	sub(4, &m, &family_body);
 	family_end(&body);
 	bad_proto(&body, "metric \"\": invalid metric name");
 	family_begin("\xff", 0);
+	sub(4, &m, &family_body);
 	family_end(&body);
 	bad_proto(&body, "invalid metric name");
 	family_begin("a", 6);
+	sub(4, &m, &family_body);
 	family_end(&body);
 	bad_proto(&body, "metric \"a\": unknown metric type");
 	family_begin("a", 1);
