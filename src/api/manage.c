@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/reply.h"
 #include "base/clock.h"
+#include "model/text.h"
 
 void api_healthy(void *ctx, struct web_request *req, struct web_response *res)
 {
@@ -53,6 +54,7 @@ void api_runtimeinfo(void *ctx, struct web_request *req, struct web_response *re
 	char cwd[4096] = "", host[256] = "";
 	int64_t t = INT64_MIN;
 	json_t *o = json_object();
+	_cleanup_buf_ struct buf retention = BUF_INIT;
 	bool ok = !api->last_config || api->last_config(api->arg, &t);
 	if (!getcwd(cwd, sizeof(cwd)))
 		*cwd = 0;
@@ -70,7 +72,8 @@ void api_runtimeinfo(void *ctx, struct web_request *req, struct web_response *re
 	json_object_set_new(o, "GOMEMLIMIT", json_integer(0));
 	json_object_set_new(o, "GOGC", json_string(""));
 	json_object_set_new(o, "GODEBUG", json_string(""));
-	json_object_set_new(o, "storageRetention", json_string(""));
+	text_duration(store_retention(api->store), &retention);
+	json_object_set_new(o, "storageRetention", json_string(buf_str(&retention)));
 	reply_json(res, o);
 }
 

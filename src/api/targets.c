@@ -82,12 +82,40 @@ static void add_active(void *arg, const struct scrape_target *t)
 	json_array_append_new(l->out, o);
 }
 
+struct place {
+	json_t *target;
+	size_t i;
+};
+
+static int by_pool(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+	int r = strcmp(json_string_value(json_object_get(x->target, "scrapePool")), json_string_value(json_object_get(y->target, "scrapePool")));
+	return r ? r : x->i < y->i ? -1 : 1;
+}
+
+/* As in Prometheus: sorted by job, then as the configuration has them. Takes TARGETS. */
+static json_t *sort_by_pool(json_t *targets)
+{
+	size_t n = json_array_size(targets);
+	struct place *v = xcalloc(n + 1, sizeof(*v));
+	json_t *sorted = json_array();
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct place){json_array_get(targets, i), i};
+	qsort(v, n, sizeof(*v), by_pool);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(sorted, v[i].target);
+	free(v);
+	json_decref(targets);
+	return sorted;
+}
+
 json_t *active_targets_json(const struct api *api, const char *pool)
 {
 	struct listing l = {.api = api, .pool = pool, .out = json_array()};
 	if (api->scraper)
 		scraper_targets(api->scraper, add_active, &l);
-	return l.out;
+	return sort_by_pool(l.out);
 }
 
 static void add_dropped(void *arg, const char *job, const struct labels *discovered)
@@ -120,7 +148,7 @@ void api_targets(void *ctx, struct web_request *req, struct web_response *res)
 	l.out = json_array();
 	if (dropped && api->scraper)
 		scraper_dropped(api->scraper, add_dropped, &l);
-	json_object_set_new(o, "droppedTargets", l.out);
+	json_object_set_new(o, "droppedTargets", sort_by_pool(l.out));
 	l.out = dropped ? json_object() : json_null();
 	if (dropped && api->scraper)
 		scraper_dropped_counts(api->scraper, add_count, &l);
