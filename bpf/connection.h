@@ -186,7 +186,13 @@ struct embryo {
 	struct pipeline pipeline;
 	struct held_pieces pieces;
 	__u32 seq; /* of the first byte that was seen */
-	__u32 begun;
+	__u32 state; /* EMBRYO_ */
+};
+
+enum embryo_state {
+	EMBRYO_EMPTY,
+	EMBRYO_BEGUN,
+	EMBRYO_TAKEN, /* by the socket; who has waited for the lock finds that one by now */
 };
 
 /* Further apart two sequence numbers are of two connections, one of them gone: where one begins depends on the time, and goes round in

@@ -209,6 +209,13 @@ static __always_inline void embryo_restart(struct connection *c, __u32 start)
 	c->rx_malformed = c->holed = c->torn = 0;
 }
 
+static __always_inline void embryo_end(struct embryo *e, struct tuple *t)
+{
+	e->state = EMBRYO_TAKEN;
+	e->connection.rx_lock = 0;
+	bpf_map_delete_elem(&carried, t);
+}
+
 /* A new socket takes over what came before it existed. Null if nothing did. OWNER: the same socket, as the helpers for its storage want
  * it. */
 static __noinline struct connection *connection_take_over(void *owner, struct sock *sk)
@@ -242,7 +249,7 @@ static __noinline struct connection *connection_take_over(void *owner, struct so
 		if (tries)
 			*tries = IGNORED_UNANSWERED;
 		count(RT_NOT_HTTP, 1);
-		bpf_map_delete_elem(&carried, &t);
+		embryo_end(e, &t);
 		return 0;
 	}
 	__u32 seen = c->rx_pos;
@@ -256,7 +263,7 @@ static __noinline struct connection *connection_take_over(void *owner, struct so
 		count(RT_LOST_MALFORMED, 1);
 	if (!room) {
 		count(RT_LOST_CONNECTION_BUDGET, seen);
-		bpf_map_delete_elem(&carried, &t);
+		embryo_end(e, &t);
 		return 0;
 	}
 	if (seen > RT_PIPELINE_DEPTH)
@@ -278,7 +285,7 @@ static __noinline struct connection *connection_take_over(void *owner, struct so
 	} else {
 		count(RT_LOST_NO_MEMORY, seen < RT_PIPELINE_DEPTH ? seen : RT_PIPELINE_DEPTH);
 	}
-	bpf_map_delete_elem(&carried, &t);
+	embryo_end(e, &t);
 	return c;
 }
 

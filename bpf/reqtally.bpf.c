@@ -68,6 +68,10 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 	/* For good: 0, or IGNORED_UNANSWERED. */
 	if ((tries && *tries - 1 >= TRIES) || closing || elder_has(sk))
 		return 0;
+	/* Another CPU may have made the socket, and its state, a moment ago. */
+	struct connection *c = bpf_sk_storage_get(&connections, sk, 0, 0);
+	if (c)
+		return c;
 	if (ignores_port(sk->src_port)) {
 		ignore(sk, RT_VERDICTS); /* for no fault of its own: not counted */
 		return 0;
@@ -119,7 +123,7 @@ static __noinline struct connection *ingress_unknown(struct __sk_buff *skb, stru
 		fresh->tx_started = 1;
 		fresh->tx_next = tp->snd_nxt;
 	}
-	struct connection *c = bpf_sk_storage_get(&connections, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	c = bpf_sk_storage_get(&connections, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!c) /* or it has made one */
 		c = bpf_sk_storage_get(&connections, sk, 0, 0);
 	if (!c) {
@@ -183,7 +187,7 @@ static __noinline struct embryo *embryo_get(struct __sk_buff *skb, struct bpf_so
 	if (ignores_port(sk->src_port) || !tuple_of_packet(&t, skb, k))
 		return 0;
 	e = bpf_map_lookup_elem(&carried, &t);
-	if (e && e->begun && !embryo_is_of(e, k->seq)) {
+	if (e && e->state == EMBRYO_BEGUN && !embryo_is_of(e, k->seq)) {
 		bpf_map_delete_elem(&carried, &t);
 		e = 0;
 	}
@@ -198,14 +202,13 @@ static __noinline struct embryo *embryo_get(struct __sk_buff *skb, struct bpf_so
 	}
 	if (!e || !embryo_lock(&e->connection))
 		return 0;
-	/* Meanwhile another CPU may have made the socket, where this packet will be seen again. */
-	if (bpf_map_lookup_elem(&carried, &t) != e) {
+	if (e->state == EMBRYO_TAKEN || bpf_map_lookup_elem(&carried, &t) != e) {
 		e->connection.rx_lock = 0;
 		return 0;
 	}
-	if (!e->begun) {
+	if (e->state == EMBRYO_EMPTY) {
 		connection_init(&e->connection, sk, k->seq, CONNECTION_NEW);
-		e->begun = 1;
+		e->state = EMBRYO_BEGUN;
 		e->seq = k->seq;
 	} else if ((__s32)(k->seq - e->seq) < 0) { /* overtaken by what was seen first */
 		embryo_restart(&e->connection, k->seq);
