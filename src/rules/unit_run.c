@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Runs test groups: a clock that goes in steps from the start, samples put in as it passes them, rules
  * evaluated at each step. */
-#include "rules/unit_test.h"
+#include "rules/unit_run.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -15,28 +12,11 @@
 #include "model/histogram.h"
 #include "model/text.h"
 #include "promql/histogram_ops.h"
-#include "promql/test_storage.h"
 #include "rules/manager.h"
-#include "rules/memory.h"
 #include "rules/tmpl.h"
 #include "rules/unit_report.h"
 
 #define STEPS_MAX 1000000
-
-struct unit_run {
-	const struct unit_test_options *opt;
-	FILE *out; /* for what --debug tells */
-	const struct unit_file *file;
-	const struct unit_group *group;
-	struct strings *errors;
-	struct arena arena; /* input series, expected samples */
-	struct test_row *rows;
-	size_t n_rows, cap_rows, *next; /* values of each row already in */
-	struct memory_source memory;
-	struct rule_manager *rules;
-	bool eval_failed;
-	int64_t now;
-};
 
 static void on_append(void *self, struct labels *labels, int64_t t, double v, const struct histogram *h)
 {
@@ -53,8 +33,7 @@ static void on_failed(void *self, const char *group, const char *rule, const cha
 	r->eval_failed = true;
 }
 
-/* Every label as a pair, the name too: `{__name__="x", a="b"}`. */
-static void print_labels(const struct labels *ls, struct buf *out)
+void unit_print_labels(const struct labels *ls, struct buf *out)
 {
 	buf_addc(out, '{');
 	for (uint32_t i = 0; i < ls->n; i++) {
@@ -129,273 +108,6 @@ static bool feed(struct unit_run *r, int64_t ts)
 		}
 	return true;
 }
-
-/* Alerts */
-
-struct alert_text {
-	const struct labels *labels, *annotations; /* the first a reference */
-};
-
-static int alert_cmp(const void *a, const void *b)
-{
-	const struct alert_text *x = a, *y = b;
-	int c = labels_cmp(x->labels, y->labels);
-	return c ? c : labels_cmp(x->annotations, y->annotations);
-}
-
-static void print_alerts(const struct alert_text *v, size_t n, struct buf *out)
-{
-	const char *indent = "            ";
-	buf_addc(out, '[');
-	for (size_t i = 0; i < n; i++) {
-		buf_addf(out, "%s\n%s%zu:\n%s  Labels:", i ? "," : "", indent, i, indent);
-		print_labels(v[i].labels, out);
-		buf_addf(out, "\n%s  Annotations:", indent);
-		print_labels(v[i].annotations, out);
-	}
-	if (n)
-		buf_addf(out, "\n%s", indent);
-	buf_addc(out, ']');
-}
-
-static size_t firing_alerts(struct unit_run *r, const char *name, struct alert_text **out)
-{
-	size_t n_groups, n = 0, cap = 0;
-	struct rule_group *const *groups = rule_manager_groups(r->rules, &n_groups);
-	*out = NULL;
-	for (size_t g = 0; g < n_groups; g++)
-		for (size_t k = 0; k < groups[g]->n_rules; k++) {
-			const struct rule *rule = &groups[g]->rules[k];
-			if (!rule->def->is_alert || strcmp(rule->def->name, name))
-				continue;
-			for (size_t a = 0; a < rule->n_active; a++) {
-				if (rule->active[a]->state != RULE_FIRING)
-					continue;
-				array_grow(*out, n, cap);
-				(*out)[n++] = (struct alert_text){labels_ref(rule->active[a]->labels),
-								  rule->active[a]->annotations};
-			}
-		}
-	return n;
-}
-
-static void check_alerts(struct unit_run *r, const struct unit_alert_test *t, const struct labels *none)
-{
-	struct alert_text *got, *want = xcalloc(t->n + 1, sizeof(*want));
-	size_t n = firing_alerts(r, t->alertname->text, &got);
-	for (size_t i = 0; i < t->n; i++) {
-		struct labels_builder b;
-		labels_builder_init(&b, t->expected[i].labels);
-		labels_builder_set(&b, SV("alertname"), sv_of(t->alertname->text));
-		want[i].labels = labels_builder_build(&b);
-		labels_builder_free(&b);
-		want[i].annotations = t->expected[i].annotations ? t->expected[i].annotations : none;
-	}
-	if (n)
-		qsort(got, n, sizeof(*got), alert_cmp);
-	qsort(want, t->n, sizeof(*want), alert_cmp);
-	bool same = n == t->n;
-	for (size_t i = 0; same && i < n; i++)
-		same = alert_cmp(&got[i], &want[i]) == 0;
-	if (!same) {
-		struct buf b = BUF_INIT;
-		if (r->group->name)
-			buf_addf(&b, "    name: %s,\n", r->group->name->text);
-		buf_addf(&b, "    alertname: %s, time: ", t->alertname->text);
-		text_duration(t->eval_time, &b);
-		if (r->opt->diff) {
-			_cleanup_buf_ struct buf x = BUF_INIT, y = BUF_INIT;
-			print_alerts(want, t->n, &x);
-			print_alerts(got, n, &y);
-			buf_adds(&b, ", \n    diff (- expected, + received):\n");
-			unit_diff(buf_str(&x), buf_str(&y), &b);
-		} else {
-			buf_adds(&b, ", \n        exp:");
-			print_alerts(want, t->n, &b);
-			buf_adds(&b, ", \n        got:");
-			print_alerts(got, n, &b);
-		}
-		strings_take(r->errors, buf_steal(&b));
-	}
-	for (size_t i = 0; i < n; i++)
-		labels_unref((struct labels *)got[i].labels);
-	for (size_t i = 0; i < t->n; i++)
-		labels_unref((struct labels *)want[i].labels);
-	free(got);
-	free(want);
-}
-
-/* Expressions */
-
-struct sample_text {
-	struct labels *labels; /* a reference */
-	double v;
-	const struct histogram *h;
-	size_t place;
-};
-
-static int sample_cmp(const void *a, const void *b)
-{
-	return labels_cmp(((const struct sample_text *)a)->labels, ((const struct sample_text *)b)->labels);
-}
-
-/* promtool's sorting turns around what has the same labels. */
-static int sample_order(const void *a, const void *b)
-{
-	const struct sample_text *x = a, *y = b;
-	int c = sample_cmp(a, b);
-	return c ? c : (x->place < y->place) - (x->place > y->place);
-}
-
-static void sort_samples(struct sample_text *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		v[i].place = i;
-	qsort(v, n, sizeof(*v), sample_order);
-}
-
-static bool same_value(double a, double b, bool fuzzy)
-{
-	if (a == b) /* NaN is never the one expected: so it is with promtool */
-		return true;
-	return fuzzy && nextafter(a, b) == b; /* one unit in the last place */
-}
-
-static void print_samples(const struct sample_text *v, size_t n, struct buf *out)
-{
-	if (!n)
-		buf_adds(out, "nil");
-	for (size_t i = 0; i < n; i++) {
-		buf_adds(out, i ? ", " : "");
-		print_labels(v[i].labels, out);
-		buf_addc(out, ' ');
-		if (v[i].h) {
-			histogram_print(v[i].h, out);
-			continue;
-		}
-		size_t from = out->n;
-		text_float(v[i].v, 'e', out);
-		for (size_t k = from; k < out->n && isfinite(v[i].v); k++)
-			if (out->p[k] == 'e')
-				out->p[k] = 'E';
-	}
-}
-
-/* False and *ERROR (heap). */
-static bool expected_sample(struct unit_run *r, const struct unit_expected_sample *e, struct sample_text *out,
-			    char **error)
-{
-	const char *cause = NULL;
-	struct test_row row;
-	struct labels_builder b;
-	_cleanup_buf_ struct buf q = BUF_INIT;
-	_cleanup_free_ char *why = NULL;
-	*out = (struct sample_text){.v = e->value};
-	struct sv text = e->labels ? sv_make(e->labels->text, e->labels->len) : SV("");
-	text_go_quote(text, &q);
-	labels_builder_init(&b, NULL);
-	int rc = promql_parse_metric(text, NULL, &b, &why);
-	if (rc == 0)
-		out->labels = labels_builder_build(&b);
-	labels_builder_free(&b);
-	if (rc < 0) {
-		*error = xasprintf("labels %s: %s", buf_str(&q), why);
-		return false;
-	}
-	if (!e->histogram || !e->histogram->len)
-		return true;
-	_cleanup_free_ char *line = xasprintf("{} %s", e->histogram->text);
-	bool ok = test_row_parse(sv_of(arena_strndup(&r->arena, line, strlen(line))), &r->arena, &row, &cause);
-	if (ok)
-		labels_unref(row.labels);
-	if (!ok || row.n != 1 || !row.v[0].h) {
-		if (!ok)
-			*error = xasprintf("labels %s: %s", buf_str(&q), cause);
-		else if (row.n != 1)
-			*error = xasprintf("labels %s: expected 1 value, got %zu", buf_str(&q), row.n);
-		else
-			*error = xasprintf("labels %s: expected histogram, got %g", buf_str(&q), row.v[0].v);
-		labels_unref(out->labels);
-		return false;
-	}
-	out->h = row.v[0].h;
-	return true;
-}
-
-static int eval_expr(struct unit_run *r, const struct unit_expr_test *t, struct promql_value *v, char **error)
-{
-	struct promql_options opt = r->opt->promql;
-	struct promql_expr *expr;
-	struct sample_source source = memory_source(&r->memory);
-	struct sv text = t->expr ? sv_make(t->expr->text, t->expr->len) : SV("");
-	int rc = promql_parse(text, &expr, error);
-	if (rc < 0)
-		return rc;
-	opt.subquery_step_ms = r->file->evaluation_interval;
-	rc = promql_check_enabled(expr, &opt, error);
-	rc = rc ?: promql_eval_instant(&opt, expr, &source, r->group->start + t->eval_time, v, error);
-	promql_expr_free(expr);
-	if (rc == 0 && v->type != PROMQL_SCALAR && v->type != PROMQL_VECTOR) {
-		*error = xstrdup("rule result is not a vector or scalar");
-		promql_value_free(v);
-		return -EINVAL;
-	}
-	return rc;
-}
-
-static void check_expr(struct unit_run *r, const struct unit_expr_test *t)
-{
-	struct promql_value v = {0};
-	_cleanup_free_ char *error = NULL;
-	struct sample_text *want = xcalloc(t->n + 1, sizeof(*want)), *got = NULL;
-	size_t n_want = 0, n = 0;
-	int rc = eval_expr(r, t, &v, &error);
-	struct buf b = BUF_INIT;
-	buf_adds(&b, "    expr: ");
-	text_go_quote(t->expr ? sv_make(t->expr->text, t->expr->len) : SV(""), &b);
-	buf_adds(&b, ", time: ");
-	text_duration(t->eval_time, &b);
-	if (rc == 0) {
-		n = v.type == PROMQL_SCALAR ? 1 : v.n;
-		got = xcalloc(n + 1, sizeof(*got));
-		if (v.type == PROMQL_SCALAR)
-			got[0] = (struct sample_text){.labels = labels_empty(), .v = v.scalar};
-		for (size_t i = 0; v.type == PROMQL_VECTOR && i < n; i++)
-			got[i] = (struct sample_text){.labels = labels_ref(v.series[i].labels),
-						      .v = v.series[i].points[0].v,
-						      .h = v.series[i].points[0].h};
-		while (n_want < t->n && expected_sample(r, &t->expected[n_want], &want[n_want], &error))
-			n_want++;
-	}
-	if (error) {
-		buf_addf(&b, ", err: %s", error);
-		strings_take(r->errors, buf_steal(&b));
-	} else {
-		sort_samples(want, n_want);
-		sort_samples(got, n);
-		bool same = n == n_want;
-		for (size_t i = 0; same && i < n; i++)
-			same = sample_cmp(&got[i], &want[i]) == 0 && !got[i].h == !want[i].h &&
-			       (got[i].h ? histogram_equal(got[i].h, want[i].h)
-					 : same_value(got[i].v, want[i].v, r->file->fuzzy));
-		buf_adds(&b, ",\n        exp: ");
-		print_samples(want, n_want, &b);
-		buf_adds(&b, "\n        got: ");
-		print_samples(got, n, &b);
-		if (!same)
-			strings_take(r->errors, buf_steal(&b));
-	}
-	buf_free(&b);
-	for (size_t i = 0; i < n_want; i++)
-		labels_unref(want[i].labels);
-	for (size_t i = 0; i < n; i++)
-		labels_unref(got[i].labels);
-	free(want);
-	free(got);
-	promql_value_free(&v);
-}
-
-/* Groups */
 
 /* Groups named in the order come in it; the others keep their places before them, as promtool has it. */
 static size_t *group_order(struct unit_run *r, size_t *n)
@@ -492,12 +204,12 @@ static void run_steps(struct unit_run *r)
 			return;
 		for (size_t i = 0; i < g->n_alerts; i++)
 			if (g->alerts[i].eval_time >= t && g->alerts[i].eval_time < t + step)
-				check_alerts(r, &g->alerts[i], none);
+				unit_check_alerts(r, &g->alerts[i], none);
 	}
 	debug_series(r);
 	for (size_t i = 0; i < g->n_exprs; i++) {
 		debug_time(r, g->exprs[i].expr ? g->exprs[i].expr->text : "", g->exprs[i].eval_time);
-		check_expr(r, &g->exprs[i]);
+		unit_check_expr(r, &g->exprs[i]);
 	}
 }
 
