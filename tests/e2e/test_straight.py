@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Heads that come again and again, compared with the one that is kept, among all that is otherwise: straight.py. RT_SEED=N makes other
+conversations, RT_STRAIGHT=N so many times more of them; a failure names the seed."""
+import os
+import random
+import time
+
+import raw
+import reqtally
+from exposition import growth
+from procs import Failure, Skip
+from straight import Conversation, Endpoint, Reader, Tally
+
+CONNECTIONS, DEVIATIONS = 8, 60
+MORE = int(os.environ.get("RT_STRAIGHT", "1"))
+SEED = int(os.environ.get("RT_SEED", "20261128"))
+
+
+class Noise(Failure):
+	"""Only what is counted for the whole machine is wrong: that may have been somebody else's connection."""
+
+
+def compare(rt, before, port, tally):
+	after = reqtally.wait_counts(rt, before, port, tally.counts)
+	problems = []
+
+	def grown(name):
+		return growth(before, after, name, reqtally.KEYS, port=str(port))
+
+	for name in ("duration", "ttfb", "queue"):
+		family, windows = "http_requests_%s_seconds" % name, {k[1]: w for k, w in tally.windows.items() if k[0] == name}
+		if name == "queue" and not rt.has_feature("queue_time"):
+			continue
+		if name != "duration":
+			streams = {k for k, n in tally.counts.items() if n != tally.timed[k]}
+			problems.append(reqtally.difference(family + "_count", {k: w[2] for k, w in windows.items() if k not in streams},
+							    {k: n for k, n in grown(family + "_count").items() if k not in streams}))
+		else:
+			problems.append(reqtally.difference(family + "_count", tally.timed, grown(family + "_count")))
+			streams = ()
+		for key, got in grown(family + "_sum").items():
+			low, high, _ = windows.get(key, (0, 0, 0))
+			if key not in streams and not low - 1e-6 <= got <= high + 1e-6:
+				problems.append("%s of %s: %.6f s, expected %.6f to %.6f s" % (name, " ".join(key), got, low, high))
+	for name, expected in (("http_request_body_bytes_total", tally.bytes_in), ("http_response_body_bytes_total", tally.bytes_out)):
+		problems.append(reqtally.difference(name, expected, grown(name)))
+	problems = [p for p in problems if p]
+	if problems:
+		raise Failure("\n    ".join(problems[:12]))
+	lost = growth(before, after, "reqtally_requests_lost_total", ("reason",))
+	unsolicited = after.sum("reqtally_responses_unsolicited_total") - before.sum("reqtally_responses_unsolicited_total")
+	if sum(lost.values()) or unsolicited != tally.unsolicited:
+		raise Noise("lost: %s; %d responses to nobody, expected %d" % (reqtally.text_of(lost), unsolicited, tally.unsolicited))
+	reqtally.check_ledger(rt)
+
+
+def conversations(rt, seed, endpoint_of=Endpoint):
+	rng, tally, listener = random.Random(seed), Tally(), raw.Listener("127.0.0.1")
+	before, reader = rt.scrape(listener.port), Reader()
+	try:
+		for _ in range(CONNECTIONS * MORE):
+			c = Conversation(rng, listener, tally, reader, endpoint_of)
+			try:
+				c.run(DEVIATIONS)
+				c.finish()
+			finally:
+				c.close()
+		compare(rt, before, listener.port, tally)
+	except Noise:
+		raise
+	except Failure as e:
+		raise Failure("RT_SEED=%d: %s" % (seed, e)) from None
+	finally:
+		reader.close()
+		listener.close()
+
+
+def with_patience(run, *args):
+	for _ in range(2):
+		try:
+			return run(*args)
+		except Noise:
+			time.sleep(1)
+	return run(*args)
+
+
+def test_conversations(context):
+	with_patience(conversations, context.reqtally(), SEED)
+
+
+CONFIG = """http:
+  routes: ["/ac/**", "/a-/{x}"]
+  streams: ["/zb", "/zb/**"]
+"""
+
+
+def routed(path):
+	endpoint = Endpoint("/ac/**" if path.startswith("/ac/") else "/a-/{x}" if path.startswith("/a-/") else path)
+	endpoint.stream = path == "/zb" or path.startswith("/zb/")
+	return endpoint
+
+
+def test_routes_and_streams(context):
+	context.stop_shared()
+	with reqtally.Reqtally(context.folder, config=CONFIG) as rt:
+		with_patience(conversations, rt, SEED + 1, routed)
+
+
+def test_met_in_the_middle(context):
+	"""Connections that were there before, with heads that have come often."""
+	context.stop_shared()
+	rng, tally, listener = random.Random(SEED + 2), Tally(), raw.Listener("127.0.0.1")
+	old = [Conversation(rng, listener, Tally()) for _ in range(4)]
+	try:
+		for c in old:
+			c.run(3)
+		with reqtally.Reqtally(context.folder) as rt:
+			before = rt.scrape(listener.port)
+			for c in old:
+				c.tally = tally
+				c.run(20)
+				c.finish()
+			compare(rt, before, listener.port, tally)
+	except Failure as e:
+		raise Failure("RT_SEED=%d: %s" % (SEED, e)) from None
+	finally:
+		for c in old:
+			c.close()
+		listener.close()
