@@ -15,6 +15,18 @@
 
 #include "words.h"
 
+/* An addition that is a barrier: what is before it in the program is before it for other CPUs. On x86 each atomic is one; on arm64 only an
+ * atomic that tells the value before, which kernels before 5.12 do not have. */
+#if defined(__TARGET_ARCH_x86) || defined(RT_BOUNDED)
+#define add_in_order(to, n) ((void)__sync_fetch_and_add(to, n))
+#else
+#define add_in_order(to, n)                                                                                                                    \
+	do {                                                                                                                                   \
+		__typeof__(*(to) + 0) _was = __sync_fetch_and_add(to, n);                                                                      \
+		http1_opaque(_was);                                                                                                            \
+	} while (0)
+#endif
+
 enum connection_kind {
 	CONNECTION_NEW,	   /* seen from its first byte, no request yet */
 	CONNECTION_MIDDLE, /* first seen in its middle, at a segment that starts like a request */

@@ -145,8 +145,7 @@ static __noinline int request_push(struct scan *s, enum head head)
 		rq->endpoint.len = p->path_len;
 	}
 	rq->pos = pos;
-	/* Behind the entry's content: x86 stores in order; the atomic is a barrier elsewhere. */
-	__sync_fetch_and_add(&c->rx_pos, 1);
+	add_in_order(&c->rx_pos, 1); /* behind the entry's content */
 	return rq == &c->first;
 }
 
@@ -294,7 +293,7 @@ static __noinline __u32 request_skip(struct connection *c, struct bpf_sock *sk, 
 	struct pipeline *l = c->first.pos == pos ? 0 : sk ? bpf_sk_storage_get(&pipelines, sk, 0, 0) : embryo;
 	struct request *rq = request_in(c, l, pos);
 	if (rq) {
-		__sync_fetch_and_add(&rq->body_bytes, taken);
+		add_in_order(&rq->body_bytes, taken);
 		/* Answered before its body is complete: recorded already. An answer that is being recorded meanwhile looks again. */
 		if (c->tx_pos - pos == 1)
 			record_late_body(c, rq);

@@ -13,6 +13,17 @@ static __noinline int starts_like_response(struct __sk_buff *skb, __u32 off, __u
 	return end - off >= 8 && !bpf_skb_load_bytes(skb, off, &w, 7) && w == 0x2e312f50545448ull; /* "HTTP/1." */
 }
 
+/* The request that was due has been counted: its place is ingress' again, to be written as soon as that sees tx_pos. X86 does not put a load
+ * off behind a store. */
+static __always_inline void request_passed_by(struct connection *c)
+{
+#ifdef __TARGET_ARCH_x86
+	c->tx_pos++;
+#else
+	add_in_order(&c->tx_pos, 1);
+#endif
+}
+
 /* Counts what a response kept for its verdict was about. */
 static __noinline void response_settle(struct connection *c, struct request *rq, int client_took_it)
 {
@@ -22,7 +33,7 @@ static __noinline void response_settle(struct connection *c, struct request *rq,
 	c->flags &= ~RESPONSE_KEPT;
 	if (rq)
 		request_record(c, rq, &o);
-	c->tx_pos++;
+	request_passed_by(c);
 }
 
 /* Both record a request, which is much to follow: with bounded loops they are behind a global function. */
@@ -75,12 +86,12 @@ static __noinline void response_end(struct connection *c, struct pipeline *l, __
 		}
 		if (rq)
 			request_record(c, rq, &o);
-		/* While its body is still coming, ingress adds to it and then looks at tx_pos. Here it is the other way round, with a barrier
+		/* While it is still coming, ingress adds to its body and then looks at tx_pos. Here it is the other way round, with a barrier
 		 * between: one of both sees what the other did. */
-		if (http1_in_body(&c->rx))
-			__sync_fetch_and_add(&c->tx_pos, 1);
+		if (c->rx.state != HTTP1_Q_START)
+			add_in_order(&c->tx_pos, 1);
 		else
-			c->tx_pos++;
+			request_passed_by(c);
 		if (rq && rq->pos + 1 == c->tx_pos && rq->body_bytes)
 			record_late_body(c, rq);
 		return;

@@ -38,8 +38,7 @@ static __always_inline int request_straight(struct __sk_buff *skb, struct connec
 	rq->method = c->rx_head_method;
 	rq->stream = c->rx_stream;
 	rq->pos = pos;
-	/* As in request_push(). */
-	__sync_fetch_and_add(&c->rx_pos, 1);
+	add_in_order(&c->rx_pos, 1); /* as in request_push() */
 	return 1;
 }
 
@@ -54,8 +53,9 @@ static __always_inline int response_straight(struct __sk_buff *skb, struct conne
 	if (c->tx_head_flags != (HEAD_WHOLE | HTTP1_HAS_CL) || c->tx.state != HTTP1_S_START || c->kind != CONNECTION_HTTP || c->peer ||
 	    (c->flags & (RESPONSE_KEPT | EVENT_STREAM)) || !c->tx_started)
 		return 0;
+	/* One that is still coming in may have a body: response_end(). */
 	if (c->rx_pos - pos != 1 || rq->pos != pos || rq->method == RT_METHOD_HEAD || rq->method == RT_METHOD_CONNECT || rq->stream ||
-	    rq->number <= RT_ENDPOINT_INCOMPLETE || !c->service || rq->endpoint.service != c->service || http1_in_body(&c->rx))
+	    rq->number <= RT_ENDPOINT_INCOMPLETE || !c->service || rq->endpoint.service != c->service || c->rx.state != HTTP1_Q_START)
 		return 0;
 	struct response_head *r = response_head_take();
 	if (!r)
@@ -80,7 +80,7 @@ static __always_inline int response_straight(struct __sk_buff *skb, struct conne
 	} else {
 		record(c, rq, &o);
 	}
-	c->tx_pos = pos + 1;
+	request_passed_by(c);
 	return 1;
 }
 #endif

@@ -349,6 +349,60 @@ def wrapped(link):
 		counted("GET", "/round", "200", 20)
 
 
+def repeated(link):
+	"""The same head again and again, in one segment each, and between them segments twice, cut anew, out of order or damaged; sequence numbers
+	go round, and answers are sent again."""
+	rng = random.Random(17)
+	for i in range(8):
+		words = [rng.choice(("ab", "ab", "ab", "cd")) for _ in range(60)]
+		ms = [get("/%s?%s" % (w, "x" * (7 * i))) for w in words]
+		c = link.connect([(len(m), OK) for m in ms], -rng.randrange(20, 4000) & 0xffffffff)
+		at = 0
+		for n, m in enumerate(ms):
+			way, cut, other = rng.choice("ssssssss12hod"), rng.randrange(1, len(m)), ms[n].replace(b"/ab", b"/cd")
+			if way == "h": # the second half first
+				c.send(at + cut, m[cut:])
+				c.send(at, m[:cut])
+			elif way == "o": # half, and then all of it
+				c.send(at, m[:cut])
+				c.send(at, m)
+			elif way == "d":
+				c.packet(c.start + 1 + at, c.next, ACK | PSH, other, wrong=1)
+				c.send(at, m)
+			elif way == "1" and n: # with the end of what was taken
+				c.send(at - cut, ms[n - 1][-cut:] + m)
+			elif way == "2" and n and words[n] == "ab": # what was answered, and again
+				c.send(at - len(ms[n - 1]), ms[n - 1])
+				c.send(at, m)
+				c.send(at, m)
+			else:
+				c.send(at, m)
+			at += len(m)
+			c.answered((n + 1) * len(OK))
+			counted("GET", "/" + words[n], "200")
+		link.close(c, at)
+
+
+def silent(link):
+	"""Answers that are not acknowledged are sent again, as long as those before."""
+	m = get("/silent")
+	c = link.connect([(len(m), OK)] * 12)
+	take, mute = c.take, [0]
+
+	def deaf(seq, flags, data):
+		if data and mute[0]:
+			mute[0] -= 1
+			return
+		take(seq, flags, data)
+	c.take = deaf
+	for n in range(12):
+		mute[0] = n % 3 == 2
+		c.send(n * len(m), m)
+		c.answered((n + 1) * len(OK))
+	link.close(c, 12 * len(m))
+	counted("GET", "/silent", "200", 12)
+
+
 def strays(link):
 	"""Data for a connection that is no more, from the port of one that is to come."""
 	m = get("/real")
@@ -500,7 +554,8 @@ def all_at_once(link):
 
 
 CASES = {f.__name__: f for f in (every_order, overlaps, first_is_last_chunked, first_is_last_by_length, hole_in_chunks, shuffled, pipelined,
-				 hole_in_pipeline, probes, early_fin, wrapped, damaged, strays, two_cpus, beyond, blind_ends, all_at_once)}
+				 hole_in_pipeline, probes, early_fin, wrapped, repeated, silent, damaged, strays, two_cpus, beyond,
+				 blind_ends, all_at_once)}
 
 
 def main(case):

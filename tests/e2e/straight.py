@@ -9,6 +9,7 @@ import struct
 import time
 
 import raw
+from raw_times import queued
 
 INSIDE = b"HTTP/1.1 500 Inside\r\nContent-Length: 3\r\n\r\nGET /inside HTTP/1.1\r\n\r\n"
 OTHER_SERVICE = "rawserver-b"
@@ -132,10 +133,16 @@ class Conversation:
 		for piece in pieces:
 			before = time.monotonic()
 			self.client.sendall(piece)
-			reading = time.monotonic()
+			reading, come = time.monotonic(), None
+			if not self.rng.randrange(30):
+				while queued(self.server) < len(piece) and time.monotonic() < reading + 0.05:
+					time.sleep(0.0001)
+				come = time.monotonic()
+				time.sleep(0.003)
+				reading = time.monotonic()
 			self.read(len(piece))
 			after = time.monotonic()
-			first = first or ((before, after), (reading, after))
+			first = first or ((before, come or after), (reading, after))
 			if not self.rng.randrange(60):
 				time.sleep(0.002)
 		return first
@@ -182,6 +189,14 @@ class Conversation:
 		for _ in range(self.rng.choice((1, 1, 2, 4))):
 			asked, sent = self.ask(r.bytes(method)), b"" if method == "HEAD" else s.body
 			self.count(method, r.endpoint(), s.status, 0, len(sent), asked, self.say(s.head() + sent))
+
+	def body_to_head(self):
+		"""An answer to HEAD that has a body all the same, so that it is as long as those before."""
+		r, s = self.request, self.answer
+		if s.body[:1] in (b"x", b"h"):
+			asked = self.ask(r.bytes("HEAD"))
+			said = self.say(s.bytes())
+			self.count("HEAD", r.endpoint(), s.status, 0, 0, asked, said)
 
 	def other_status(self):
 		r, s = self.request, self.answer
@@ -325,7 +340,7 @@ class Conversation:
 		if self.rng.randrange(3):
 			self.answer = Answer(self.rng)
 
-	OTHERWISE = (other_path, other_method, other_status, bare, other_length, cut_request, cut_answer, blank_lines, interim, chunked, upload, upload,
+	OTHERWISE = (other_path, other_method, body_to_head, other_status, bare, other_length, cut_request, cut_answer, blank_lines, interim, chunked, upload, upload,
 		     early, pipeline, window, nobody_asked, event_stream, other_process, rest, renew, renew, renew)
 
 	def run(self, n):
@@ -388,9 +403,21 @@ class Conversation:
 		self.server.close()
 		self.count(self.request.method, self.request.endpoint(), 499, 0, 0, asked, (None, (before, time.monotonic() + 0.05)))
 
+	def gone_before_the_answer(self):
+		"""It is sent, but the client's machine says that nobody is there."""
+		asked, s = self.ask(self.request.bytes()), self.answer
+		self.client.close()
+		time.sleep(0.002)
+		before = time.monotonic()
+		self.server.sendall(s.bytes())
+		said = (before, time.monotonic() + 0.05)
+		time.sleep(0.002)
+		self.server.close()
+		self.count(self.request.method, self.request.endpoint(), 499, 0, len(s.body), asked, (said, said))
+
 	def finish(self):
 		self.rng.choice((Conversation.upgraded, Conversation.tunnelled, Conversation.fin_with_request, Conversation.fin_with_answer,
-				 Conversation.unanswered, Conversation.gone, Conversation.same))(self)
+				 Conversation.unanswered, Conversation.gone, Conversation.gone_before_the_answer, Conversation.same))(self)
 		self.close()
 
 	def close(self):

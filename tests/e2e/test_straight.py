@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Heads that come again and again, compared with the one that is kept, among all that is otherwise: straight.py. RT_SEED=N makes other
 conversations, RT_STRAIGHT=N so many times more of them; a failure names the seed."""
+import collections
 import os
 import random
 import time
@@ -8,7 +9,7 @@ import time
 import raw
 import reqtally
 from exposition import growth
-from procs import Failure, Skip
+from procs import Failure
 from straight import Conversation, Endpoint, Reader, Tally
 
 CONNECTIONS, DEVIATIONS = 8, 60
@@ -49,6 +50,8 @@ def compare(rt, before, port, tally):
 		raise Failure("\n    ".join(problems[:12]))
 	lost = growth(before, after, "reqtally_requests_lost_total", ("reason",))
 	unsolicited = after.sum("reqtally_responses_unsolicited_total") - before.sum("reqtally_responses_unsolicited_total")
+	if unsolicited < tally.unsolicited:
+		raise Failure("%d responses to nobody, expected %d" % (unsolicited, tally.unsolicited))
 	if sum(lost.values()) or unsolicited != tally.unsolicited:
 		raise Noise("lost: %s; %d responses to nobody, expected %d" % (reqtally.text_of(lost), unsolicited, tally.unsolicited))
 	reqtally.check_ledger(rt)
@@ -126,4 +129,67 @@ def test_met_in_the_middle(context):
 	finally:
 		for c in old:
 			c.close()
+		listener.close()
+
+
+def client_of_two(rng, client, requests, answer):
+	"""Sends up to eight requests ahead of their answers, wherever the server is with them."""
+	waiting = 0
+	for pieces in requests:
+		for piece in pieces:
+			client.sendall(piece)
+			for _ in range(rng.choice((0, 0, 10, 300))):
+				pass
+		waiting += 1
+		while waiting > rng.randrange(8):
+			raw.read_exactly(client, answer)
+			waiting -= 1
+	raw.read_exactly(client, answer * waiting)
+
+
+def test_two_cpus(context):
+	"""Requests come in on one CPU while the answers to others leave on another; some bodies come when their answers have left."""
+	rt, rng, listener = context.reqtally(), random.Random(SEED + 3), raw.Listener("127.0.0.1")
+	cpus, before = sorted(os.sched_getaffinity(0)), rt.scrape(listener.port)
+	get, answer, chunk = raw.request("GET", "/a"), raw.response(200, b"hello"), b"5\r\nhello\r\n"
+	post = raw.request("POST", "/b", None, "Transfer-Encoding: chunked")
+	counts, received = collections.Counter(), 0
+	try:
+		for _ in range(4):
+			requests = []
+			while len(requests) < 1000:
+				if rng.randrange(4):
+					requests += [[get]] * rng.choice((1, 2, 10))
+				else:
+					requests.append([post + chunk * 2, *[chunk] * rng.randrange(3), b"0\r\n\r\n"])
+			pair = listener.pair()
+			pid = os.fork()
+			if not pid:
+				try:
+					os.sched_setaffinity(0, cpus[:1])
+					client_of_two(rng, pair[0], requests, len(answer))
+				finally:
+					os._exit(0)
+			pair[0].close()
+			os.sched_setaffinity(0, cpus[-1:])
+			with pair[1] as server:
+				for pieces in requests:
+					raw.read_exactly(server, len(pieces[0]))
+					server.sendall(answer)
+					raw.read_exactly(server, sum(map(len, pieces[1:])))
+					key = (raw.SERVICE, *(("GET", "/a") if pieces == [get] else ("POST", "/b")), "200")
+					counts[key] += 1
+					received += sum(p.count(chunk) for p in pieces) * 5
+			os.waitpid(pid, 0)
+		after = reqtally.wait_counts(rt, before, listener.port, counts)
+		for name, expected in (("http_request_body_bytes_total", received), ("http_response_body_bytes_total", 5 * sum(counts.values()))):
+			got = sum(growth(before, after, name, ("method",), port=str(listener.port)).values())
+			if got != expected:
+				raise Failure("%s: expected %d, got %d" % (name, expected, got))
+		got = growth(before, after, "http_requests_duration_seconds_count", reqtally.KEYS, port=str(listener.port))
+		if got != counts:
+			raise Failure(reqtally.difference("durations", counts, got))
+		reqtally.check_ledger(rt)
+	finally:
+		os.sched_setaffinity(0, cpus)
 		listener.close()
