@@ -239,12 +239,13 @@ static bool take_one(struct lexer *l, const char *of)
 }
 
 /* Prometheus' idea of a number: what may be one is taken, and read later; where it cannot become one, false, and as much is taken as the
- * message is to show. That the e of a hexadecimal number is taken for an exponent is its own. Among the values of a series there are none:
- * 0x40 is forty more zeros. */
-static bool take_number(struct lexer *l, bool in_series)
+ * message is to show. That the e of a hexadecimal number is taken for an exponent is its own. */
+/* HEX: 0x may begin one. */
+static bool take_number(struct lexer *l, bool hex)
 {
 	const char *digits = "0123456789";
-	bool dot = false, exponent = false, hex = !in_series && peek(l, 0) == '0' && (peek(l, 1) == 'x' || peek(l, 1) == 'X');
+	bool dot = false, exponent = false;
+	hex = hex && peek(l, 0) == '0' && (peek(l, 1) == 'x' || peek(l, 1) == 'X');
 	if (hex) {
 		l->i += 2;
 		take_one(l, "_");
@@ -280,7 +281,7 @@ static bool take_number(struct lexer *l, bool in_series)
 size_t lexer_number(struct sv s, bool *ok)
 {
 	struct lexer l = {.in = s};
-	*ok = take_number(&l, true) && l.i && (peek(&l, 0) == 'x' || (!is_alpha(peek(&l, 0)) && !is_digit(peek(&l, 0))));
+	*ok = take_number(&l, false) && l.i && (peek(&l, 0) == 'x' || (!is_alpha(peek(&l, 0)) && !is_digit(peek(&l, 0))));
 	return l.i;
 }
 
@@ -312,7 +313,7 @@ static void lex_number(struct lexer *l)
 		return;
 	}
 	l->i = from;
-	if (take_number(l, false) && !is_alpha(peek(l, 0)) && !is_digit(peek(l, 0))) {
+	if (take_number(l, true) && !is_alpha(peek(l, 0)) && !is_digit(peek(l, 0))) {
 		emit(l, TOKEN_NUMBER, from);
 		return;
 	}
