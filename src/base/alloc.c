@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
+
 static void *or_die(void *p)
 {
 	if (!p) {
@@ -72,8 +74,20 @@ char *xasprintf(const char *fmt, ...)
 	return s;
 }
 
+void memory_set_up(void)
+{
+#ifdef __GLIBC__
+	/* A scrape takes megabytes for a moment. They are to go back to the system, which glibc stops doing once it has seen such blocks come and
+	 * go, unless it is told where to draw the line. Few threads allocate much: an arena for each would keep what each once needed. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 void memory_give_back(void)
 {
+	block_forget();
 	if (mallinfo2().fordblks > (size_t)1 << 20)
 		malloc_trim(0);
 }

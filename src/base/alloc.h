@@ -21,6 +21,8 @@ void *xmemdup(const void *s, size_t n) __attribute__((malloc, returns_nonnull));
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 char *xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0), malloc, returns_nonnull));
 
+/* How the allocator is to behave in this program; once, before there are threads. */
+void memory_set_up(void);
 /* Gives what has been freed back to the system if that is much: after large queries. Milliseconds; not for each request. */
 void memory_give_back(void);
 

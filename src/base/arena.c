@@ -5,15 +5,33 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/block.h"
 
 #define CHUNK_MIN 1024u /* a rule's expression is a few hundred bytes, and there may be thousands of them */
-#define CHUNK_MAX (1u << 20)
+#define CHUNK_MAX ((1u << 20) - sizeof(struct arena_chunk))
 
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size;
 	_Alignas(16) char bytes[];
 };
+
+static struct arena_chunk *chunk_new(size_t size)
+{
+	size_t all = sizeof(struct arena_chunk) + size;
+	struct arena_chunk *c = all < BLOCK_LEAST ? xmalloc(all) : block_take(&all);
+	c->size = all - sizeof(*c);
+	return c;
+}
+
+static void chunk_free(struct arena_chunk *c)
+{
+	size_t all = sizeof(*c) + c->size;
+	if (all < BLOCK_LEAST)
+		free(c);
+	else
+		block_give(c, all);
+}
 
 static void use_chunk(struct arena *a, struct arena_chunk *c)
 {
@@ -28,11 +46,9 @@ void *arena_alloc(struct arena *a, size_t n)
 	n = (n + 15) & ~(size_t)15;
 	if (!a->at || n > (size_t)(a->end - a->at)) {
 		/* Ever larger ones: large runs take few, and give them back to the system. */
-		size_t size = a->chunks ? a->chunks->size * 2 : CHUNK_MIN;
+		size_t size = a->chunks ? a->chunks->size * 2 : CHUNK_MIN - sizeof(struct arena_chunk);
 		size = size > CHUNK_MAX ? CHUNK_MAX : size;
-		size = n > size ? n : size;
-		struct arena_chunk *c = xmalloc(sizeof(*c) + size);
-		c->size = size;
+		struct arena_chunk *c = chunk_new(n > size ? n : size);
 		c->next = a->chunks;
 		a->chunks = c;
 		use_chunk(a, c);
@@ -67,7 +83,7 @@ void arena_reset(struct arena *a)
 	while (c->next) {
 		struct arena_chunk *old = c->next;
 		c->next = old->next;
-		free(old);
+		chunk_free(old);
 	}
 	use_chunk(a, c);
 }
@@ -77,7 +93,7 @@ void arena_free(struct arena *a)
 	while (a->chunks) {
 		struct arena_chunk *c = a->chunks;
 		a->chunks = c->next;
-		free(c);
+		chunk_free(c);
 	}
 	a->at = a->end = NULL;
 }

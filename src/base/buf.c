@@ -6,10 +6,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/block.h"
 
 void buf_free(struct buf *b)
 {
-	free(b->p);
+	if (b->cap < BLOCK_LEAST)
+		free(b->p);
+	else
+		block_give(b->p, b->cap);
 	b->p = NULL;
 	b->n = b->cap = 0;
 }
@@ -20,6 +24,22 @@ void buf_reset(struct buf *b)
 	b->failed = false;
 	if (b->p)
 		b->p[0] = 0;
+}
+
+/* To CAP bytes, or more if a block waits for it. */
+static void grow(struct buf *b, size_t cap)
+{
+	void *waiting = cap >= BLOCK_LEAST && b->cap < BLOCK_LEAST ? block_waiting(&cap) : NULL;
+	if (waiting) {
+		if (b->n)
+			memcpy(waiting, b->p, b->n);
+		free(b->p);
+		b->p = waiting;
+		b->p[b->n] = 0;
+	} else {
+		b->p = xrealloc(b->p, cap);
+	}
+	b->cap = cap;
 }
 
 bool buf_reserve(struct buf *b, size_t n)
@@ -35,8 +55,7 @@ bool buf_reserve(struct buf *b, size_t n)
 		size_t cap = b->cap ? b->cap : 64;
 		while (cap < need)
 			cap *= 2;
-		b->p = xrealloc(b->p, cap);
-		b->cap = cap;
+		grow(b, cap);
 	}
 	return true;
 }
@@ -63,7 +82,10 @@ void buf_addsv(struct buf *b, struct sv s)
 
 void buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	if (!buf_reserve(b, 1))
+		return;
+	b->p[b->n++] = c;
+	b->p[b->n] = 0;
 }
 
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap)

@@ -20,6 +20,7 @@
  * The queue needs no bound of its own: a connection has at most one exchange, and connections are limited. */
 
 #define SMALL_BODY ((size_t)64 << 10) /* goes in any case: connections are few */
+#define QUIET_NS 1000000000u
 #define DEFAULT_TYPE "text/plain; charset=utf-8"
 
 struct exchange {
@@ -198,19 +199,34 @@ static void sweep(struct web *w)
 		}
 }
 
-/* Waits for work; while connections are open not for longer than it takes until the next sweep. */
+static void wait_until(struct web *w, uint64_t ns)
+{
+	struct timespec t = {(time_t)(ns / 1000000000u), (long)(ns % 1000000000u)};
+	pthread_cond_clockwait(&w->work, &w->lock, CLOCK_MONOTONIC, &t);
+}
+
+/* Waits for work. After an answer one of the workers waits no longer than until there has been none for a while: what answers took then goes back to
+ * the system. While connections are open one waits no longer than until the next sweep. */
 static void wait_for_work(struct web *w)
 {
-	if (!w->connections) {
+	if (w->answered_ns && !w->tidying) {
+		w->tidying = true;
+		wait_until(w, w->answered_ns + QUIET_NS);
+		w->tidying = false;
+		if (clock_mono_ns() - w->answered_ns >= QUIET_NS) {
+			w->answered_ns = 0;
+			pthread_mutex_unlock(&w->lock);
+			memory_give_back();
+			pthread_mutex_lock(&w->lock);
+		}
+	} else if (w->connections && !w->watched) {
+		w->watched = true;
+		wait_until(w, clock_mono_ns() + (uint64_t)w->opt.idle_seconds * 250000000u);
+		w->watched = false;
+		sweep(w);
+	} else {
 		pthread_cond_wait(&w->work, &w->lock);
-		return;
 	}
-	struct timespec t;
-	uint64_t until = clock_mono_ns() + (uint64_t)w->opt.idle_seconds * 250000000u;
-	t.tv_sec = (time_t)(until / 1000000000u);
-	t.tv_nsec = (long)(until % 1000000000u);
-	pthread_cond_clockwait(&w->work, &w->lock, CLOCK_MONOTONIC, &t);
-	sweep(w);
 }
 
 /* Takes the first exchange off the queue that may be worked on now. */
@@ -241,6 +257,8 @@ void *web_worker(void *arg)
 		struct service *sv = x->service;
 		bool stopping = w->stopping, heavy = x->route && x->route->heavy;
 		w->heavy += heavy;
+		if (!w->watched && w->connections && w->connections->next)
+			pthread_cond_signal(&w->work); /* others than this one are to be watched */
 		pthread_mutex_unlock(&w->lock);
 
 		if (stopping)
@@ -252,7 +270,8 @@ void *web_worker(void *arg)
 
 		pthread_mutex_lock(&w->lock);
 		w->heavy -= heavy;
-		if (heavy)
+		w->answered_ns = clock_mono_ns();
+		if (heavy && w->head)
 			pthread_cond_signal(&w->work); /* one that had to wait may go on */
 		if (--sv->suspended == 0)
 			pthread_cond_broadcast(&w->idle);
@@ -415,7 +434,7 @@ static void connection_opened(struct web *w, struct MHD_Connection *c, void **so
 		peer->next->at = &peer->next;
 	w->connections = peer;
 	*socket_cls = peer;
-	if (!peer->next)
+	if (!w->watched)
 		pthread_cond_signal(&w->work); /* somebody has to look after it */
 }
 

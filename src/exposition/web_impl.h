@@ -54,7 +54,8 @@ struct web {
 	unsigned n_threads;
 	struct web_stats stats;
 	struct peer_connection *connections;
-	uint64_t swept_ns;
+	uint64_t swept_ns, answered_ns; /* answered_ns: when the last answer was ready; 0: what it took has been given back */
+	bool watched, tidying; /* a worker will look at the connections in time; at answered_ns */
 };
 
 /* A worker: takes exchanges off the queue until the server stops. ARG is the web server. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/block.h"
 #include "base/cleanup.h"
 #include "store/impl.h"
 
@@ -13,8 +14,10 @@ static int each_match(struct store *s, const struct matcher *matchers, size_t n,
 {
 	const struct name_list *only = NULL;
 	bool by_name = false;
+	size_t at = n; /* the matcher that all of ONLY satisfy */
 	for (size_t i = 0; i < n && !by_name; i++)
 		if (matchers[i].type == MATCH_EQUAL && sv_eqs(matchers[i].name, LABEL_NAME) && matchers[i].value.n) {
+			at = i;
 			struct sv name = matchers[i].value;
 			only = s->names[hash_bytes(name.p, name.n, hash_secret()) & (s->n_name_buckets - 1)];
 			while (only && !sv_eq(sv_make(only->name, only->name_len), name))
@@ -26,7 +29,8 @@ static int each_match(struct store *s, const struct matcher *matchers, size_t n,
 			for (size_t i = 0; i < l->n; i++) {
 				struct stored *p = l->series[i];
 				if (!p->oldest || p->newest->t_last < mint || p->oldest->t_first > maxt ||
-				    !matchers_match(matchers, n, p->labels))
+				    !matchers_match(matchers, at, p->labels) ||
+				    (at < n && !matchers_match(matchers + at + 1, n - at - 1, p->labels)))
 					continue;
 				int r = fn(arg, p);
 				if (r)
@@ -59,15 +63,15 @@ static void *block_room(struct selection *sel, size_t n)
 {
 	struct block *b = sel->out->priv;
 	if (!b || b->size - b->used < n) {
-		size_t size = n > BLOCK_SIZE ? n : BLOCK_SIZE;
-		struct block *fresh = xmalloc(sizeof(*fresh) + size);
-		*fresh = (struct block){.before = b, .size = size};
+		size_t all = n > BLOCK_SIZE - sizeof(*b) ? sizeof(*b) + n : BLOCK_SIZE;
+		struct block *fresh = block_take(&all);
+		*fresh = (struct block){.before = b, .size = all - sizeof(*fresh)};
 		sel->out->priv = b = fresh;
 	}
 	return b->bytes + b->used;
 }
 
-static void block_take(struct selection *sel, size_t n)
+static void block_use(struct selection *sel, size_t n)
 {
 	struct block *b = sel->out->priv;
 	b->used += (n + 15) & ~(size_t)15;
@@ -80,7 +84,7 @@ static const struct histogram *own(struct selection *sel, const struct chunk_ite
 	size_t size;
 	_cleanup_free_ struct histogram *h = chunk_iter_histogram(it, &size);
 	struct histogram *moved = block_room(sel, size);
-	block_take(sel, size);
+	block_use(sel, size);
 	memcpy(moved, h, size);
 	moved->custom = (double *)(moved + 1);
 	moved->pos = (struct histogram_bucket *)(moved->custom + moved->n_custom);
@@ -116,7 +120,7 @@ static int select_series(void *arg, struct stored *p)
 		return 0;
 	struct sample *v = block_room(sel, room * sizeof(*v));
 	if (histograms) /* whose own room comes behind that of all samples */
-		block_take(sel, room * sizeof(*v));
+		block_use(sel, room * sizeof(*v));
 	for (const struct chunk *c = p->oldest; c; c = c->newer) {
 		if (c->t_last < sel->mint || c->t_first > sel->maxt)
 			continue;
@@ -125,7 +129,7 @@ static int select_series(void *arg, struct stored *p)
 	if (!n)
 		return 0;
 	if (!histograms)
-		block_take(sel, n * sizeof(*v));
+		block_use(sel, n * sizeof(*v));
 	array_grow(sel->out->series, sel->out->n, sel->cap);
 	sel->out->series[sel->out->n++] = (struct series){.labels = labels_ref(p->labels), .samples = v, .n = n};
 	sel->samples += n;
@@ -154,7 +158,7 @@ static int select_packed(void *arg, struct stored *p)
 		uint32_t used = (c->bits + 7) / 8;
 		struct chunk *copy = block_room(sel, sizeof(*copy) + used);
 		memcpy(copy, c, sizeof(*copy) + used);
-		block_take(sel, sizeof(*copy) + used);
+		block_use(sel, sizeof(*copy) + used);
 		copy->cap = used;
 		copy->newer = NULL;
 		*next = copy;
@@ -185,7 +189,7 @@ static void release(struct series_set *set)
 	free(set->series);
 	for (struct block *b = set->priv, *before; b; b = before) {
 		before = b->before;
-		free(b);
+		block_give(b, sizeof(*b) + b->size);
 	}
 	*set = (struct series_set){0};
 }
