@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/labels.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,18 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
+/* Fewer than eight bytes as a number, the first one lowest. */
+static uint64_t last_bytes(const unsigned char *p, size_t n)
+{
+	uint32_t a, b;
+	if (n < 4)
+		return n ? p[0] | (uint64_t)p[n / 2] << n / 2 * 8 | (uint64_t)p[n - 1] << (n - 1) * 8 : 0;
+	/* They overlap, and are the same where they do. */
+	memcpy(&a, p, 4);
+	memcpy(&b, p + n - 4, 4);
+	return le32toh(a) | (uint64_t)le32toh(b) << (n - 4) * 8;
+}
+
 uint64_t hash_bytes(const void *ptr, size_t n, uint64_t seed)
 {
 	const unsigned char *p = ptr;
@@ -25,10 +38,7 @@ uint64_t hash_bytes(const void *ptr, size_t n, uint64_t seed)
 		memcpy(&w, p, 8);
 		h = mix(h ^ w, 0xa0761d6478bd642fu);
 	}
-	w = 0;
-	if (n)
-		memcpy(&w, p, n);
-	h = mix(h ^ w, 0xe7037ed1a0b428dbu);
+	h = mix(h ^ last_bytes(p, n), 0xe7037ed1a0b428dbu);
 	return mix(h, 0x8ebc6af09c88c6e3u);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "model/text.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -87,88 +88,162 @@ void text_go_quote(struct sv s, struct buf *out)
 	buf_addc(out, '"');
 }
 
-/* The fewest significant digits that read back as V > 0, without a dot, and the exponent of the first: v = d.ddd * 10^*exp10. */
-static int shortest(double v, char digits[24], int *exp10)
+/* V < 10^8 as eight digits in the bytes of the result, the first one lowest: two numbers below 10^4 side by side, then four below 100. */
+static inline uint64_t eight_digits(uint32_t v)
 {
-	uint64_t d = text_shortest_decimal(v, exp10);
-	while (d % 10 == 0) {
-		d /= 10;
-		++*exp10;
-	}
-	char tmp[24], *p = tmp + sizeof(tmp);
-	for (; d; d /= 10)
-		*--p = (char)('0' + d % 10);
-	int n = (int)(tmp + sizeof(tmp) - p);
-	memcpy(digits, p, (size_t)n);
-	*exp10 += n - 1;
-	return n;
+	uint64_t four = v / 10000 | (uint64_t)(v % 10000) << 32;
+	uint64_t hundreds = (four * 10486 >> 20) & 0x7f0000007f, two = hundreds | (four - 100 * hundreds) << 16;
+	uint64_t tens = (two * 103 >> 10) & 0xf000f000f000f;
+	return tens | (two - 10 * tens) << 8;
 }
 
-static void add_exponent_form(const char *d, int n, int x, struct buf *out)
+#define ZEROS 0x3030303030303030u
+#define DIGITS_ROOM 48 /* 24 digits, and as much behind them that 24 bytes may be copied from any of them */
+
+/* The digits of D > 0 in TEXT; where they begin. *N: how many, but for zeros at the end; *ZEROS_N: how many of those. */
+static const char *digits_of(uint64_t d, char text[DIGITS_ROOM], int *n, int *zeros)
 {
-	buf_addc(out, d[0]);
+	const uint64_t e8 = 100000000;
+	uint64_t high = d / e8, top = high / e8;
+	uint64_t word[3] = {top < 10 ? top << 56 : eight_digits((uint32_t)top), high ? eight_digits((uint32_t)(high % e8)) : 0,
+			    eight_digits((uint32_t)(d % e8))};
+	int first = word[0] ? 0 : word[1] ? 1 : 2, last = word[2] ? 2 : word[1] ? 1 : 0;
+	int before = first * 8 + __builtin_ctzll(word[first]) / 8;
+	*zeros = (2 - last) * 8 + __builtin_clzll(word[last]) / 8;
+	*n = 24 - before - *zeros;
+	for (int i = 0; i < 3; i++) {
+		uint64_t chars = htole64(word[i] | ZEROS);
+		memcpy(text + i * 8, &chars, sizeof(chars));
+	}
+	return text + before;
+}
+
+static char *copy(char *to, const char *from, size_t n)
+{
+	memcpy(to, from, n);
+	return to + n;
+}
+
+/* N <= 24 of the digits at D, by a move of fixed length: there is room. */
+static char *copy_digits(char *to, const char *d, int n)
+{
+	memcpy(to, d, 24);
+	return to + n;
+}
+
+static char *write_exponent_form(char *p, const char *d, int n, int x)
+{
+	*p++ = d[0];
 	if (n > 1) {
-		buf_addc(out, '.');
-		buf_add(out, d + 1, (size_t)n - 1);
+		*p++ = '.';
+		p = copy_digits(p, d + 1, n - 1);
 	}
-	buf_addf(out, "e%c%02d", x < 0 ? '-' : '+', abs(x));
+	*p++ = 'e';
+	*p++ = x < 0 ? '-' : '+';
+	x = abs(x);
+	if (x >= 100)
+		*p++ = (char)('0' + x / 100);
+	*p++ = (char)('0' + x / 10 % 10);
+	*p++ = (char)('0' + x % 10);
+	return p;
 }
 
-static void add_decimal_form(const char *d, int n, int x, struct buf *out)
+static char *write_decimal_form(char *p, const char *d, int n, int x)
 {
-	if (x >= 0 && x < n) { /* the common case at once */
-		buf_add(out, d, (size_t)x + 1);
-		if (n > x + 1) {
-			buf_addc(out, '.');
-			buf_add(out, d + x + 1, (size_t)(n - x - 1));
-		}
-		return;
-	}
 	if (x < 0) {
-		buf_adds(out, "0.");
-		for (int i = -1; i > x; i--)
-			buf_addc(out, '0');
-		buf_add(out, d, (size_t)n);
-		return;
+		p = copy(p, "0.", 2);
+		memset(p, '0', (size_t)(-x - 1));
+		return copy_digits(p - x - 1, d, n);
 	}
-	for (int i = 0; i <= x || i < n; i++) {
-		if (i == x + 1)
-			buf_addc(out, '.');
-		buf_addc(out, i < n ? d[i] : '0');
+	if (x >= n) {
+		p = copy_digits(p, d, n);
+		memset(p, '0', (size_t)(x + 1 - n));
+		return p + x + 1 - n;
 	}
+	p = copy_digits(p, d, x + 1);
+	if (n > x + 1) {
+		*p++ = '.';
+		p = copy_digits(p, d + x + 1, n - x - 1);
+	}
+	return p;
+}
+
+static void store(char *to, unsigned __int128 v)
+{
+	uint64_t half[2] = {htole64((uint64_t)v), htole64((uint64_t)(v >> 64))};
+	memcpy(to, half, sizeof(half));
+}
+
+/* DECIMAL * 10^X, no integer, as 'f' by moves of eight and sixteen digits that never go through memory twice; NULL: not of the usual kind, with 16 or
+ * 17 digits of which at most eight stand before the point. There is room for 32 bytes. */
+static char *write_usual(char *p, uint64_t decimal, int x)
+{
+	const uint64_t e8 = 100000000;
+	uint64_t high = decimal / e8, top = high / e8;
+	int n = top ? 17 : 16;
+	x += n - 1; /* the exponent of the first digit */
+	if (high < e8 / 10 || top > 9 || x < -6 || x > 7)
+		return NULL;
+	uint64_t w1 = eight_digits((uint32_t)(high - top * e8)), w2 = eight_digits((uint32_t)(decimal - high * e8));
+	n -= w2 ? __builtin_clzll(w2) / 8 : w1 ? 8 + __builtin_clzll(w1) / 8 : 16;
+	unsigned __int128 rest = (unsigned __int128)(w2 | ZEROS) << 64 | (w1 | ZEROS);
+	/* 16 digits or 17 is anybody's guess: no branches. */
+	uint8_t first = top ? (uint8_t)('0' + top) : (uint8_t)rest;
+	rest >>= top ? 0 : 8;
+	if (x < 0) {
+		memcpy(p, "0.000000", 8);
+		p += 1 - x;
+		*p = (char)first;
+		store(p + 1, rest);
+		return p + n;
+	}
+	uint64_t lead = htole64(first | (uint64_t)rest << 8);
+	memcpy(p, &lead, sizeof(lead));
+	p[x + 1] = '.';
+	store(p + x + 2, rest >> x * 8);
+	return p + n + 1;
+}
+
+#define FLOAT_MAX_TEXT 384 /* of 'f': 5e-324 has 326, and copy_digits writes 24 at a time */
+
+static char *write_float(double v, char fmt, char *p)
+{
+	if (isnan(v))
+		return copy(p, "NaN", 3);
+	if (isinf(v))
+		return copy(p, v > 0 ? "+Inf" : "-Inf", 4);
+	if (signbit(v))
+		*p++ = '-';
+	v = fabs(v);
+	if (v == 0)
+		return fmt == 'e' ? copy(p, "0e+00", 5) : copy(p, "0", 1);
+	char text[DIGITS_ROOM];
+	int n, zeros, x = 0;
+	/* Counts are the common case. */
+	bool integer = fmt != 'e' && v < (fmt == 'g' ? 1e6 : 1e15) && v == (double)(int64_t)v;
+	uint64_t decimal = integer ? (uint64_t)v : text_shortest_decimal(v, &x);
+	char *usual = fmt == 'f' && !integer ? write_usual(p, decimal, x) : NULL;
+	if (usual)
+		return usual;
+	const char *d = digits_of(decimal, text, &n, &zeros);
+	if (integer)
+		return copy_digits(p, d, n + zeros);
+	x += n + zeros - 1; /* the exponent of the first digit */
+	if (fmt == 'e' || (fmt == 'g' && (x < -4 || x >= 6)))
+		return write_exponent_form(p, d, n, x);
+	return write_decimal_form(p, d, n, x);
 }
 
 void text_float(double v, char fmt, struct buf *out)
 {
-	if (isnan(v)) {
-		buf_adds(out, "NaN");
-		return;
-	}
-	if (isinf(v)) {
-		buf_adds(out, v > 0 ? "+Inf" : "-Inf");
-		return;
-	}
-	if (signbit(v))
-		buf_addc(out, '-');
-	v = fabs(v);
-	if (v == 0) {
-		buf_adds(out, fmt == 'e' ? "0e+00" : "0");
-		return;
-	}
-	/* Counts are the common case. */
-	if (fmt != 'e' && v < (fmt == 'g' ? 1e6 : 1e15) && v == (double)(uint64_t)v) {
-		char tmp[24], *p = tmp + sizeof(tmp);
-		for (uint64_t u = (uint64_t)v; u; u /= 10)
-			*--p = (char)('0' + u % 10);
-		buf_add(out, p, (size_t)(tmp + sizeof(tmp) - p));
-		return;
-	}
-	char d[24];
-	int x, n = shortest(v, d, &x);
-	if (fmt == 'e' || (fmt == 'g' && (x < -4 || x >= 6)))
-		add_exponent_form(d, n, x, out);
-	else
-		add_decimal_form(d, n, x, out);
+	char text[FLOAT_MAX_TEXT];
+	buf_add(out, text, (size_t)(write_float(v, fmt, text) - text));
+}
+
+char *text_write_json_float(double v, char *to)
+{
+	double magnitude = fabs(v);
+	return write_float(v, magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21) ? 'e' : 'f', to);
 }
 
 void text_canonical_bound(double v, struct buf *out)

@@ -20,6 +20,9 @@ bool text_is_utf8(struct sv s);
 /* Go's strconv.FormatFloat(v, FMT, -1, 64), the shortest digits that read back as V: 'f' plain decimal, 'e' exponent with
  * at least two digits, 'g' exponent iff it is < -4 or >= 6 (as in exposition, `{{ $value }}`, le labels). NaN, +Inf, -Inf. */
 void text_float(double v, char fmt, struct buf *out);
+/* A float as Prometheus' API writes it, to TO, which has room for TEXT_JSON_FLOAT bytes; where it ends: 'f', 'e' below 1e-6 and from 1e21 on. */
+#define TEXT_JSON_FLOAT 48
+char *text_write_json_float(double v, char *to);
 /* A bound as Prometheus 3 stores it in `le` and `quantile`, the OpenMetrics spelling: 'g', and ".0" behind it if it has neither
  * '.' nor 'e'. */
 void text_canonical_bound(double v, struct buf *out);

@@ -16,6 +16,7 @@ struct power {
 
 static struct power powers[POWER_MAX - POWER_MIN + 1];
 static pthread_once_t powers_once = PTHREAD_ONCE_INIT;
+static bool powers_known;
 
 /* The topmost 128 bits of the number N (least limb first), rounded up if there is more below them, or if it is INEXACT itself. */
 static struct power top_bits(const uint64_t *n, bool inexact)
@@ -62,6 +63,7 @@ static void work_out_powers(void)
 		}
 		powers[e - POWER_MIN] = top_bits(n, true);
 	}
+	__atomic_store_n(&powers_known, true, __ATOMIC_RELEASE);
 }
 
 /* G * X / 2^128, the lowest bit set if something was lost. */
@@ -84,7 +86,8 @@ uint64_t text_shortest_decimal(double v, int *exp10)
 		c = fraction;
 		q = -1074;
 	}
-	pthread_once(&powers_once, work_out_powers);
+	if (!__atomic_load_n(&powers_known, __ATOMIC_ACQUIRE))
+		pthread_once(&powers_once, work_out_powers);
 	/* What rounds to V lies between LEFT and RIGHT, in quarters of its last bit; a power of two is nearer to the double below it. Both ends
 	 * round to V if C is even. */
 	bool nearer_below = !fraction && exponent > 1;

@@ -78,6 +78,41 @@ static void test_shortest_digits(void **state)
 	}
 }
 
+/* As the API writes them: 'f' is 'e' with its point elsewhere, and nothing is written beyond the room. */
+static void test_json_floats(void **state)
+{
+	uint64_t x = 88172645463325252u;
+	for (int i = 0; i < 200000; i++) {
+		char want[400], got[TEXT_JSON_FLOAT + 1];
+		int digits = 1, exponent;
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		double v = (i & 2 ? 1 : -1) * (i & 1 ? (double)(x % 1000000000) / (double)(1 + (x >> 40)) : (double)(x >> 11) * pow(10, (double)(x % 28) - 24));
+		if (v == 0 || fabs(v) < 1e-6 || fabs(v) >= 1e21)
+			continue;
+		do
+			snprintf(want, sizeof(want), "%.*e", digits - 1, v);
+		while (strtod(want, NULL) != v && digits++ < 17);
+		exponent = atoi(strchr(want, 'e') + 1);
+		if (digits - 1 < exponent) { /* zeros before the point that are no digits of V */
+			int n = snprintf(want, sizeof(want), "%.*e", digits - 1, v);
+			char *e = memchr(want, 'e', (size_t)n), *dot = memchr(want, '.', (size_t)n);
+			memset(e, '0', sizeof(want) - (size_t)(e - want));
+			if (dot)
+				memmove(dot, dot + 1, sizeof(want) - (size_t)(dot + 1 - want));
+			want[exponent + 1 + (v < 0)] = 0;
+		} else {
+			snprintf(want, sizeof(want), "%.*f", digits - 1 - exponent, v);
+		}
+		memset(got, '#', sizeof(got));
+		char *end = text_write_json_float(v, got);
+		assert_true(end <= got + 32); /* what api/query.c counts on */
+		assert_int_equal(got[TEXT_JSON_FLOAT], '#');
+		*end = 0;
+		if (strcmp(got, want) != 0)
+			fail_msg("%a: %s, not %s", v, got, want);
+	}
+}
+
 static void test_parse_float(void **state)
 {
 	double v;
@@ -137,7 +172,8 @@ static void test_labels(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_text), cmocka_unit_test(test_shortest_digits), cmocka_unit_test(test_parse_float),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_float_text), cmocka_unit_test(test_shortest_digits), cmocka_unit_test(test_json_floats),
+					   cmocka_unit_test(test_parse_float),
 					   cmocka_unit_test(test_durations), cmocka_unit_test(test_labels)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
