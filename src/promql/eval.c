@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "promql/eval_rows.h"
 #include "promql/histogram_ops.h"
 
 static struct vec eval_vector_unary(struct eval *ev, const struct expr *e)
@@ -55,6 +56,8 @@ struct vec eval_vector(struct eval *ev, const struct expr *e)
 			memcpy(copy.s, n->cached.s, copy.n * sizeof(*copy.s));
 		return copy;
 	}
+	if (rows_can(ev, e))
+		return rows_vector(ev, e);
 	uint64_t total = ev->total;
 	struct vec v = eval_vector_node(ev, e);
 	/* Default mode: a name that went may leave twins behind; with delayed removal the check is the

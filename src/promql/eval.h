@@ -37,21 +37,19 @@ struct range_series {
 	const struct series *packed; /* not NULL: S is what ev_open read of it last */
 	bool drop, histograms;
 	uint32_t first, last; /* where the step before found its samples */
+	uint32_t even_from, even_to; /* samples between these two are EVEN ms apart, see ev_is_even */
+	int64_t even;
 	uint32_t rising_from, rising_to; /* no value between these two is below the one before it, see ev_is_rising */
 	const struct labels *result; /* under which a range function's results stand, once that is known */
 	bool result_drop;
 	bool named; /* its name has been looked at for an annotation */
 };
 
-/* What selectors and range functions give at the next few steps, worked out series by series: a series' samples are then read while they
- * are in the processor's caches, and its windows follow one another. Floats only. */
+/* What a node gives at the next few steps, see eval_rows.h. */
 struct block {
-	double *v;	     /* series N at step K of the block: v[K * n_series + N]; the stale marker: nothing */
-	int64_t first;	     /* the time of the block's first step */
-	size_t steps, room;  /* how many there are; how many fit */
-	const struct labels **l; /* of the series' results, if none of them has histograms; else NULL */
-	bool *drop, distinct;
-	bool twins; /* two series may give the same labels: not to be evaluated row by row */
+	double *v;     /* row N at step K of the block: v[N * steps + K]; the stale marker: nothing */
+	int64_t first; /* the time of the block's first step */
+	size_t steps, room; /* how many there are; how many values fit */
 };
 
 /* The last window of a series with its values in order. */
@@ -59,6 +57,22 @@ struct sorted_window {
 	const struct range_series *series;
 	size_t first, last, n, cap;
 	double *v;
+};
+
+/* What was counted in the last window of a series. */
+struct counted_window {
+	const struct range_series *series;
+	size_t first, last, n;
+};
+
+/* How the samples of a window lay in it, and what rate_factor makes of that alone: in the windows of other series that end at the same time they
+ * mostly lie the same. */
+#define RATE_EDGES 256 /* remembered by the windows' ends */
+struct rate_edges {
+	int64_t before, span, after; /* ms: from the window's beginning to the first sample, to the last, to the end */
+	size_t n;
+	double to_start, to_end, seconds, factor;
+	bool known;
 };
 
 /* What a range function gets of one series at one step. */
@@ -69,6 +83,7 @@ struct window {
 	size_t n;
 	size_t n_histograms;
 	int64_t from, to, range;
+	int64_t now; /* of the step */
 	double seconds; /* the range */
 	enum extended extended;
 	const struct expr *arg; /* whom annotations are about */
@@ -77,6 +92,8 @@ struct window {
 	size_t first;		  /* of the series' samples, the window's first */
 	const double *scalars;	  /* the values of the call's arguments; those that are no scalars are not set */
 	struct sorted_window *sorted; /* of the call, see window_sorted */
+	struct counted_window *counted; /* of the call, see window_count */
+	struct rate_edges *edges; /* of the call, see rate_factor */
 };
 
 struct node {
@@ -85,13 +102,20 @@ struct node {
 	struct sample *opened; /* of the packed series that was opened last */
 	size_t cap_opened;
 	int64_t offset, range, step; /* ms, resolved for this query */
+	const struct expr *of_rows; /* a subquery's, if it is evaluated by rows: series N is its row N when it is opened */
+	int64_t rows_start;
+	size_t rows_steps;
 	struct series_set set;
 	struct range_series *series;
 	size_t n;
 	struct vec cached; /* an invariant node's result */
 	uint64_t cached_total; /* and what it had read */
+	bool rows_known;
+	struct rows *rows; /* NULL: it is not evaluated by rows */
 	struct block block;
 	struct sorted_window sorted;
+	struct counted_window counted;
+	struct rate_edges *edges;
 	double least, most;  /* an aggregation's parameter so far */
 	bool has_param, not_a_number;
 	struct hints groups; /* an aggregation's: which group a label set belongs to */
@@ -100,6 +124,7 @@ struct node {
 	struct ptrmap group_map;
 	const struct labels **unique; /* the labels of the last result that was found to be without twins */
 	size_t n_unique, cap_unique;
+	struct bucket_memo *buckets; /* fn_histogram.c */
 	void *extra; /* a function's own state, in ev->arena unless free_extra is set */
 	void (*free_extra)(void *extra);
 };
@@ -169,12 +194,16 @@ struct output_series {
 	bool drop;
 	struct sample *s;
 	size_t n, cap;
+	/* Or a row, as long as it has values in at least every third place: S is then NULL, and N how many. */
+	double *row;
+	size_t row_first, row_length, row_cap; /* the first place's step, counted from the run's first */
 	size_t index;
 	struct output_series *next; /* in its hash bucket */
 };
 
 struct output {
 	struct arena *a;
+	bool rows; /* are fine */
 	struct output_series **v;
 	size_t n, cap;
 	struct output_series **table;
@@ -184,12 +213,8 @@ struct output {
 
 /* Appends S to the series of (L, DROP); fails if that has a sample at the same time already. */
 void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bool drop, struct sample s);
-/* Appends V[0], V[STRIDE], ... of the N steps from ev->t on, but for stale markers, to the series of (L, DROP), which no other row of these
- * steps may have. */
-void ev_output_row(struct eval *ev, struct output *o, const struct labels *l, bool drop, const double *v, size_t stride, size_t n);
-/* If E is a selector or range function that gives floats under different labels: evaluates it for a block of steps from ev->t on into O, and
- * moves ev->t to the last of them. */
-bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool final);
+/* Appends the values of V at the N steps from ev->t on, but for stale markers, to the series of L, which no other row of these steps may have. */
+void ev_output_row(struct eval *ev, struct output *o, const struct labels *l, const double *v, size_t n);
 /* Evaluates E at every step of ev->start..end into O. FINAL: names marked for removal are removed. */
 void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool final);
 
@@ -250,10 +275,22 @@ struct vsample ev_derived(struct eval *ev, const struct vsample *s, double v);
 /* L without the name (and __type__ and __unit__), at once or, with delayed removal, *DROP instead. */
 const struct labels *ev_drop_name(struct eval *ev, const struct labels *l, bool *drop);
 const struct labels *ev_without_name(struct eval *ev, const struct labels *l);
+/* The same, not remembered: for who asks once. */
+const struct labels *ev_stripped(struct eval *ev, const struct labels *l);
+/* Is it the name, or a label that goes when the name goes? */
+static inline bool label_goes_with_name(struct sv label)
+{
+	return label.n > 4 && label.p[0] == '_' && (sv_eqs(label, LABEL_NAME) || sv_eqs(label, "__type__") || sv_eqs(label, "__unit__"));
+}
 /* Fails if two samples of V, the result of E, have the same labels. */
 void ev_check_unique(struct eval *ev, const struct expr *e, const struct vec *v);
-/* L with only (KEEP) or without the labels of NAMES (and then without __name__); remembered under OP, unique
- * per list. */
+/* L with only (KEEP) or without the labels of NAMES (and then without __name__). */
+const struct labels *ev_projected(struct eval *ev, const struct labels *l, const struct name_list *names, bool keep);
+/* L without the labels of NAMES; the name stays if it is not one of them. */
+const struct labels *ev_without_labels(struct eval *ev, const struct labels *l, const struct name_list *names);
+/* L with NAME set to VALUE, or without it if that is empty. */
+const struct labels *ev_with_label(struct eval *ev, const struct labels *l, struct sv name, struct sv value);
+/* ev_projected, remembered under OP, unique per list. */
 const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l,
 				const struct name_list *names, bool keep);
 
@@ -268,6 +305,8 @@ int64_t ev_fixed_time(const struct eval *ev, const struct timing *t, int64_t now
 /* The window of series S of E (EXPR_MATRIX or EXPR_SUBQUERY, loaded as N) at the current step; false if it is
  * empty. */
 bool ev_window(struct eval *ev, const struct expr *e, const struct node *n, struct range_series *s, struct window *w);
+/* What the windows of N = E at the steps from FIRST to LAST reach. */
+void ev_window_bounds(const struct eval *ev, const struct expr *e, const struct node *n, int64_t first, int64_t last, int64_t *lo, int64_t *hi);
 /* An anchored or smoothed selector gives more than its range, which few functions know what to do with: fails if CALL does not. */
 bool ev_takes_extended(struct eval *ev, const struct expr *call, const struct expr *arg);
 /* What an anchored or smoothed selector gives as a result of its own: its values at both ends of the window W and the samples between. */
@@ -276,6 +315,11 @@ const struct sample *window_extended(struct eval *ev, const struct window *w, si
 struct vec eval_range_function(struct eval *ev, const struct expr *e);
 /* Is no value of the window below the one before it? Windows of one series come in ascending order. */
 bool ev_is_rising(const struct window *w);
+/* Are the window's samples, two at least, at even distances? */
+bool ev_is_even(const struct window *w, int64_t *distance);
+/* How many of the window's samples but the first differ from the one before as DIFFER says: only those that came and went since the window before
+ * are looked at. For windows of floats without start times. */
+size_t window_count(const struct window *w, bool (*differ)(double before, double v));
 /* The window's values in order, NaN first, in an array of the call's; W has no histograms. */
 const double *window_sorted(struct eval *ev, const struct window *w);
 

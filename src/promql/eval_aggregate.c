@@ -339,13 +339,13 @@ static struct vec top_aggregate(struct eval *ev, const struct expr *e, double pa
 		return out;
 	struct groups gs = {0};
 	bool descending = op == TOKEN_TOPK;
-	ptrmap_init(&gs.map, ev->tmp, in.n + 1);
+	hints_rewind(&ev->nodes[e->id].groups);
 	for (size_t i = 0; i < in.n; i++) {
 		if (in.s[i].h && op != TOKEN_LIMITK) {
 			ev_info(ev, e->aggregate.expr, "ignored histogram in %s aggregation", token_word(op));
 			continue;
 		}
-		add_member(ev, group_of(ev, &gs, group_key(ev, e, in.s[i].l)), i);
+		add_member(ev, group_now(ev, e, &gs, in.s[i].l), i);
 	}
 	for (size_t i = 0; i < gs.n; i++) {
 		struct group *g = &gs.v[i];

@@ -5,7 +5,7 @@
 
 #include "base/alloc.h"
 #include "model/text.h"
-#include "promql/eval.h"
+#include "promql/eval_rows_impl.h"
 #include "promql/histogram_ops.h"
 
 double scalar_operator(enum token_type op, double a, double b)
@@ -107,7 +107,7 @@ static struct vec vector_scalar(struct eval *ev, const struct expr *e, bool scal
 	return out;
 }
 
-static const struct labels *match_key(struct eval *ev, const struct expr *e, const struct labels *l)
+const struct labels *binary_key(struct eval *ev, const struct expr *e, const struct labels *l)
 {
 	const struct matching *m = &e->binary.matching;
 	static const char all_but_the_name;
@@ -123,14 +123,14 @@ static struct vec set_operator(struct eval *ev, const struct expr *e)
 	bool is_new;
 	ptrmap_init(&map, ev->tmp, keys->n + 1);
 	for (size_t i = 0; i < keys->n; i++)
-		*ptrmap_slot(&map, match_key(ev, e, keys->s[i].l), &is_new) = 1;
+		*ptrmap_slot(&map, binary_key(ev, e, keys->s[i].l), &is_new) = 1;
 	for (size_t i = 0; i < l.n; i++) {
-		bool found = e->binary.op != TOKEN_LOR && ptrmap_find(&map, match_key(ev, e, l.s[i].l));
+		bool found = e->binary.op != TOKEN_LOR && ptrmap_find(&map, binary_key(ev, e, l.s[i].l));
 		if (e->binary.op == TOKEN_LOR || found == (e->binary.op == TOKEN_LAND))
 			vec_add(ev, &out, l.s[i]);
 	}
 	for (size_t i = 0; e->binary.op == TOKEN_LOR && i < r.n; i++)
-		if (!ptrmap_find(&map, match_key(ev, e, r.s[i].l)))
+		if (!ptrmap_find(&map, binary_key(ev, e, r.s[i].l)))
 			vec_add(ev, &out, r.s[i]);
 	return out;
 }
@@ -169,9 +169,7 @@ static void fail_duplicate(struct eval *ev, const struct labels *key, const char
 	buf_free(&t);
 }
 
-/* Labels of the result of MANY with ONE (with one-to-one: left and right). */
-static const struct labels *result_labels(struct eval *ev, const struct expr *e, const struct labels *many,
-					  const struct labels *one)
+const struct labels *binary_labels(struct eval *ev, const struct expr *e, const struct labels *many, const struct labels *one)
 {
 	const struct matching *m = &e->binary.matching;
 	const struct labels *r = pool_recall(&ev->pool, (uintptr_t)e, many, one);
@@ -234,7 +232,7 @@ static void join_pair(struct join *j, const struct vsample *many, const struct v
 	j->matched[k] = true;
 	if (one_to_one && !keep && !j->e->binary.is_bool)
 		return;
-	r.l = result_labels(j->ev, j->e, many->l, one->l);
+	r.l = binary_labels(j->ev, j->e, many->l, one->l);
 	r.t = j->ev->t;
 	if (j->e->binary.is_bool) {
 		r.v = keep;
@@ -272,7 +270,7 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 	j.matched = arena_calloc(ev->tmp, one->n + many->n + 1, sizeof(*j.matched));
 	const struct labels **one_key = arena_alloc(ev->tmp, (one->n + 1) * sizeof(*one_key));
 	for (size_t i = 0; i < one->n; i++) {
-		one_key[i] = match_key(ev, e, one->s[i].l);
+		one_key[i] = binary_key(ev, e, one->s[i].l);
 		uint32_t *slot = ptrmap_slot(&keys, one_key[i], &is_new);
 		if (!is_new) {
 			fail_duplicate(ev, one_key[i], j.swapped ? "left" : "right", one->s[*slot].l,
@@ -285,7 +283,7 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 	struct complaint complaint = {0};
 	ev->complaint = &complaint;
 	for (size_t i = 0; i < many->n && !ev->err; i++) {
-		const struct labels *key = match_key(ev, e, many->s[i].l);
+		const struct labels *key = binary_key(ev, e, many->s[i].l);
 		uint32_t *slot = ptrmap_find(&keys, key);
 		if (!slot) {
 			if (!fill_one)

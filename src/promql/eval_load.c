@@ -6,7 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "promql/eval.h"
+#include "promql/eval_rows.h"
 #include "promql/histogram_ops.h"
 
 /* A series whose name was to go at its first step loses it at all of them, and one that was not keeps it. */
@@ -61,9 +61,24 @@ static void output_grow(struct eval *ev, struct output *o, struct output_series 
 	out->cap = out->n + more;
 }
 
+/* Samples in place of the row. */
+static void output_unrow(struct eval *ev, struct output *o, struct output_series *out)
+{
+	const double *row = out->row;
+	size_t values = out->n;
+	out->row = NULL;
+	out->n = 0;
+	output_grow(ev, o, out, values);
+	for (size_t k = 0; k < out->row_length; k++)
+		if (!sample_is_stale(&row[k]))
+			out->s[out->n++] = (struct sample){.t = ev->start + (int64_t)(out->row_first + k) * ev->step, .v = row[k]};
+}
+
 void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bool drop, struct sample s)
 {
 	struct output_series *out = output_find(o, l, drop);
+	if (out->row)
+		output_unrow(ev, o, out);
 	if (out->n && out->s[out->n - 1].t == s.t) {
 		ev_fail(ev, -EINVAL, "vector cannot contain metrics with the same labelset");
 		return;
@@ -76,18 +91,53 @@ void ev_output_add(struct eval *ev, struct output *o, const struct labels *l, bo
 	out->s[out->n++] = s;
 }
 
-void ev_output_row(struct eval *ev, struct output *o, const struct labels *l, bool drop, const double *v, size_t stride, size_t n)
+/* Appends V at the steps from FIRST on to the row of OUT; false if that would be mostly empty, or if OUT has samples. */
+static bool output_extend(struct output *o, struct output_series *out, size_t first, const double *v, size_t n, size_t values)
 {
-	size_t k = 0, values = 0;
+	if (!o->rows || out->s)
+		return false;
+	size_t gap = out->row ? first - (out->row_first + out->row_length) : 0, length = out->row_length + gap + n;
+	if ((out->n + values) * 3 < length)
+		return false;
+	if (length > out->row_cap) {
+		size_t cap = out->row && length < out->row_cap * 2 ? out->row_cap * 2 : length;
+		double *row = arena_alloc(o->a, cap * sizeof(*row));
+		if (out->row_length)
+			memcpy(row, out->row, out->row_length * sizeof(*row));
+		if (!out->row)
+			out->row_first = first;
+		out->row = row;
+		out->row_cap = cap;
+	}
+	for (size_t k = 0; k < gap; k++)
+		out->row[out->row_length++] = sample_stale_marker();
+	memcpy(out->row + out->row_length, v, n * sizeof(*v));
+	out->row_length += n;
+	out->n += values;
+	return true;
+}
+
+void ev_output_row(struct eval *ev, struct output *o, const struct labels *l, const double *v, size_t n)
+{
+	size_t values = 0, before = 0;
 	for (size_t i = 0; i < n; i++)
-		values += !sample_is_stale(&v[i * stride]);
+		values += !sample_is_stale(&v[i]);
 	if (!values || !ev_charge(ev, (int64_t)values))
 		return;
-	struct output_series *out = output_find(o, l, drop);
+	while (sample_is_stale(&v[before]))
+		before++;
+	while (sample_is_stale(&v[n - 1]))
+		n--;
+	struct output_series *out = output_find(o, l, false);
+	int64_t t = ev->t + (int64_t)before * ev->step;
+	if (output_extend(o, out, ev->step > 0 ? (uint64_t)(t - ev->start) / (uint64_t)ev->step : 0, v + before, n - before, values))
+		return;
+	if (out->row)
+		output_unrow(ev, o, out);
 	output_grow(ev, o, out, values);
-	for (int64_t t = ev->t; k < n; k++, t += ev->step)
-		if (!sample_is_stale(&v[k * stride]))
-			out->s[out->n++] = (struct sample){.t = t, .v = v[k * stride]};
+	for (size_t k = before; k < n; k++, t += ev->step)
+		if (!sample_is_stale(&v[k]))
+			out->s[out->n++] = (struct sample){.t = t, .v = v[k]};
 }
 
 void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool final)
@@ -98,9 +148,8 @@ void ev_run_steps(struct eval *ev, const struct expr *e, struct output *o, bool 
 		if (e->type == PROMQL_SCALAR) {
 			ev_output_add(ev, o, ev->pool.empty, false,
 				      (struct sample){.t = ev->t, .v = eval_scalar(ev, e)});
-		} else if (ev_run_block(ev, e, o, final)) {
-			arena_reset(ev->tmp);
-			continue; /* ev->t is the block's last step */
+		} else if (rows_can(ev, e)) {
+			rows_run(ev, e, o); /* to the last step that it did */
 		} else {
 			struct vec v = eval_vector(ev, e);
 			for (size_t i = 0; i < v.n && !ev->err; i++) {
@@ -247,6 +296,7 @@ static void load_selector(struct eval *ev, const struct expr *sel, struct node *
 		return;
 	n->ranged = ranged || sel->vector.extended == EXTENDED_SMOOTHED;
 	n->series = arena_calloc(&ev->arena, set->n + 1, sizeof(*n->series));
+	pool_reserve(&ev->pool, set->n);
 	for (size_t i = 0; i < set->n; i++) {
 		const struct series *s = &set->series[i];
 		struct range_series *r = &n->series[n->n];
@@ -295,22 +345,81 @@ static size_t unpack(const struct eval *ev, const struct node *n, const struct r
 	return kept;
 }
 
+static void opened_room(struct eval *ev, struct node *n, size_t samples)
+{
+	if (n->cap_opened >= samples)
+		return;
+	n->cap_opened = samples + samples / 2;
+	n->opened = arena_alloc(&ev->arena, n->cap_opened * sizeof(*n->opened));
+}
+
+/* The samples of row S of a subquery with LO < t <= HI, to n->opened. */
+static void open_row(struct eval *ev, struct node *n, struct range_series *s, int64_t lo, int64_t hi)
+{
+	struct eval saved = *ev;
+	int64_t start = n->rows_start, end = start + (int64_t)(n->rows_steps - 1) * n->step;
+	struct steps b = {lo < start ? start : start + ((lo - start) / n->step + 1) * n->step, 0};
+	s->s = n->opened;
+	s->n = 0;
+	if (hi < b.first || end < b.first)
+		return;
+	b.n = (size_t)(((hi < end ? hi : end) - b.first) / n->step) + 1;
+	opened_room(ev, n, b.n);
+	ev->start = ev->t = start;
+	ev->end = end;
+	ev->step = n->step;
+	ev->in_subquery = true;
+	ev->run = n->of_rows;
+	const double *row = rows_get(ev, n->of_rows, &b, (size_t)(s - n->series));
+	ev->start = saved.start;
+	ev->end = saved.end;
+	ev->step = saved.step;
+	ev->t = saved.t;
+	ev->in_subquery = saved.in_subquery;
+	ev->run = saved.run;
+	ev->total = saved.total; /* its points count where they are read */
+	s->s = n->opened;
+	for (size_t k = 0; k < b.n; k++)
+		if (!sample_is_stale(&row[k]))
+			n->opened[s->n++] = (struct sample){.t = b.first + (int64_t)k * n->step, .v = row[k]};
+}
+
 void ev_open(struct eval *ev, struct node *n, struct range_series *s, int64_t lo, int64_t hi)
 {
-	if (!s->packed)
+	if (n->of_rows) {
+		open_row(ev, n, s, lo, hi);
+	} else if (s->packed) {
+		opened_room(ev, n, s->packed->n);
+		s->s = n->opened;
+		s->n = unpack(ev, n, s, lo, hi, n->opened);
+	} else {
 		return;
-	if (n->cap_opened < s->packed->n) {
-		n->cap_opened = s->packed->n + s->packed->n / 2;
-		n->opened = arena_alloc(&ev->arena, n->cap_opened * sizeof(*n->opened));
 	}
-	s->s = n->opened;
-	s->n = unpack(ev, n, s, lo, hi, n->opened);
-	s->first = s->last = s->rising_from = s->rising_to = 0;
+	s->first = s->last = s->rising_from = s->rising_to = s->even_from = s->even_to = 0;
+}
+
+/* Keeps the samples of all rows of a subquery. */
+static void open_all_rows(struct eval *ev, struct node *n)
+{
+	uint64_t before = ev->samples;
+	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
+		struct range_series *r = &n->series[i];
+		ev_open(ev, n, r, INT64_MIN, INT64_MAX);
+		struct sample *s = arena_alloc(&ev->arena, r->n * sizeof(*s));
+		if (r->n)
+			memcpy(s, r->s, r->n * sizeof(*s));
+		r->s = s;
+		ev_charge(ev, (int64_t)r->n);
+	}
+	ev->samples = before;
+	n->of_rows = NULL;
 }
 
 struct node *ev_load(struct eval *ev, const struct expr *e)
 {
 	struct node *n = ev_load_packed(ev, e);
+	if (n->of_rows && !ev->err)
+		open_all_rows(ev, n);
 	if (!n->packed || ev->err)
 		return n;
 	n->packed = false;
@@ -322,7 +431,7 @@ struct node *ev_load(struct eval *ev, const struct expr *e)
 		r->n = unpack(ev, n, r, INT64_MIN, INT64_MAX, s);
 		r->s = s;
 		r->packed = NULL;
-		r->first = r->last = r->rising_from = r->rising_to = 0;
+		r->first = r->last = r->rising_from = r->rising_to = r->even_from = r->even_to = 0;
 	}
 	return n;
 }
@@ -350,7 +459,18 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	if ((hi - ev->start) / n->step > 50000000)
 		ev_fail(ev, -E2BIG,
 			"query processing would load too many samples into memory in query execution");
-	ev_run_steps(ev, e->subquery.expr, &o, false);
+	ev->run = e->subquery.expr;
+	ev->t = ev->start;
+	/* By rows, each is worked out when its windows are. */
+	bool lazy = ev->end >= ev->start && rows_can(ev, e->subquery.expr) &&
+		    rows_fit(ev, e->subquery.expr, (size_t)((ev->end - ev->start) / n->step) + 1);
+	if (lazy) {
+		n->of_rows = e->subquery.expr;
+		n->rows_start = ev->start;
+		n->rows_steps = (size_t)((ev->end - ev->start) / n->step) + 1;
+	} else {
+		ev_run_steps(ev, e->subquery.expr, &o, false);
+	}
 	arena_free(&tmp);
 	ev->start = saved.start;
 	ev->end = saved.end;
@@ -361,6 +481,13 @@ static void load_subquery(struct eval *ev, const struct expr *e, struct node *n)
 	ev->run = saved.run;
 	ev->samples = before;
 	ev->total = total; /* its points count where they are read */
+	if (lazy) {
+		n->n = ev->err ? 0 : rows_count(ev, n->of_rows);
+		n->series = arena_calloc(&ev->arena, n->n + 1, sizeof(*n->series));
+		for (size_t i = 0; i < n->n; i++)
+			n->series[i].l = rows_labels(ev, n->of_rows, i);
+		return;
+	}
 	n->series = arena_calloc(&ev->arena, o.n + 1, sizeof(*n->series));
 	for (size_t i = 0; i < o.n && !ev->err; i++) {
 		struct range_series *r = &n->series[n->n++];

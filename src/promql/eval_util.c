@@ -210,25 +210,26 @@ const struct labels *ev_intern(struct eval *ev, struct labels *l)
 	return pool_intern(&ev->pool, l);
 }
 
-static bool goes_with_name(struct sv label)
+const struct labels *ev_stripped(struct eval *ev, const struct labels *l)
 {
-	return label.n > 4 && label.p[0] == '_' &&
-	       (sv_eqs(label, LABEL_NAME) || sv_eqs(label, "__type__") || sv_eqs(label, "__unit__"));
+	struct label few[32], *v = l->n <= 32 ? few : arena_alloc(ev->tmp, l->n * sizeof(*v));
+	size_t n = 0;
+	for (uint32_t i = 0; i < l->n; i++)
+		if (!label_goes_with_name(l->l[i].name))
+			v[n++] = l->l[i];
+	return n < l->n ? pool_intern_pairs(&ev->pool, v, n) : l;
 }
 
 const struct labels *ev_without_name(struct eval *ev, const struct labels *l)
 {
 	const uintptr_t op = 1;
+	if (ev->step <= 0)
+		return ev_stripped(ev, l);
 	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
-	if (r)
-		return r;
-	struct label few[32], *v = l->n <= 32 ? few : arena_alloc(ev->tmp, l->n * sizeof(*v));
-	size_t n = 0;
-	for (uint32_t i = 0; i < l->n; i++)
-		if (!goes_with_name(l->l[i].name))
-			v[n++] = l->l[i];
-	r = n < l->n ? pool_intern_pairs(&ev->pool, v, n) : l;
-	pool_remember(&ev->pool, op, l, NULL, r);
+	if (!r) {
+		r = ev_stripped(ev, l);
+		pool_remember(&ev->pool, op, l, NULL, r);
+	}
 	return r;
 }
 
@@ -286,22 +287,55 @@ void ev_check_unique(struct eval *ev, const struct expr *e, const struct vec *v)
 		n->unique[i] = v->s[i].l;
 }
 
-const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l,
-				const struct name_list *names, bool keep)
+/* NAME: what becomes of the name if it is not in NAMES. */
+static const struct labels *project(struct eval *ev, const struct labels *l, const struct name_list *names, bool keep, bool name)
 {
-	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
-	if (r)
-		return r;
 	struct label few[32], *v = l->n <= 32 ? few : arena_alloc(ev->tmp, l->n * sizeof(*v));
 	size_t n = 0;
 	for (uint32_t i = 0; i < l->n; i++) {
 		bool listed = false;
 		for (size_t k = 0; k < names->n && !listed; k++)
 			listed = sv_eq(names->v[k], l->l[i].name);
-		if (keep ? listed : !listed && !sv_eqs(l->l[i].name, LABEL_NAME))
+		if (keep ? listed : !listed && (name || !sv_eqs(l->l[i].name, LABEL_NAME)))
 			v[n++] = l->l[i];
 	}
-	r = pool_intern_pairs(&ev->pool, v, n);
-	pool_remember(&ev->pool, op, l, NULL, r);
+	return pool_intern_pairs(&ev->pool, v, n);
+}
+
+const struct labels *ev_projected(struct eval *ev, const struct labels *l, const struct name_list *names, bool keep)
+{
+	return project(ev, l, names, keep, false);
+}
+
+const struct labels *ev_without_labels(struct eval *ev, const struct labels *l, const struct name_list *names)
+{
+	return project(ev, l, names, false, true);
+}
+
+const struct labels *ev_with_label(struct eval *ev, const struct labels *l, struct sv name, struct sv value)
+{
+	struct label few[32], *v = l->n < 32 ? few : arena_alloc(ev->tmp, (l->n + 1) * sizeof(*v));
+	size_t n = 0;
+	uint32_t i = 0;
+	for (; i < l->n && sv_cmp(l->l[i].name, name) < 0; i++)
+		v[n++] = l->l[i];
+	if (value.n)
+		v[n++] = (struct label){name, value};
+	if (i < l->n && sv_eq(l->l[i].name, name))
+		i++;
+	for (; i < l->n; i++)
+		v[n++] = l->l[i];
+	return pool_intern_pairs(&ev->pool, v, n);
+}
+
+const struct labels *ev_project(struct eval *ev, uintptr_t op, const struct labels *l, const struct name_list *names, bool keep)
+{
+	if (ev->step <= 0) /* no step will ask again */
+		return ev_projected(ev, l, names, keep);
+	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
+	if (!r) {
+		r = ev_projected(ev, l, names, keep);
+		pool_remember(&ev->pool, op, l, NULL, r);
+	}
 	return r;
 }

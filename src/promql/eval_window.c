@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What selectors and range functions make of the samples that were loaded. In a range query they work in blocks: a series is gone through
- * for many steps at once, and each step then takes its column (struct block). */
+/* What selectors and range functions make of the samples that were loaded: of one series for many steps (eval_rows.c), or of all series at one
+ * step, where there are histograms or more than values is asked for. */
 #include <errno.h>
 #include <math.h>
 
 #include "base/alloc.h"
-#include "promql/eval.h"
+#include "promql/eval_rows.h"
 #include "promql/histogram_ops.h"
-
-#define BLOCK_VALUES 1048576 /* of a block, about: 8 MB */
-#define BLOCK_STEPS_MIN 4
-#define BLOCK_STEPS_MAX 256
 
 /* How many samples have t <= T. *HINT is what it was at the step before: steps go forward, a few samples at a time. */
 static inline size_t count_until(const struct range_series *s, int64_t t, uint32_t *hint)
@@ -57,6 +53,7 @@ static struct window window_begin(const struct expr *e, const struct node *n, st
 /* Moves W, begun for S, to the one that ends at TO; false if it is empty. */
 static inline bool window_move(const struct eval *ev, struct range_series *s, int64_t to, struct window *w)
 {
+	w->now = ev->t;
 	w->to = to;
 	w->from = to - w->range;
 	int64_t lo = w->from, hi = to;
@@ -140,129 +137,33 @@ static inline const struct sample *newest_at(const struct eval *ev, struct range
 	return &s->s[k - 1];
 }
 
-/* --- blocks --- */
-
-static bool is_nothing(const double *v)
-{
-	return sample_is_stale(v);
-}
-
-/* Does the block of N hold the current step? If not it is to be filled anew: *FILL. False: this evaluation has no blocks. */
-static bool find_block(struct eval *ev, const struct expr *e, struct node *n, size_t n_series, bool *fill)
-{
-	struct block *b = &n->block;
-	*fill = false;
-	if (e->invariant || ev->step <= 0 || ev->end - ev->start < ev->step || !n_series)
-		return false;
-	if (b->steps && ev->t >= b->first && (uint64_t)(ev->t - b->first) / (uint64_t)ev->step < b->steps)
-		return true;
-	uint64_t left = (uint64_t)(ev->end - ev->t) / (uint64_t)ev->step + 1, most = BLOCK_VALUES / n_series;
-	most = most < BLOCK_STEPS_MIN ? BLOCK_STEPS_MIN : most > BLOCK_STEPS_MAX ? BLOCK_STEPS_MAX : most;
-	b->steps = left < most ? (size_t)left : (size_t)most;
-	b->first = ev->t;
-	if (b->room < b->steps * n_series) {
-		b->room = b->steps * n_series;
-		b->v = arena_alloc(&ev->arena, b->room * sizeof(*b->v));
-	}
-	*fill = true;
-	return true;
-}
-
-static const double *block_column(const struct eval *ev, const struct block *b, size_t n_series)
-{
-	return b->v + (uint64_t)(ev->t - b->first) / (uint64_t)ev->step * n_series;
-}
-
-/* The labels of what the function makes of S. */
-static void find_result(struct eval *ev, const struct function *f, struct range_series *s)
-{
-	s->result_drop = s->drop;
-	s->result = s->l;
-	if (!f->keeps_name) {
-		bool drop;
-		s->result = ev_drop_name(ev, s->l, &drop);
-		s->result_drop = s->drop || drop;
-	}
-}
-
-/* What the block's series are called; not for histograms. F: the function, NULL: what was selected as it is. */
-static void name_block(struct eval *ev, const struct function *f, const struct node *n, struct block *b)
-{
-	if (b->l)
-		return;
-	for (size_t i = 0; i < n->n; i++)
-		if (n->series[i].histograms)
-			return;
-	b->l = arena_alloc(&ev->arena, n->n * sizeof(*b->l));
-	b->drop = arena_alloc(&ev->arena, n->n * sizeof(*b->drop));
-	b->distinct = true;
-	for (size_t i = 0; i < n->n; i++) {
-		struct range_series *s = &n->series[i];
-		if (f && !s->result)
-			find_result(ev, f, s);
-		b->l[i] = f ? s->result : s->l;
-		b->drop[i] = f ? s->result_drop : s->drop;
-		b->distinct = b->distinct && (!f || f->keeps_name || b->drop[i] || s->l->n == b->l[i]->n + 1);
-	}
-}
-
-/* The samples of the current step. */
-static void take_column(const struct eval *ev, const struct block *b, const double *column, size_t n_series, struct vec *out)
-{
-	struct vsample *to = out->s;
-	for (size_t i = 0; i < n_series; i++)
-		if (!is_nothing(&column[i]))
-			*to++ = (struct vsample){.l = b->l[i], .v = column[i], .t = ev->t, .drop = b->drop[i]};
-	out->n = (size_t)(to - out->s);
-}
-
 /* --- instant selectors --- */
 
-static void fill_selector(struct eval *ev, const struct expr *e, struct node *n)
+void selector_row(struct eval *ev, const struct expr *e, struct node *n, size_t i, const struct steps *b, double *row)
 {
-	struct block *b = &n->block;
+	struct range_series *s = &n->series[i];
 	double nothing = sample_stale_marker();
-	int64_t hi = b->first + (int64_t)(b->steps - 1) * ev->step - n->offset, lo = b->first - n->offset - ev->opt.lookback_ms;
-	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
-		struct range_series *s = &n->series[i];
-		ev_open(ev, n, s, lo, hi);
-		for (size_t k = 0; k < b->steps; k++) {
-			const struct sample *p = s->histograms ? NULL : newest_at(ev, s, b->first + (int64_t)k * ev->step - n->offset);
-			memcpy(&b->v[k * n->n + i], p ? &p->v : &nothing, sizeof(double));
-		}
+	size_t values = 0;
+	int64_t t = b->first;
+	ev_open(ev, n, s, ev_fixed_time(ev, &e->vector.timing, t) - n->offset - ev->opt.lookback_ms,
+		ev_fixed_time(ev, &e->vector.timing, t + (int64_t)(b->n - 1) * ev->step) - n->offset);
+	for (size_t k = 0; k < b->n; k++, t += ev->step) {
+		const struct sample *p = newest_at(ev, s, ev_fixed_time(ev, &e->vector.timing, t) - n->offset);
+		values += p != NULL;
+		row[k] = p ? p->v : nothing;
 	}
+	ev->total += values;
 }
 
 struct vec eval_selector(struct eval *ev, const struct expr *e)
 {
 	struct vec v = {0};
-	bool stepping = ev->step > 0 && !e->invariant, plain = e->vector.extended != EXTENDED_SMOOTHED;
 	/* Packed where each series is to be opened once. */
-	struct node *n = plain && !(stepping && e->vector.timed) ? ev_load_packed(ev, e) : ev_load(ev, e);
+	struct node *n = ev->step > 0 ? ev_load(ev, e) : ev_load_packed(ev, e);
 	int64_t t = ev_fixed_time(ev, &e->vector.timing, ev->t) - n->offset;
-	const double *column = NULL;
-	bool fill;
-	if (!ev->err && plain && !e->vector.timed && find_block(ev, e, n, n->n, &fill)) {
-		if (fill)
-			fill_selector(ev, e, n);
-		column = block_column(ev, &n->block, n->n);
-		name_block(ev, NULL, n, &n->block);
-	}
 	vec_reserve(ev, &v, n->n);
-	if (column && n->block.l && !ev->err) {
-		take_column(ev, &n->block, column, n->n, &v);
-		ev->total += v.n;
-		if (ev_charge(ev, (int64_t)v.n))
-			ev_charge(ev, -(int64_t)v.n);
-		return v;
-	}
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
 		struct range_series *s = &n->series[i];
-		if (column && !s->histograms) {
-			if (!is_nothing(&column[i]))
-				v.s[v.n++] = (struct vsample){.l = s->l, .v = column[i]};
-			continue;
-		}
 		struct vsample out = {.l = s->l};
 		if (e->vector.extended == EXTENDED_SMOOTHED) {
 			if (smoothed_at(ev, e, s, t, &out))
@@ -287,21 +188,28 @@ struct vec eval_selector(struct eval *ev, const struct expr *e)
 
 /* --- range functions --- */
 
-/* What the windows of N = E at the steps from FIRST to LAST reach. */
-static void window_bounds(const struct eval *ev, const struct expr *e, const struct node *n, int64_t first, int64_t last, int64_t *lo, int64_t *hi)
+void ev_window_bounds(const struct eval *ev, const struct expr *e, const struct node *n, int64_t first, int64_t last, int64_t *lo, int64_t *hi)
 {
-	if (e->kind != EXPR_MATRIX) { /* never packed */
-		*lo = INT64_MIN;
-		*hi = INT64_MAX;
+	*lo = ev_fixed_time(ev, timing_of(e), first) - n->offset - n->range;
+	*hi = ev_fixed_time(ev, timing_of(e), last) - n->offset;
+	if (e->kind != EXPR_MATRIX)
 		return;
-	}
 	const struct expr *sel = e->matrix.vector;
-	*lo = ev_fixed_time(ev, &sel->vector.timing, first) - n->offset - n->range;
-	*hi = ev_fixed_time(ev, &sel->vector.timing, last) - n->offset;
 	if (sel->vector.extended != EXTENDED_NONE)
 		*lo -= ev->opt.lookback_ms;
 	if (sel->vector.extended == EXTENDED_SMOOTHED)
 		*hi += ev->opt.lookback_ms;
+}
+
+/* What the function of call E may remember from window to window. */
+static void window_remember(struct eval *ev, const struct expr *e, struct window *w)
+{
+	struct node *own = &ev->nodes[e->id];
+	w->sorted = &own->sorted;
+	w->counted = &own->counted;
+	if (!own->edges)
+		own->edges = arena_calloc(&ev->arena, RATE_EDGES, sizeof(*own->edges));
+	w->edges = own->edges;
 }
 
 /* The function of call E over series S at the current step; false: no sample. */
@@ -312,7 +220,7 @@ static bool call_one(struct eval *ev, const struct expr *e, const struct expr *a
 	if (!ev_window(ev, arg, n, s, &w) || !ev_work(ev, w.n))
 		return false;
 	w.scalars = scalars;
-	w.sorted = &ev->nodes[e->id].sorted;
+	window_remember(ev, e, &w);
 	return e->call.fn->fn.range(ev, e, &w, out);
 }
 
@@ -323,41 +231,63 @@ static void eval_scalars(struct eval *ev, const struct expr *e, double *out)
 			out[i] = eval_scalar(ev, e->call.args[i]);
 }
 
-static void fill_range_function(struct eval *ev, const struct expr *e, const struct expr *arg, struct node *n)
+/* Windows that wait for others to be worked out with. */
+struct lanes {
+	const struct expr *e;
+	double *row;
+	struct window w[WINDOW_LANES];
+	size_t step[WINDOW_LANES], n;
+};
+
+static void lanes_flush(struct eval *ev, struct lanes *l)
 {
-	struct block *b = &ev->nodes[e->id].block;
+	double out[WINDOW_LANES];
+	if (!l->n)
+		return;
+	l->e->call.fn->lanes(ev, l->e, l->w, l->n, out);
+	for (size_t i = 0; i < l->n; i++)
+		l->row[l->step[i]] = out[i];
+	l->n = 0;
+}
+
+static void lanes_add(struct eval *ev, struct lanes *l, const struct window *w, size_t step)
+{
+	l->w[l->n] = *w;
+	l->step[l->n++] = step;
+	if (l->n == WINDOW_LANES)
+		lanes_flush(ev, l);
+}
+
+void range_function_row(struct eval *ev, const struct expr *e, const struct expr *arg, struct node *n, size_t i, const struct steps *b,
+			const double *scalars, double *row)
+{
+	struct range_series *s = &n->series[i];
 	const struct timing *timing = timing_of(arg);
-	int64_t now = ev->t;
+	struct window w = window_begin(arg, n, s);
+	int64_t now = ev->t, lo, hi;
 	double nothing = sample_stale_marker();
-	double *scalars = arena_calloc(ev->tmp, b->steps * e->call.n, sizeof(*scalars));
-	int64_t lo, hi;
-	window_bounds(ev, arg, n, b->first, b->first + (int64_t)(b->steps - 1) * ev->step, &lo, &hi);
-	for (size_t k = 0; k < b->steps; k++) {
+	ev_window_bounds(ev, arg, n, b->first, b->first + (int64_t)(b->n - 1) * ev->step, &lo, &hi);
+	ev_open(ev, n, s, lo, hi);
+	window_remember(ev, e, &w);
+	w.sorted->series = w.counted->series = NULL;
+	w.scalars = scalars;
+	struct lanes batch = {.e = e, .row = row};
+	bool lanes = e->call.fn->lanes && b->n > 1 && w.extended == EXTENDED_NONE;
+	for (size_t k = 0; k < b->n; k++, w.scalars += e->call.n) {
+		struct vsample r = {0};
 		ev->t = b->first + (int64_t)k * ev->step;
-		eval_scalars(ev, e, scalars + k * e->call.n);
-	}
-	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
-		struct range_series *s = &n->series[i];
-		struct window w = window_begin(arg, n, s);
-		if (s->histograms)
+		bool found = window_move(ev, s, ev_fixed_time(ev, timing, ev->t) - n->offset, &w) && ev_work(ev, w.n);
+		if (found && lanes) {
+			lanes_add(ev, &batch, &w, k);
 			continue;
-		ev_open(ev, n, s, lo, hi);
-		w.sorted = &ev->nodes[e->id].sorted;
-		w.sorted->series = NULL;
-		w.scalars = scalars;
-		ev->t = b->first;
-		for (size_t k = 0; k < b->steps; k++, ev->t += ev->step, w.scalars += e->call.n) {
-			struct vsample r = {0};
-			if (!window_move(ev, s, ev_fixed_time(ev, timing, ev->t) - n->offset, &w) || !ev_work(ev, w.n) ||
-			    !e->call.fn->fn.range(ev, e, &w, &r))
-				memcpy(&r.v, &nothing, sizeof(r.v));
-			memcpy(&b->v[k * n->n + i], &r.v, sizeof(double));
 		}
+		row[k] = found && e->call.fn->fn.range(ev, e, &w, &r) ? r.v : nothing;
 	}
+	lanes_flush(ev, &batch);
 	ev->t = now;
 }
 
-static const struct expr *matrix_argument(const struct expr *call)
+const struct expr *matrix_argument(const struct expr *call)
 {
 	for (size_t i = 0; i < call->call.n; i++)
 		if (call->call.args[i]->type == PROMQL_MATRIX)
@@ -365,7 +295,7 @@ static const struct expr *matrix_argument(const struct expr *call)
 	return NULL;
 }
 
-static bool takes_extended(const struct expr *call, const struct expr *arg)
+bool call_takes_extended(const struct expr *call, const struct expr *arg)
 {
 	enum extended x = arg->kind == EXPR_MATRIX ? arg->matrix.vector->vector.extended : EXTENDED_NONE;
 	return x == EXTENDED_NONE || call->call.fn->extended == ANCHORED_AND_SMOOTHED ||
@@ -374,12 +304,24 @@ static bool takes_extended(const struct expr *call, const struct expr *arg)
 
 bool ev_takes_extended(struct eval *ev, const struct expr *call, const struct expr *arg)
 {
-	if (takes_extended(call, arg))
+	if (call_takes_extended(call, arg))
 		return true;
 	bool smoothed = arg->matrix.vector->vector.extended == EXTENDED_SMOOTHED;
 	ev_fail(ev, -EINVAL, "%s modifier can only be used with: %s - not with %s", smoothed ? "smoothed" : "anchored",
 		smoothed ? "delta, increase, rate" : "changes, delta, increase, rate, resets", call->call.fn->name);
 	return false;
+}
+
+/* The labels of what the function makes of S. */
+static void find_result(struct eval *ev, const struct function *f, struct range_series *s)
+{
+	s->result_drop = s->drop;
+	s->result = s->l;
+	if (!f->keeps_name) {
+		bool drop;
+		s->result = ev_drop_name(ev, s->l, &drop);
+		s->result_drop = s->drop || drop;
+	}
 }
 
 struct vec eval_range_function(struct eval *ev, const struct expr *e)
@@ -389,48 +331,23 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 	struct vec out = {0};
 	if (!ev_takes_extended(ev, e, arg))
 		return out;
-	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
-	const double *column = NULL;
+	struct node *n = ev->step > 0 ? ev_load(ev, arg) : ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
 	double scalars[ARRAY_SIZE(f->args)];
-	bool fill, scalars_known = false;
 	int64_t lo, hi;
 	if (ev->err)
 		return out;
-	window_bounds(ev, arg, n, ev->t, ev->t, &lo, &hi);
-	if (find_block(ev, e, own, n->n, &fill)) {
-		if (fill)
-			fill_range_function(ev, e, arg, n);
-		column = block_column(ev, &own->block, n->n);
-		name_block(ev, f, n, &own->block);
-	}
-	if (!column) {
-		eval_scalars(ev, e, scalars);
-		scalars_known = true;
-	}
+	ev_window_bounds(ev, arg, n, ev->t, ev->t, &lo, &hi);
+	eval_scalars(ev, e, scalars);
+	vec_reserve(ev, &out, n->n);
 	/* Series of one name stay different without it. */
 	bool distinct = arg->kind == EXPR_MATRIX && arg->matrix.vector->vector.name.n;
-	vec_reserve(ev, &out, n->n);
-	if (column && own->block.l && !ev->err) {
-		take_column(ev, &own->block, column, n->n, &out);
-		out.distinct = distinct && own->block.distinct;
-		return out;
-	}
 	for (size_t i = 0; i < n->n && ev_alive(ev); i++) {
 		struct range_series *s = &n->series[i];
 		struct vsample r = {.t = ev->t};
-		if (column && !s->histograms) {
-			if (is_nothing(&column[i]))
-				continue;
-			r.v = column[i];
-		} else {
-			if (!scalars_known)
-				eval_scalars(ev, e, scalars);
-			scalars_known = true;
-			ev_open(ev, n, s, lo, hi);
-			own->sorted.series = NULL;
-			if (!call_one(ev, e, arg, n, s, scalars, &r))
-				continue;
-		}
+		ev_open(ev, n, s, lo, hi);
+		own->sorted.series = own->counted.series = NULL;
+		if (!call_one(ev, e, arg, n, s, scalars, &r))
+			continue;
 		if (!s->result)
 			find_result(ev, f, s);
 		r.l = s->result;
@@ -440,57 +357,6 @@ struct vec eval_range_function(struct eval *ev, const struct expr *e)
 	}
 	out.distinct = distinct;
 	return out;
-}
-
-static bool is_range_function(const struct expr *e)
-{
-	return e->kind == EXPR_CALL && e->call.fn->kind == FUNCTION_RANGE;
-}
-
-bool ev_run_block(struct eval *ev, const struct expr *e, struct output *o, bool final)
-{
-	e = expr_unwrap(e);
-	bool call = is_range_function(e), fill;
-	if (!call && (e->kind != EXPR_VECTOR || e->vector.timed || e->vector.extended == EXTENDED_SMOOTHED))
-		return false;
-	const struct expr *arg = call ? matrix_argument(e) : e;
-	if (e->invariant || ev->step <= 0 || (call && (arg->kind != EXPR_MATRIX || !arg->matrix.vector->vector.name.n)))
-		return false;
-	if (call && !takes_extended(e, arg))
-		return false; /* which is told when it is evaluated */
-	struct node *n = ev_load_packed(ev, arg), *own = &ev->nodes[e->id];
-	if (ev->err)
-		return true;
-	for (size_t i = 0; i < n->n; i++) {
-		struct range_series *s = &n->series[i];
-		if (s->histograms)
-			return false;
-		if (!call || s->result)
-			continue;
-		/* Series of one name stay different without it, unless more goes with it. */
-		find_result(ev, e->call.fn, s);
-		if (s->result_drop && final) {
-			s->result = ev_without_name(ev, s->result);
-			s->result_drop = false;
-		}
-		if (!e->call.fn->keeps_name && !s->result_drop && s->result->n + 1 != s->l->n)
-			own->block.twins = true;
-	}
-	if (own->block.twins || !find_block(ev, e, own, n->n, &fill))
-		return false;
-	struct block *b = &own->block;
-	if (call)
-		fill_range_function(ev, e, arg, n);
-	else
-		fill_selector(ev, e, n);
-	uint64_t values = ev->samples;
-	for (size_t i = 0; i < n->n && ev_alive(ev); i++)
-		ev_output_row(ev, o, call ? n->series[i].result : n->series[i].l, call && n->series[i].result_drop, b->v + i, n->n, b->steps);
-	if (!call)
-		ev->total += ev->samples - values;
-	ev->t += (int64_t)(b->steps - 1) * ev->step;
-	b->steps = 0;
-	return true;
 }
 
 bool ev_is_rising(const struct window *w)
@@ -504,6 +370,46 @@ bool ev_is_rising(const struct window *w)
 	while (s->rising_to < last && !(s->s[s->rising_to].v < s->s[s->rising_to - 1].v))
 		s->rising_to++;
 	return s->rising_to >= last;
+}
+
+bool ev_is_even(const struct window *w, int64_t *distance)
+{
+	struct range_series *s = w->series;
+	uint32_t first = (uint32_t)w->first, last = (uint32_t)(w->first + w->n);
+	if (first < s->even_from || first + 1 >= s->even_to) {
+		s->even_from = first;
+		s->even_to = first + 2;
+		s->even = s->s[first + 1].t - s->s[first].t;
+	}
+	while (s->even_to < last && s->s[s->even_to].t - s->s[s->even_to - 1].t == s->even)
+		s->even_to++;
+	*distance = s->even;
+	return s->even_to >= last;
+}
+
+/* How many of [FIRST, LAST) differ from the one before. */
+static size_t count_differing(const struct range_series *s, size_t first, size_t last, bool (*differ)(double before, double v))
+{
+	size_t n = 0;
+	for (size_t i = first; i < last; i++)
+		n += differ(s->s[i - 1].v, s->s[i].v);
+	return n;
+}
+
+size_t window_count(const struct window *w, bool (*differ)(double before, double v))
+{
+	struct counted_window *c = w->counted;
+	size_t last = w->first + w->n;
+	if (c->series == w->series && c->first <= w->first && c->last <= last && c->last > w->first) {
+		c->n -= count_differing(c->series, c->first + 1, w->first + 1, differ);
+		c->n += count_differing(c->series, c->last, last, differ);
+	} else {
+		c->n = count_differing(w->series, w->first + 1, last, differ);
+	}
+	c->series = w->series;
+	c->first = w->first;
+	c->last = last;
+	return c->n;
 }
 
 /* Where X belongs in V: behind its equals if AFTER, else before them. */

@@ -7,7 +7,9 @@
 
 #define RANGE_FN(name)                                                                                       \
 	bool name(struct eval *ev, const struct expr *call, const struct window *w, struct vsample *out)
+#define LANES_FN(name) void name(struct eval *ev, const struct expr *call, const struct window *w, size_t n, double *out)
 #define VECTOR_FN(name) struct vec name(struct eval *ev, const struct expr *call)
+#define EACH_FN(name) double name(double v, const double *args, size_t n)
 #define SCALAR_FN(name) double name(struct eval *ev, const struct expr *call)
 
 /* fn_math.c */
@@ -18,6 +20,10 @@ VECTOR_FN(fn_round);
 VECTOR_FN(fn_clamp);
 VECTOR_FN(fn_clamp_min);
 VECTOR_FN(fn_clamp_max);
+EACH_FN(fn_round_each);
+EACH_FN(fn_clamp_each);
+EACH_FN(fn_clamp_min_each);
+EACH_FN(fn_clamp_max_each);
 VECTOR_FN(fn_vector);
 VECTOR_FN(fn_absent);
 VECTOR_FN(fn_absent_over_time);
@@ -51,6 +57,11 @@ VECTOR_FN(fn_year);
 VECTOR_FN(fn_label_replace);
 VECTOR_FN(fn_label_join);
 
+/* Is it one of these two? */
+bool fn_relabels(const struct expr *call);
+/* What one of them makes of the N sets FROM, to TO; false: ev->err. */
+bool fn_relabel(struct eval *ev, const struct expr *call, const struct labels *const *from, size_t n, const struct labels **to);
+
 /* fn_rate.c */
 RANGE_FN(fn_rate);
 RANGE_FN(fn_increase);
@@ -80,6 +91,16 @@ RANGE_FN(fn_ts_of_min_over_time);
 RANGE_FN(fn_ts_of_max_over_time);
 RANGE_FN(fn_ts_of_last_over_time);
 RANGE_FN(fn_ts_of_first_over_time);
+
+/* fn_lanes.c */
+LANES_FN(fn_sum_lanes);
+LANES_FN(fn_avg_lanes);
+LANES_FN(fn_min_lanes);
+LANES_FN(fn_max_lanes);
+LANES_FN(fn_stddev_lanes);
+LANES_FN(fn_stdvar_lanes);
+LANES_FN(fn_deriv_lanes);
+LANES_FN(fn_predict_lanes);
 
 /* fn_histogram.c */
 VECTOR_FN(fn_histogram_quantile);

@@ -39,45 +39,78 @@ static struct family_buckets *family_of(struct eval *ev, struct families *fs, co
 	return &fs->v[*slot];
 }
 
-static const struct labels *without_le(struct eval *ev, const struct labels *l)
+/* What the labels of a series of buckets say, the same at every step. */
+struct bucket_series {
+	const struct labels *family; /* without le; NULL: le is not a number */
+	double bound;
+};
+
+/* Of a call, in ev->arena. */
+struct bucket_memo {
+	struct hints hints; /* labels to their number in V */
+	struct ptrmap map;
+	struct bucket_series *v;
+	size_t n, cap;
+};
+
+static struct bucket_memo *memo_of(struct eval *ev, const struct expr *arg)
 {
-	const uintptr_t op = 2;
-	const struct labels *r = pool_recall(&ev->pool, op, l, NULL);
-	if (r)
-		return r;
-	struct labels_builder b;
-	labels_builder_init(&b, l);
-	labels_builder_del(&b, SV("le"));
-	r = ev_intern(ev, labels_builder_build(&b));
-	labels_builder_free(&b);
-	pool_remember(&ev->pool, op, l, NULL, r);
-	return r;
+	struct node *n = &ev->nodes[arg->id];
+	if (!n->buckets) {
+		n->buckets = arena_calloc(&ev->arena, 1, sizeof(*n->buckets));
+		ptrmap_init(&n->buckets->map, &ev->arena, 8);
+	}
+	hints_rewind(&n->buckets->hints);
+	return n->buckets;
+}
+
+static struct bucket_series bucket_series_of(struct eval *ev, struct bucket_memo *memo, const struct labels *l)
+{
+	uint32_t id;
+	if (hints_find(&memo->hints, l, &id))
+		return memo->v[id];
+	bool is_new;
+	uint32_t *slot = ptrmap_slot(&memo->map, l, &is_new);
+	if (is_new) {
+		struct bucket_series s = {0};
+		if (text_parse_float(labels_get(l, SV("le")), &s.bound)) {
+			static struct sv le[] = {{"le", 2}};
+			s.family = ev_without_labels(ev, l, &(struct name_list){.v = le, .n = 1});
+		}
+		arena_grow(&ev->arena, memo->v, memo->n, memo->cap);
+		*slot = (uint32_t)memo->n;
+		memo->v[memo->n++] = s;
+	}
+	id = *slot;
+	hints_set(&memo->hints, &ev->arena, l, id);
+	return memo->v[id];
 }
 
 static struct families collect(struct eval *ev, const struct expr *arg)
 {
 	struct vec v = eval_vector(ev, arg);
 	struct families fs = {0};
-	ptrmap_init(&fs.map, ev->tmp, v.n + 1);
+	struct bucket_memo *memo = memo_of(ev, arg);
+	ptrmap_init(&fs.map, ev->tmp, 8);
 	for (size_t i = 0; i < v.n; i++) {
 		const struct vsample *s = &v.s[i];
-		double bound;
 		if (s->h) {
 			struct family_buckets *f = family_of(ev, &fs, s->l);
 			f->native = s->h;
 			f->drop = f->drop || s->drop;
 			continue;
 		}
-		struct sv le = labels_get(s->l, SV("le"));
-		if (!text_parse_float(le, &bound)) {
+		struct bucket_series of = bucket_series_of(ev, memo, s->l);
+		if (!of.family) {
+			struct sv le = labels_get(s->l, SV("le"));
 			ev_warn(ev, arg, "bucket label \"le\" is missing or has a malformed value of \"%.*s\"%s", SV_ARG(le),
 				ev_for_metric(ev, s->l));
 			continue;
 		}
-		struct family_buckets *f = family_of(ev, &fs, without_le(ev, s->l));
+		struct family_buckets *f = fs.n && fs.v[fs.n - 1].l == of.family ? &fs.v[fs.n - 1] : family_of(ev, &fs, of.family);
 		f->drop = f->drop || s->drop;
 		arena_grow(ev->tmp, f->b, f->n, f->cap);
-		f->b[f->n++] = (struct bucket){bound, s->v};
+		f->b[f->n++] = (struct bucket){of.bound, s->v};
 	}
 	size_t n = 0;
 	for (size_t i = 0; i < fs.n; i++) {
@@ -102,7 +135,11 @@ static bool sort_buckets(struct family_buckets *f)
 {
 	if (!f->n)
 		return false;
-	qsort(f->b, f->n, sizeof(*f->b), by_bound);
+	bool sorted = true;
+	for (size_t i = 1; i < f->n && sorted; i++)
+		sorted = f->b[i - 1].bound <= f->b[i].bound;
+	if (!sorted)
+		qsort(f->b, f->n, sizeof(*f->b), by_bound);
 	if (!(f->b[f->n - 1].bound == INFINITY))
 		return false;
 	size_t n = 1;

@@ -29,17 +29,12 @@ static const struct labels *replace(struct eval *ev, const struct regex *re, str
 				    struct sv template, const struct labels *l)
 {
 	struct buf b = BUF_LIMIT(1 << 20);
-	struct labels_builder lb;
 	const struct labels *r = l;
 	int rc = regex_expand(re, labels_get(l, src), template, &b);
 	if (rc < 0)
 		ev_fail(ev, rc, "label_replace(): the pattern is too expensive");
-	if (rc == 1) {
-		labels_builder_init(&lb, l);
-		labels_builder_set(&lb, dst, sv_make(buf_str(&b), b.n));
-		r = ev_intern(ev, labels_builder_build(&lb));
-		labels_builder_free(&lb);
-	}
+	if (rc == 1)
+		r = ev_with_label(ev, l, dst, sv_make(buf_str(&b), b.n));
 	buf_free(&b);
 	return r;
 }
@@ -49,30 +44,45 @@ static void free_regex(void *re)
 	regex_free(re);
 }
 
+/* Checks the arguments, and compiles the expression once for all steps; false: ev->err. */
+static bool replace_begin(struct eval *ev, const struct expr *call)
+{
+	struct sv pattern = eval_string(call->call.args[4]);
+	struct node *state = &ev->nodes[call->id];
+	struct regex *re = state->extra;
+	char *error = NULL;
+	if (!ev->err && !re && regex_new(pattern, REGEX_ANCHORED | REGEX_DOTALL, &re, &error)) {
+		ev_fail(ev, -EINVAL, "invalid regular expression in label_replace(): %.*s", SV_ARG(pattern));
+		free(error);
+	}
+	if (ev->err)
+		return false;
+	state->extra = re;
+	state->free_extra = free_regex;
+	return valid_destination(ev, call, eval_string(call->call.args[1]));
+}
+
+static const struct labels *replaced(struct eval *ev, const struct expr *call, const struct labels *l)
+{
+	return replace(ev, ev->nodes[call->id].extra, eval_string(call->call.args[3]), eval_string(call->call.args[1]),
+		       eval_string(call->call.args[2]), l);
+}
+
 VECTOR_FN(fn_label_replace)
 {
 	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
-	struct sv dst = eval_string(call->call.args[1]), template = eval_string(call->call.args[2]);
-	struct sv src = eval_string(call->call.args[3]), pattern = eval_string(call->call.args[4]);
-	struct node *state = &ev->nodes[call->id];
-	struct regex *re = state->extra; /* compiled once for all steps */
-	char *error = NULL;
-	if (ev->err)
+	struct sv dst = eval_string(call->call.args[1]), src = eval_string(call->call.args[3]);
+	if (!replace_begin(ev, call))
 		return out;
-	if (!re && regex_new(pattern, REGEX_ANCHORED | REGEX_DOTALL, &re, &error)) {
-		ev_fail(ev, -EINVAL, "invalid regular expression in label_replace(): %.*s", SV_ARG(pattern));
-		free(error);
-		return out;
-	}
-	state->extra = re;
-	state->free_extra = free_regex;
-	if (!valid_destination(ev, call, dst))
-		return out;
+	const struct regex *re = ev->nodes[call->id].extra;
+	bool again = ev->step > 0; /* the same labels come at the next step */
+	vec_reserve(ev, &out, v.n);
 	for (size_t i = 0; i < v.n && !ev->err; i++) {
-		const struct labels *r = pool_recall(&ev->pool, (uintptr_t)call, v.s[i].l, NULL);
+		const struct labels *r = again ? pool_recall(&ev->pool, (uintptr_t)call, v.s[i].l, NULL) : NULL;
 		if (!r) {
-			r = replace(ev, re, src, dst, template, v.s[i].l);
-			pool_remember(&ev->pool, (uintptr_t)call, v.s[i].l, NULL, r);
+			r = replaced(ev, call, v.s[i].l);
+			if (again)
+				pool_remember(&ev->pool, (uintptr_t)call, v.s[i].l, NULL, r);
 		}
 		/* A name that is set to what it was is set all the same. */
 		bool set = r != v.s[i].l ||
@@ -83,36 +93,58 @@ VECTOR_FN(fn_label_replace)
 	return out;
 }
 
-VECTOR_FN(fn_label_join)
+static bool join_begin(struct eval *ev, const struct expr *call)
 {
-	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
-	struct sv dst = eval_string(call->call.args[1]), sep = eval_string(call->call.args[2]);
 	for (size_t k = 3; k < call->call.n; k++)
 		if (!eval_string(call->call.args[k]).n) {
 			ev_fail(ev, -EINVAL, "invalid source label name in label_join(): ");
-			return out;
+			return false;
 		}
-	if (!valid_destination(ev, call, dst))
+	return valid_destination(ev, call, eval_string(call->call.args[1]));
+}
+
+static const struct labels *joined(struct eval *ev, const struct expr *call, const struct labels *l)
+{
+	struct buf b = BUF_LIMIT(1 << 20);
+	for (size_t k = 3; k < call->call.n; k++) {
+		if (k > 3)
+			buf_addsv(&b, eval_string(call->call.args[2]));
+		buf_addsv(&b, labels_get(l, eval_string(call->call.args[k])));
+	}
+	const struct labels *r = ev_with_label(ev, l, eval_string(call->call.args[1]), sv_make(buf_str(&b), b.n));
+	buf_free(&b);
+	return r;
+}
+
+VECTOR_FN(fn_label_join)
+{
+	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
+	if (ev->err || !join_begin(ev, call))
 		return out;
 	for (size_t i = 0; i < v.n; i++) {
 		const struct labels *l = v.s[i].l, *r = pool_recall(&ev->pool, (uintptr_t)call, l, NULL);
 		if (!r) {
-			struct buf b = BUF_LIMIT(1 << 20);
-			struct labels_builder lb;
-			for (size_t k = 3; k < call->call.n; k++) {
-				if (k > 3)
-					buf_addsv(&b, sep);
-				buf_addsv(&b, labels_get(l, eval_string(call->call.args[k])));
-			}
-			labels_builder_init(&lb, l);
-			labels_builder_set(&lb, dst, sv_make(buf_str(&b), b.n));
-			r = ev_intern(ev, labels_builder_build(&lb));
-			labels_builder_free(&lb);
-			buf_free(&b);
+			r = joined(ev, call, l);
 			pool_remember(&ev->pool, (uintptr_t)call, l, NULL, r);
 		}
-		vec_add(ev, &out, relabelled(v.s[i], r, dst));
+		vec_add(ev, &out, relabelled(v.s[i], r, eval_string(call->call.args[1])));
 	}
 	ev_check_unique(ev, call, &out);
 	return out;
+}
+
+bool fn_relabels(const struct expr *call)
+{
+	return call->call.fn->kind == FUNCTION_VECTOR &&
+	       (call->call.fn->fn.vector == fn_label_replace || call->call.fn->fn.vector == fn_label_join);
+}
+
+bool fn_relabel(struct eval *ev, const struct expr *call, const struct labels *const *from, size_t n, const struct labels **to)
+{
+	bool replaces = call->call.fn->fn.vector == fn_label_replace;
+	if (replaces ? !replace_begin(ev, call) : !join_begin(ev, call))
+		return false;
+	for (size_t i = 0; i < n && !ev->err; i++)
+		to[i] = replaces ? replaced(ev, call, from[i]) : joined(ev, call, from[i]);
+	return !ev->err;
 }

@@ -21,18 +21,6 @@ double fn_rad(double v)
 	return v * M_PI / 180;
 }
 
-VECTOR_FN(fn_round)
-{
-	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
-	double to = call->call.n > 1 ? eval_scalar(ev, call->call.args[1]) : 1;
-	/* By multiplication with the inverse, as 0.1 has none that is exact while 10 is. */
-	double inverse = 1 / to;
-	for (size_t i = 0; i < v.n; i++)
-		if (!v.s[i].h)
-			vec_add(ev, &out, ev_derived(ev, &v.s[i], floor(v.s[i].v * inverse + 0.5) / inverse));
-	return out;
-}
-
 /* Go's math.Max and math.Min: NaN wins, unlike C's. */
 static double go_max(double a, double b)
 {
@@ -52,31 +40,61 @@ static double go_min(double a, double b)
 	return isnan(a) || isnan(b) ? NAN : fmin(a, b);
 }
 
-static struct vec clamp(struct eval *ev, const struct expr *e, double lo, double hi)
+EACH_FN(fn_round_each)
 {
-	struct vec v = eval_vector(ev, e), out = {0};
-	if (hi < lo)
-		return out;
-	for (size_t i = 0; i < v.n; i++)
-		if (!v.s[i].h)
-			vec_add(ev, &out, ev_derived(ev, &v.s[i], go_max(lo, go_min(hi, v.s[i].v))));
+	/* By multiplication with the inverse, as 0.1 has none that is exact while 10 is. */
+	double inverse = 1 / (n > 1 ? args[1] : 1);
+	return floor(v * inverse + 0.5) / inverse;
+}
+
+EACH_FN(fn_clamp_each)
+{
+	return args[2] < args[1] ? sample_stale_marker() : go_max(args[1], go_min(args[2], v));
+}
+
+EACH_FN(fn_clamp_min_each)
+{
+	return go_max(args[1], go_min(INFINITY, v));
+}
+
+EACH_FN(fn_clamp_max_each)
+{
+	return go_max(-INFINITY, go_min(args[1], v));
+}
+
+/* A call of such a function. */
+static struct vec map_each(struct eval *ev, const struct expr *call)
+{
+	struct vec v = eval_vector(ev, call->call.args[0]), out = {0};
+	double args[ARRAY_SIZE(call->call.fn->args)] = {0};
+	for (size_t a = 1; a < call->call.n; a++)
+		args[a] = eval_scalar(ev, call->call.args[a]);
+	for (size_t i = 0; i < v.n; i++) {
+		double x = v.s[i].h ? sample_stale_marker() : call->call.fn->each(v.s[i].v, args, call->call.n);
+		if (!sample_is_stale(&x))
+			vec_add(ev, &out, ev_derived(ev, &v.s[i], x));
+	}
 	return out;
+}
+
+VECTOR_FN(fn_round)
+{
+	return map_each(ev, call);
 }
 
 VECTOR_FN(fn_clamp)
 {
-	double lo = eval_scalar(ev, call->call.args[1]), hi = eval_scalar(ev, call->call.args[2]);
-	return clamp(ev, call->call.args[0], lo, hi);
+	return map_each(ev, call);
 }
 
 VECTOR_FN(fn_clamp_min)
 {
-	return clamp(ev, call->call.args[0], eval_scalar(ev, call->call.args[1]), INFINITY);
+	return map_each(ev, call);
 }
 
 VECTOR_FN(fn_clamp_max)
 {
-	return clamp(ev, call->call.args[0], -INFINITY, eval_scalar(ev, call->call.args[1]));
+	return map_each(ev, call);
 }
 
 VECTOR_FN(fn_vector)

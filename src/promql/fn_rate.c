@@ -151,24 +151,32 @@ double rate_factor(const struct window *w, double increase, double first, bool c
 {
 	bool begins = counter && window_starts_counter(w);
 	int64_t t0 = w->s[0].t, tn = w->s[w->n - 1].t;
-	double to_start = (double)(t0 - w->from) / 1000, to_end = (double)(w->to - tn) / 1000;
-	double span = (double)(tn - t0) / 1000, avg = w->n > 1 ? span / (double)(w->n - 1) : 0, limit = avg * 1.1;
-	if (begins) {
-		to_start = 0;
-		span = (double)(tn - w->st[0]) / 1000;
-	} else {
-		if (to_start >= limit)
-			to_start = avg / 2;
-		if (counter && increase > 0 && first >= 0) {
-			/* A counter starts at zero: it cannot have been below before. */
-			double to_zero = span * (first / increase);
-			if (to_zero < to_start)
-				to_start = to_zero;
+	struct rate_edges fresh = {.known = false}, *e = begins ? &fresh : &w->edges[(uint64_t)w->to * 0x9e3779b97f4a7c15u >> 56];
+	if (!e->known || e->before != t0 - w->from || e->span != tn - t0 || e->after != w->to - tn || e->n != w->n) {
+		*e = (struct rate_edges){.before = t0 - w->from, .span = tn - t0, .after = w->to - tn, .n = w->n, .known = true};
+		e->to_start = (double)e->before / 1000;
+		e->to_end = (double)e->after / 1000;
+		e->seconds = (double)e->span / 1000;
+		double avg = w->n > 1 ? e->seconds / (double)(w->n - 1) : 0, limit = avg * 1.1;
+		if (begins) {
+			e->to_start = 0;
+			e->seconds = (double)(tn - w->st[0]) / 1000;
+		} else if (e->to_start >= limit) {
+			e->to_start = avg / 2;
 		}
+		if (e->to_end >= limit)
+			e->to_end = avg / 2;
+		e->factor = e->seconds != 0 ? (e->seconds + e->to_start + e->to_end) / e->seconds : 1;
+		if (per_second)
+			e->factor /= w->seconds;
 	}
-	if (to_end >= limit)
-		to_end = avg / 2;
-	double factor = span != 0 ? (span + to_start + to_end) / span : 1;
+	/* A counter starts at zero: it cannot have been below before. One that is at least as high as it rose was there before the window began. */
+	if (begins || !counter || !(increase > 0) || !(first >= 0) || (first >= increase && e->to_start <= e->seconds))
+		return e->factor;
+	double to_zero = e->seconds * (first / increase);
+	if (!(to_zero < e->to_start))
+		return e->factor;
+	double factor = e->seconds != 0 ? (e->seconds + to_zero + e->to_end) / e->seconds : 1;
 	return per_second ? factor / w->seconds : factor;
 }
 
@@ -273,9 +281,29 @@ static bool counted_samples(const struct window *w, size_t *first)
 	return w->s[w->n - 1].t > w->from;
 }
 
+static bool changed(double before, double v)
+{
+	return before != v && !(isnan(before) && isnan(v));
+}
+
+static bool fell(double before, double v)
+{
+	return v < before;
+}
+
+/* May the window's samples be counted by window_count? */
+static bool is_plain(const struct window *w)
+{
+	return w->extended == EXTENDED_NONE && !w->n_histograms && !w->st;
+}
+
 RANGE_FN(fn_changes)
 {
 	size_t first;
+	if (is_plain(w)) {
+		out->v = (double)window_count(w, changed);
+		return true;
+	}
 	if (!counted_samples(w, &first))
 		return false;
 	out->v = 0;
@@ -286,7 +314,7 @@ RANGE_FN(fn_changes)
 		else if (a->h || b->h)
 			out->v++;
 		else
-			out->v += a->v != b->v && !(isnan(a->v) && isnan(b->v));
+			out->v += changed(a->v, b->v);
 	}
 	return true;
 }
@@ -294,6 +322,10 @@ RANGE_FN(fn_changes)
 RANGE_FN(fn_resets)
 {
 	size_t first;
+	if (is_plain(w)) {
+		out->v = (double)window_count(w, fell);
+		return true;
+	}
 	if (!counted_samples(w, &first))
 		return false;
 	out->v = 0;

@@ -18,6 +18,8 @@ enum function_kind {
 	FUNCTION_RANGE,	 /* one range vector argument, series by series: fn.range */
 };
 
+#define WINDOW_LANES 8
+
 struct window;
 struct vsample;
 
@@ -38,6 +40,11 @@ struct function {
 		bool (*range)(struct eval *ev, const struct expr *call, const struct window *w,
 			      struct vsample *out);
 	} fn;
+	/* FUNCTION_RANGE: of up to WINDOW_LANES windows of floats of one series at once, or NULL; the stale marker: no sample. It may move ev->t. */
+	void (*lanes)(struct eval *ev, const struct expr *call, const struct window *w, size_t n, double *out);
+	/* FUNCTION_VECTOR: what it makes of each float of its first argument, given the N arguments of which the first is not set; the stale marker:
+	 * nothing. NULL: it is not of that kind. */
+	double (*each)(double v, const double *args, size_t n);
 	bool keeps_name;
 	enum {
 		TIME_SAFE,

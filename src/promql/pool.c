@@ -29,12 +29,15 @@ static size_t find(const struct pool *p, const struct labels *l)
 	return i;
 }
 
-static void make_room(struct pool *p)
+void pool_reserve(struct pool *p, size_t n)
 {
-	if (p->n * 2 < p->cap)
+	if ((p->n + n) * 2 <= p->cap)
 		return;
 	struct pool old = *p;
-	p->cap = old.cap ? old.cap * 2 : 64;
+	if (!p->cap)
+		p->cap = 64;
+	while ((p->n + n) * 2 > p->cap)
+		p->cap *= 2;
 	p->sets = xcalloc(p->cap, sizeof(*p->sets));
 	for (size_t k = 0; k < old.cap; k++)
 		if (old.sets[k]) { /* no two are equal */
@@ -56,7 +59,7 @@ static bool holds_pairs(const struct labels *l, const struct label *pairs, size_
 
 const struct labels *pool_intern_pairs(struct pool *p, const struct label *pairs, size_t n)
 {
-	make_room(p);
+	pool_reserve(p, 1);
 	uint64_t hash = labels_hash_pairs(pairs, n);
 	size_t i = hash & (p->cap - 1);
 	for (; p->sets[i]; i = (i + 1) & (p->cap - 1))
@@ -68,7 +71,7 @@ const struct labels *pool_intern_pairs(struct pool *p, const struct label *pairs
 
 const struct labels *pool_intern(struct pool *p, struct labels *owned)
 {
-	make_room(p);
+	pool_reserve(p, 1);
 	size_t i = find(p, owned);
 	if (p->sets[i]) {
 		labels_unref(owned);

@@ -27,6 +27,8 @@ struct pool {
 
 void pool_init(struct pool *p);
 void pool_free(struct pool *p);
+/* Room for N more. */
+void pool_reserve(struct pool *p, size_t n);
 /* The kept set equal to OWNED, whose reference is taken over. */
 const struct labels *pool_intern(struct pool *p, struct labels *owned);
 /* What pool_remember was told for (OP, A, B), or NULL. Sets are pooled ones; B may be NULL. */

@@ -51,6 +51,7 @@ struct promql_options {
 	const bool *cancelled;	     /* becomes true (atomically): the evaluation ends soon with -ECANCELED. NULL: never */
 	bool delayed_name_removal;   /* feature flag promql-delayed-name-removal */
 	bool experimental_functions; /* feature flag promql-experimental-functions */
+	bool rows;		     /* the results of a range query may be rows, which take a third of the memory */
 	bool (*is_gone)(void *arg); /* has whoever asked gone away? Then it ends with -ECANCELED. NULL: nobody can */
 	void *gone_arg;
 	bool start_timestamps; /* feature flag: counters are known to have been reset by when they began */
@@ -60,12 +61,17 @@ struct promql_series {
 	struct labels *labels; /* a reference */
 	struct sample *points; /* histograms are owned by the value */
 	size_t n; /* instant vector: exactly 1 */
+	/* With promql_options.rows POINTS may be NULL and the N floats in ROW, which has LENGTH places: the value at v->start +
+	 * (first + k) * v->step, or the stale marker where there is none. */
+	const double *row;
+	size_t first, length;
 };
 
 /* The result of an evaluation. Vector: series with one point each. Matrix: sorted by labels. */
 struct promql_value {
 	enum promql_type type;
 	int64_t t;     /* scalar, string: evaluation time */
+	int64_t start, step; /* of a range query */
 	double scalar; /* PROMQL_SCALAR */
 	char *string;  /* PROMQL_STRING: NUL-terminated, string_len bytes */
 	size_t string_len;

@@ -91,6 +91,13 @@ static struct promql_series *value_series(struct promql_value *v, size_t n)
 	return v->series;
 }
 
+static void sort_series(struct eval *ev, struct promql_value *v)
+{
+	uint64_t begun = clock_mono_ns();
+	qsort(v->series, v->n, sizeof(*v->series), by_labels);
+	ev->sort_ns = clock_mono_ns() - begun;
+}
+
 /* Appends the points of B to those of A, which has the same labels now that the names have gone. */
 static void merge_points(struct eval *ev, struct promql_value *v, struct promql_series *a, const struct promql_series *b)
 {
@@ -115,12 +122,12 @@ static void value_from_output(struct eval *ev, struct promql_value *v, const str
 	size_t n = 0;
 	v->type = PROMQL_MATRIX;
 	for (size_t i = 0; i < o->n; i++) {
-		const struct labels *l = o->v[i]->drop ? ev_without_name(ev, o->v[i]->l) : o->v[i]->l;
-		dropped = dropped || o->v[i]->drop;
-		out[i] = (struct promql_series){labels_ref(l), o->v[i]->s, o->v[i]->n};
+		const struct output_series *s = o->v[i];
+		const struct labels *l = s->drop ? ev_without_name(ev, s->l) : s->l;
+		dropped = dropped || s->drop;
+		out[i] = (struct promql_series){labels_ref(l), s->s, s->n, s->row, s->row_first, s->row_length};
 	}
-	uint64_t begun = clock_mono_ns();
-	qsort(out, o->n, sizeof(*out), by_labels);
+	sort_series(ev, v);
 	for (size_t i = 0; dropped && i < o->n; i++) {
 		if (n && labels_equal(out[n - 1].labels, out[i].labels)) {
 			merge_points(ev, v, &out[n - 1], &out[i]);
@@ -130,26 +137,56 @@ static void value_from_output(struct eval *ev, struct promql_value *v, const str
 		out[n++] = out[i];
 	}
 	v->n = dropped ? n : o->n;
-	ev->sort_ns = clock_mono_ns() - begun;
 }
 
 /* A range vector at the top of an instant query: the windows as they are. */
 static void value_from_windows(struct eval *ev, const struct expr *e, struct promql_value *v)
 {
-	const struct node *n = ev_load(ev, e);
-	struct output o = {.a = v->arena};
+	if (ev->opt.delayed_name_removal) { /* names go now, and some may be the same without */
+		const struct node *n = ev_load(ev, e);
+		struct output o = {.a = v->arena};
+		for (size_t i = 0; i < n->n && !ev->err; i++) {
+			struct window w;
+			if (!ev_window(ev, e, n, &n->series[i], &w) || !ev_work(ev, w.n))
+				continue;
+			const struct labels *l = n->series[i].drop ? ev_without_name(ev, w.l) : w.l;
+			const struct sample *s = w.s;
+			if (w.extended != EXTENDED_NONE)
+				s = window_extended(ev, &w, &w.n);
+			for (size_t k = 0; k < w.n; k++)
+				ev_output_add(ev, &o, l, false, s[k]);
+		}
+		value_from_output(ev, v, &o);
+		return;
+	}
+	struct node *n = ev_load_packed(ev, e);
+	int64_t lo, hi;
+	v->type = PROMQL_MATRIX;
+	value_series(v, n->n);
+	v->n = 0;
+	ev_window_bounds(ev, e, n, ev->t, ev->t, &lo, &hi);
 	for (size_t i = 0; i < n->n && !ev->err; i++) {
 		struct window w;
+		int64_t weight = 0;
+		ev_open(ev, n, &n->series[i], lo, hi);
 		if (!ev_window(ev, e, n, &n->series[i], &w) || !ev_work(ev, w.n))
 			continue;
-		const struct labels *l = n->series[i].drop ? ev_without_name(ev, w.l) : w.l;
 		const struct sample *s = w.s;
 		if (w.extended != EXTENDED_NONE)
 			s = window_extended(ev, &w, &w.n);
-		for (size_t k = 0; k < w.n; k++)
-			ev_output_add(ev, &o, l, false, s[k]);
+		if (!w.n)
+			continue;
+		struct sample *points = arena_alloc(v->arena, w.n * sizeof(*points));
+		memcpy(points, s, w.n * sizeof(*points));
+		for (size_t k = 0; k < w.n; k++) {
+			weight += points[k].h ? histogram_weight(points[k].h) : 1;
+			if (points[k].h)
+				points[k].h = histogram_copy_arena(points[k].h, v->arena);
+		}
+		if (ev_charge(ev, weight))
+			v->series[v->n++] = (struct promql_series){.labels = labels_ref(w.l), .points = points, .n = w.n};
 	}
-	value_from_output(ev, v, &o);
+	sort_series(ev, v);
 }
 
 static void value_from_vector(struct eval *ev, const struct expr *e, struct promql_value *v)
@@ -157,10 +194,13 @@ static void value_from_vector(struct eval *ev, const struct expr *e, struct prom
 	struct vec r = eval_vector(ev, e);
 	v->type = PROMQL_VECTOR;
 	for (size_t i = 0; i < r.n; i++)
-		if (r.s[i].drop)
+		if (r.s[i].drop) {
 			r.s[i].l = ev_without_name(ev, r.s[i].l);
+			r.distinct = false;
+		}
 	ev->nodes[e->id].n_unique = 0; /* without the names that were to go they may not be */
-	ev_check_unique(ev, e, &r);
+	if (!r.distinct)
+		ev_check_unique(ev, e, &r);
 	if (ev->err)
 		return;
 	struct promql_series *out = value_series(v, r.n);
@@ -168,7 +208,7 @@ static void value_from_vector(struct eval *ev, const struct expr *e, struct prom
 	for (size_t i = 0; i < r.n; i++) {
 		const struct histogram *h = r.s[i].h ? histogram_copy_arena(r.s[i].h, v->arena) : NULL;
 		points[i] = (struct sample){.t = ev->t, .v = r.s[i].v, .h = h};
-		out[i] = (struct promql_series){labels_ref(r.s[i].l), &points[i], 1};
+		out[i] = (struct promql_series){.labels = labels_ref(r.s[i].l), .points = &points[i], .n = 1};
 	}
 }
 
@@ -236,9 +276,9 @@ int promql_eval_range(const struct promql_options *opt, const struct promql_expr
 {
 	struct eval ev;
 	struct arena tmp = {0};
-	struct promql_value v = {.t = end, .arena = xcalloc(1, sizeof(struct arena))};
+	struct promql_value v = {.t = end, .start = start, .step = step, .arena = xcalloc(1, sizeof(struct arena))};
 	const struct expr *e = expr_unwrap(expr->root);
-	struct output o = {0};
+	struct output o = {.rows = opt && opt->rows};
 	eval_init(&ev, opt, expr, src, start, end, step);
 	ev.tmp = &tmp;
 	o.a = v.arena;

@@ -234,7 +234,7 @@ static bool run_instant(struct run *r, const struct test_case *c, const struct p
 			labels_unref(s->labels);
 			continue;
 		}
-		struct promql_series kept = {s->labels, s->points + k, 1};
+		struct promql_series kept = {.labels = s->labels, .points = s->points + k, .n = 1};
 		v.series[n++] = kept;
 	}
 	v.n = n;
