@@ -43,32 +43,165 @@ static void add_histogram(const struct sample *p, struct buf *out)
 	reply_dump(pair, out);
 }
 
-static void add_points(const struct promql_series *s, bool histograms, bool one, struct buf *out)
+/* Texts that come again: what stands before the value of a point, as all series have the same times, and values. */
+struct point_begin {
+	char text[31];
+	uint8_t n;
+};
+
+struct value_text {
+	uint64_t bits;
+	size_t at; /* in the answer */
+	size_t n;  /* 0: none yet */
+};
+
+#define VALUE_TEXT_MAX 32 /* no value is longer */
+
+#define VALUE_TEXTS 256
+
+struct texts {
+	struct point_begin *begins; /* of the steps of rows */
+	struct point_begin at;	    /* of a vector's time: without the comma */
+	struct {
+		int64_t t;
+		struct point_begin begin; /* n is 0: none yet */
+	} times[VALUE_TEXTS];
+	struct value_text values[VALUE_TEXTS];
+};
+
+static struct point_begin point_begin(int64_t t)
+{
+	struct point_begin b;
+	char *p = b.text;
+	*p++ = ',';
+	*p++ = '[';
+	p = reply_write_seconds(t, p);
+	*p++ = ',';
+	*p++ = '"';
+	b.n = (uint8_t)(p - b.text);
+	return b;
+}
+
+static struct texts *texts_new(const struct promql_value *v)
+{
+	struct texts *t = xcalloc(1, sizeof(*t));
+	size_t n = 0;
+	t->at = point_begin(v->t);
+	memmove(t->at.text, t->at.text + 1, --t->at.n);
+	for (size_t i = 0; v->step > 0 && i < v->n; i++) {
+		const struct promql_series *s = &v->series[i];
+		size_t steps = s->row ? s->first + s->length : s->n ? (size_t)((s->points[s->n - 1].t - v->start) / v->step) + 1 : 0;
+		n = steps > n ? steps : n;
+	}
+	if (n)
+		t->begins = xcalloc(n, sizeof(*t->begins));
+	for (size_t k = 0; k < n; k++)
+		t->begins[k] = point_begin(v->start + (int64_t)k * v->step);
+	return t;
+}
+
+static void texts_free(struct texts *t)
+{
+	free(t->begins);
+	free(t);
+}
+
+/* `,[TIME,"VALUE"]` */
+static void add_point(const struct point_begin *begin, double v, struct texts *t, struct buf *out)
+{
+	uint64_t bits;
+	if (!buf_reserve(out, sizeof(begin->text) + TEXT_JSON_FLOAT + 2))
+		return;
+	char *p = out->p + out->n;
+	memcpy(p, begin->text, sizeof(begin->text)); /* of which begin->n count */
+	p += begin->n;
+	memcpy(&bits, &v, sizeof(bits));
+	struct value_text *known = &t->values[bits * 0x9e3779b97f4a7c15u >> 56];
+	if (known->n && known->bits == bits) {
+		memmove(p, out->p + known->at, VALUE_TEXT_MAX); /* of which known->n count: the others may lie beyond P */
+		p += known->n;
+	} else {
+		char *end = text_write_json_float(v, p);
+		*known = (struct value_text){bits, (size_t)(p - out->p), (size_t)(end - p)};
+		p = end;
+	}
+	*p++ = '"';
+	*p++ = ']';
+	*p = 0;
+	out->n = (size_t)(p - out->p);
+}
+
+static void add_row(const struct promql_series *s, struct texts *t, struct buf *out)
+{
+	buf_adds(out, ",\"values\":");
+	size_t from = out->n;
+	for (size_t k = 0; k < s->length; k++)
+		if (!sample_is_stale(&s->row[k]))
+			add_point(&t->begins[s->first + k], s->row[k], t, out);
+	if (!out->failed)
+		out->p[from] = '['; /* in place of the first comma */
+	buf_addc(out, ']');
+}
+
+static const struct point_begin *begin_of(struct texts *texts, const struct promql_value *v, int64_t t)
+{
+	if (v->step > 0)
+		return &texts->begins[(uint64_t)(t - v->start) / (uint64_t)v->step];
+	size_t slot = (uint64_t)t * 0x9e3779b97f4a7c15u >> 56;
+	struct point_begin *b = &texts->times[slot].begin;
+	if (!b->n || texts->times[slot].t != t) {
+		texts->times[slot].t = t;
+		*b = point_begin(t);
+	}
+	return b;
+}
+
+static void add_floats(const struct promql_value *v, const struct promql_series *s, bool one, struct texts *t, struct buf *out)
+{
+	size_t from = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct sample *p = &s->points[i];
+		if (p->h)
+			continue;
+		if (!from)
+			buf_adds(out, one ? ",\"value\":" : ",\"values\":");
+		from = from ? from : out->n;
+		add_point(one ? &t->at : begin_of(t, v, p->t), p->v, t, out);
+	}
+	if (!from || one)
+		return;
+	if (!out->failed)
+		out->p[from] = '['; /* in place of the first comma */
+	buf_addc(out, ']');
+}
+
+static void add_histograms(const struct promql_series *s, bool one, struct buf *out)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->points[i].h == histograms)
+		if (!s->points[i].h)
 			continue;
 		if (n++)
 			buf_addc(out, ',');
 		else
-			buf_addf(out, ",\"%s%s\":%s", histograms ? "histogram" : "value", one ? "" : "s", one ? "" : "[");
-		if (histograms)
-			add_histogram(&s->points[i], out);
-		else
-			reply_add_point(s->points[i].t, s->points[i].v, out);
+			buf_adds(out, one ? ",\"histogram\":" : ",\"histograms\":[");
+		add_histogram(&s->points[i], out);
 	}
 	if (n && !one)
 		buf_addc(out, ']');
 }
 
-static void add_series(const struct promql_value *v, const struct promql_series *s, struct buf *out)
+static void add_series(const struct promql_value *v, const struct promql_series *s, struct texts *t, struct buf *out)
 {
 	bool one = v->type == PROMQL_VECTOR;
 	buf_adds(out, "{\"metric\":");
 	reply_add_labels(s->labels, out);
-	add_points(s, false, one, out);
-	add_points(s, true, one, out);
+	if (s->row) {
+		add_row(s, t, out);
+	} else {
+		add_floats(v, s, one, t, out);
+		add_histograms(s, one, out);
+	}
 	buf_addc(out, '}');
 }
 
@@ -102,13 +235,15 @@ static void add_result(const struct promql_value *v, size_t n, bool stats, struc
 		}
 		reply_dump(pair, out);
 	} else {
+		struct texts *texts = texts_new(v);
 		buf_addc(out, '[');
 		for (size_t i = 0; i < n && !out->failed; i++) {
 			if (i)
 				buf_addc(out, ',');
-			add_series(v, &v->series[i], out);
+			add_series(v, &v->series[i], texts, out);
 		}
 		buf_addc(out, ']');
+		texts_free(texts);
 	}
 	if (stats)
 		add_stats(&v->stats, out);
@@ -262,6 +397,7 @@ void api_query_range(void *ctx, struct web_request *req, struct web_response *re
 		promql_expr_free(expr);
 		return;
 	}
+	opt.rows = true;
 	int r = promql_eval_range(&opt, expr, store_source(api->store), start, end, step, &value, &error);
 	finish(req, res, expr, r, error, &value, limit);
 }

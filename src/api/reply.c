@@ -52,16 +52,20 @@ static bool is_plain(unsigned char c)
 
 void reply_add_text(struct sv s, struct buf *out)
 {
+	if (!buf_reserve(out, s.n + 2))
+		return;
+	char *p = out->p + out->n;
 	size_t n = 0;
-	while (n < s.n && is_plain((unsigned char)s.p[n]))
-		n++;
+	for (*p++ = '"'; n < s.n && is_plain((unsigned char)s.p[n]); n++)
+		*p++ = s.p[n];
 	if (n < s.n) {
+		out->p[out->n] = 0;
 		reply_dump(reply_text(s), out);
 		return;
 	}
-	buf_addc(out, '"');
-	buf_add(out, s.p, s.n);
-	buf_addc(out, '"');
+	*p++ = '"';
+	*p = 0;
+	out->n = (size_t)(p - out->p);
 }
 
 void reply_add_labels(const struct labels *ls, struct buf *out)
@@ -77,8 +81,7 @@ void reply_add_labels(const struct labels *ls, struct buf *out)
 	buf_addc(out, '}');
 }
 
-/* Seconds with up to three decimals, to TO, which has room for 24 bytes; where they end. */
-static char *write_seconds(int64_t ms, char *to)
+char *reply_write_seconds(int64_t ms, char *to)
 {
 	char tmp[24], *p = tmp + sizeof(tmp);
 	uint64_t u = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
@@ -104,39 +107,8 @@ static char *write_seconds(int64_t ms, char *to)
 
 static void add_value(double v, struct buf *out)
 {
-	double magnitude = fabs(v);
-	text_float(v, magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21) ? 'e' : 'f', out);
-}
-
-void reply_add_point(int64_t t, double v, struct buf *out)
-{
-	if (!buf_reserve(out, 64))
-		return;
-	/* Millions of them: the usual ones without a call for each part. */
-	char *begin = out->p + out->n, *p = begin;
-	*p++ = '[';
-	p = write_seconds(t, p);
-	*p++ = ',';
-	*p++ = '"';
-	if (v >= 0 && v < 1e9 && v == (double)(uint32_t)v && !signbit(v)) {
-		char tmp[12], *d = tmp + sizeof(tmp);
-		uint32_t u = (uint32_t)v;
-		do
-			*--d = (char)('0' + u % 10);
-		while (u /= 10);
-		size_t n = (size_t)(tmp + sizeof(tmp) - d);
-		memcpy(p, d, n);
-		p += n;
-		*p++ = '"';
-		*p++ = ']';
-		*p = 0;
-		out->n += (size_t)(p - begin);
-		return;
-	}
-	*p = 0;
-	out->n += (size_t)(p - begin);
-	add_value(v, out);
-	buf_add(out, "\"]", 2);
+	char text[TEXT_JSON_FLOAT];
+	buf_add(out, text, (size_t)(text_write_json_float(v, text) - text));
 }
 
 json_t *reply_text(struct sv s)

@@ -20,11 +20,11 @@ void reply_end(struct web_response *res, char *const *warnings, size_t n_warning
 /* All at once; DATA is consumed. */
 void reply_json(struct web_response *res, json_t *data);
 
-/* The same without a tree, for results with millions of points: a string in quotes, a set of labels as an object, a point as
- * `[1700000000.5,"0.25"]`. */
+/* The same without a tree, for results with millions of points: a string in quotes, a set of labels as an object. */
 void reply_add_text(struct sv s, struct buf *out);
 void reply_add_labels(const struct labels *ls, struct buf *out);
-void reply_add_point(int64_t t, double v, struct buf *out);
+/* Seconds with up to three decimals to TO, which has room for 24 bytes; where they end. */
+char *reply_write_seconds(int64_t ms, char *to);
 /* Appends V, which is consumed. */
 void reply_dump(json_t *v, struct buf *out);
 json_t *reply_text(struct sv s);
