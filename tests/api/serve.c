@@ -2,9 +2,8 @@
 /* The API over invented samples, so that it can be compared with Prometheus over the same ones, without a kernel:
  *   apiserve dump            the samples in OpenMetrics form, for `promtool tsdb create-blocks-from openmetrics`
  *   apiserve serve RULES     serves them and evaluates RULES each second; prints its address, ends with its standard input
- *   apiserve bench SERIES SAMPLES   the same without rules, over SERIES counters with SAMPLES samples each
+ *   apiserve bench SERIES SAMPLES   the same without rules, over SERIES counters and others, with SAMPLES samples each
  *   apiserve file FILE       the same over the series of FILE, one a line as in the test language, a value each 15 s from T0 + 517 ms on */
-#include <malloc.h>
 #include <math.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/resident.h"
 #include "promql/test_storage.h"
 
 #define T0 1700000000000ll
@@ -90,16 +90,58 @@ static void dump(void *arg, struct labels *ls, int64_t t, double v)
 	printf(" %lld\n", (long long)t / 1000);
 }
 
+/* The samples of one series, in the order of time. */
+static void bench_series(sample_fn *fn, void *arg, struct labels *ls, int n_samples, double (*value)(int series, int i), int series)
+{
+	for (int i = 0; i < n_samples; i++)
+		fn(arg, ls, T0 + (int64_t)i * STEP, value(series, i));
+	labels_unref(ls);
+}
+
+static double counter_value(int k, int i)
+{
+	return (double)i * (k % 7 + 1) + (i * 31 + k) % 5;
+}
+
+/* No two of a series are near each other, and few are short as text. */
+static double gauge_value(int k, int i)
+{
+	return 100 + (k % 50) + 40 * sin(i * 0.05 + k) + ((i * 7919 + k * 104729) % 1000) / 997.0;
+}
+
+static double bucket_value(int k, int i)
+{
+	return (double)i * (k % 10 + 1) * (k / 10 % 3 + 1);
+}
+
+/* N_SERIES counters; a fifth as many gauges, and as many series of buckets; what is known of each instance. */
 static void bench_samples(sample_fn *fn, void *arg, int n_series, int n_samples)
 {
+	static const char *const les[] = {"0.005", "0.01", "0.05", "0.1", "0.25", "0.5", "1.0", "2.5", "10.0", "+Inf"};
 	for (int k = 0; k < n_series; k++) {
 		char instance[16], path[24];
 		snprintf(instance, sizeof(instance), "h%d", k % 20);
 		snprintf(path, sizeof(path), "/p%d", k / 20);
-		struct labels *ls = labels_from("__name__", "bench_total", "instance", instance, "path", path, "job", "a", NULL);
-		for (int i = 0; i < n_samples; i++)
-			fn(arg, ls, T0 + i * STEP, (double)i * (k % 7 + 1) + (i * 31 + k) % 5);
-		labels_unref(ls);
+		bench_series(fn, arg, labels_from("__name__", "bench_total", "instance", instance, "path", path, "job", "a", NULL), n_samples, counter_value, k);
+	}
+	for (int k = 0; k < n_series / 5; k++) {
+		char instance[16], disk[24];
+		snprintf(instance, sizeof(instance), "h%d", k % 20);
+		snprintf(disk, sizeof(disk), "sd%d", k / 20);
+		bench_series(fn, arg, labels_from("__name__", "bench_gauge", "disk", disk, "instance", instance, "job", "a", NULL), n_samples, gauge_value, k);
+	}
+	for (int k = 0; k < n_series / 5; k++) {
+		char instance[16], path[24];
+		snprintf(instance, sizeof(instance), "h%d", k / 10 % 20);
+		snprintf(path, sizeof(path), "/p%d", k / 200);
+		bench_series(fn, arg, labels_from("__name__", "bench_seconds_bucket", "instance", instance, "job", "a", "le", les[k % 10], "path", path, NULL),
+			     n_samples, bucket_value, k);
+	}
+	for (int k = 0; k < 20; k++) {
+		char instance[16], zone[16];
+		snprintf(instance, sizeof(instance), "h%d", k);
+		snprintf(zone, sizeof(zone), "z%d", k % 3);
+		bench_series(fn, arg, labels_from("__name__", "bench_info", "instance", instance, "job", "a", "zone", zone, NULL), n_samples, bucket_value, 0);
 	}
 }
 
@@ -172,15 +214,14 @@ static int serve(const char *rules, const char *file, int n_series, int n_sample
 		fprintf(stderr, "%s\n", error);
 		return 1;
 	}
+	memory_give_back(); /* as app_run does after each scrape */
+	resident_forget_code(); /* as it does when it has begun */
 	printf("%s\n", web_address(w, 0));
 	fflush(stdout);
 	struct pollfd in = {.fd = 0, .events = POLLIN};
-	for (int i = 0; poll(&in, 1, 200) == 0; i++) {
+	while (poll(&in, 1, 200) == 0)
 		if (api.rules)
 			rule_manager_run(api.rules, clock_unix_ms());
-		if (i % 25 == 0)
-			memory_give_back(); /* as app_run does after each scrape */
-	}
 	web_free(w);
 	rule_manager_free(api.rules);
 	store_free(store);
@@ -190,9 +231,7 @@ static int serve(const char *rules, const char *file, int n_series, int n_sample
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	mallopt(M_MMAP_THRESHOLD, 128 << 10); /* as src/main.c */
-	mallopt(M_TRIM_THRESHOLD, 128 << 10);
-	mallopt(M_ARENA_MAX, 2);
+	memory_set_up();
 	if (!strcmp(what, "dump") || (!strcmp(what, "bench-dump") && argc == 4)) {
 		if (argc == 4)
 			bench_samples(dump, NULL, atoi(argv[2]), atoi(argv[3]));
