@@ -21,26 +21,51 @@ static int bucket_boundaries(const struct histogram *h, const struct histogram_r
 	return r->zero || (lower && upper) ? 3 : lower ? 1 : upper ? 0 : 2;
 }
 
-static void add_histogram(const struct sample *p, struct buf *out)
+/* `"VALUE"`, where P has room for it; where it ends. */
+static char *write_value(char *p, double v)
 {
-	json_t *pair = json_array(), *o = json_object(), *buckets = json_array();
-	json_object_set_new(o, "count", reply_value(p->h->count));
-	json_object_set_new(o, "sum", reply_value(p->h->sum));
-	for (size_t i = 0; i < histogram_n_ranges(p->h); i++) {
-		struct histogram_range r = histogram_range_at(p->h, i);
-		json_t *b = json_array();
-		json_array_append_new(b, json_integer(bucket_boundaries(p->h, &r)));
-		json_array_append_new(b, reply_value(r.lower));
-		json_array_append_new(b, reply_value(r.upper));
-		json_array_append_new(b, reply_value(r.n));
-		json_array_append_new(buckets, b);
+	*p++ = '"';
+	p = text_write_json_float(v, p);
+	*p++ = '"';
+	return p;
+}
+
+static void add_value(struct buf *out, double v)
+{
+	char text[TEXT_JSON_FLOAT + 2];
+	buf_add(out, text, (size_t)(write_value(text, v) - text));
+}
+
+static void add_histogram(const struct sample *sample, struct buf *out)
+{
+	const struct histogram *h = sample->h;
+	char time[24];
+	buf_addc(out, '[');
+	buf_add(out, time, (size_t)(reply_write_seconds(sample->t, time) - time));
+	buf_adds(out, ",{\"count\":");
+	add_value(out, h->count);
+	buf_adds(out, ",\"sum\":");
+	add_value(out, h->sum);
+	size_t n = histogram_n_ranges(h);
+	for (size_t i = 0; i < n; i++) {
+		struct histogram_range r = histogram_range_at(h, i);
+		char bucket[3 * (TEXT_JSON_FLOAT + 3) + 8], *p = bucket;
+		*p++ = i ? ',' : '[';
+		*p++ = '[';
+		*p++ = (char)('0' + bucket_boundaries(h, &r));
+		const double values[] = {r.lower, r.upper, r.n};
+		for (size_t k = 0; k < ARRAY_SIZE(values); k++) {
+			*p++ = ',';
+			p = write_value(p, values[k]);
+		}
+		*p++ = ']';
+		if (!i)
+			buf_adds(out, ",\"buckets\":");
+		buf_add(out, bucket, (size_t)(p - bucket));
 	}
-	if (json_array_size(buckets))
-		json_object_set(o, "buckets", buckets);
-	json_decref(buckets);
-	json_array_append_new(pair, reply_seconds(p->t));
-	json_array_append_new(pair, o);
-	reply_dump(pair, out);
+	if (n)
+		buf_addc(out, ']');
+	buf_adds(out, "}]");
 }
 
 /* Texts that come again: what stands before the value of a point, as all series have the same times, and values. */
