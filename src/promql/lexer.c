@@ -239,8 +239,8 @@ static bool take_one(struct lexer *l, const char *of)
 }
 
 /* Prometheus' idea of a number: what may be one is taken, and read later; where it cannot become one, false, and as much is taken as the
- * message is to show. That the e of a hexadecimal number is taken for an exponent is its own. */
-/* HEX: 0x may begin one. */
+ * message is to show. That the e of a hexadecimal number is taken for an exponent is its own. HEX: 0x
+ * may begin one. Not so among the values of a series, where 0x40 is forty more zeros. */
 static bool take_number(struct lexer *l, bool hex)
 {
 	const char *digits = "0123456789";
