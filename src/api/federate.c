@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* /federate: the newest samples of what match[] selects, for another Prometheus to scrape: what rules recorded here, ALERTS, all that is
- * in the window. As Prometheus: with their own times and the external labels, every metric untyped. */
+/* /federate: the newest samples of what match[] selects, for another Prometheus to scrape: what rules
+ * recorded here, ALERTS, all that is in the window. As Prometheus: with their own times and the external
+ * labels, every metric untyped. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +70,8 @@ static void add_label(const struct label *l, enum escaping escaping, size_t *n, 
 	buf_addc(out, '"');
 }
 
-static void add_sample(const struct latest *p, struct sv name, const struct labels *external, enum escaping escaping, struct buf *out)
+static void add_sample(const struct latest *p, struct sv name, const struct labels *external,
+		       enum escaping escaping, struct buf *out)
 {
 	_cleanup_buf_ struct buf escaped = BUF_INIT;
 	size_t n = 0;
@@ -94,7 +96,8 @@ static void add_sample(const struct latest *p, struct sv name, const struct labe
 	buf_addf(out, " %lld\n", (long long)p->t);
 }
 
-static void write_all(const struct federation *f, const struct labels *external, enum escaping escaping, struct buf *out)
+static void write_all(const struct federation *f, const struct labels *external, enum escaping escaping,
+		      struct buf *out)
 {
 	struct sv family = {0};
 	for (size_t i = 0; i < f->n && !out->failed; i++) {
@@ -105,7 +108,8 @@ static void write_all(const struct federation *f, const struct labels *external,
 			_cleanup_buf_ struct buf escaped = BUF_INIT;
 			escape_name(name, escaping, &escaped);
 			bool quoted = !text_is_legacy_metric_name(sv_make(buf_str(&escaped), escaped.n));
-			buf_addf(out, quoted ? "# TYPE \"%s\" untyped\n" : "# TYPE %s untyped\n", buf_str(&escaped));
+			buf_addf(out, quoted ? "# TYPE \"%s\" untyped\n" : "# TYPE %s untyped\n",
+				 buf_str(&escaped));
 			family = name;
 		}
 		add_sample(&f->v[i], name, external, escaping, out);
@@ -136,12 +140,14 @@ static bool select_all(struct federation *f, const struct web_request *req, stru
 void api_federate(void *ctx, struct web_request *req, struct web_response *res)
 {
 	const struct api *api = ctx;
-	int64_t now = clock_unix_ms(), lookback = api->promql.lookback_ms ? api->promql.lookback_ms : LOOKBACK_MS;
+	int64_t now = clock_unix_ms(),
+		lookback = api->promql.lookback_ms ? api->promql.lookback_ms : LOOKBACK_MS;
 	struct federation f = {.source = store_source(api->store), .mint = now - lookback, .maxt = now};
 	struct negotiated n = negotiate_accept(web_request_header(req, "Accept"));
 	n.format = n.format == EXPOSITION_TEXT_100 ? EXPOSITION_TEXT_100 : EXPOSITION_TEXT_004;
 	if (select_all(&f, req, res)) {
-		_cleanup_labels_ struct labels *external = api->external_labels ? api->external_labels(api->arg) : labels_empty();
+		_cleanup_labels_ struct labels *external =
+		    api->external_labels ? api->external_labels(api->arg) : labels_empty();
 		if (f.n)
 			qsort(f.v, f.n, sizeof(*f.v), by_name);
 		res->status = 200;

@@ -86,7 +86,8 @@ static void count(const struct label *l, size_t n, json_t *o, size_t most)
 		add(&values, name, (struct sv){0}, n_values);
 		add(&bytes, name, (struct sv){0}, n_bytes);
 	}
-	json_object_set_new(json_object_get(o, "headStats"), "numLabelPairs", json_integer((json_int_t)pairs.n));
+	json_object_set_new(json_object_get(o, "headStats"), "numLabelPairs",
+			    json_integer((json_int_t)pairs.n));
 	json_object_set_new(o, "seriesCountByMetricName", largest(&metrics, most));
 	json_object_set_new(o, "labelValueCountByLabelName", largest(&values, most));
 	json_object_set_new(o, "memoryInBytesByLabelName", largest(&bytes, most));

@@ -11,7 +11,8 @@
 static bool compress_into(struct sv body, struct buf *out)
 {
 	z_stream z = {.next_in = (Bytef *)body.p, .avail_in = (uInt)body.n};
-	/* 15 bits of window, and 16 for a gzip header instead of zlib's; the fastest level, as labels repeat. */
+	/* 15 bits of window, and 16 for a gzip header instead of zlib's; the fastest level, as labels repeat.
+	 */
 	if (deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return false;
 	int r = Z_OK;
