@@ -54,13 +54,13 @@ static int by_pair_name(const void *a, const void *b)
 	return sv_cmp((*x)->name, (*y)->name);
 }
 
-/* A pair with the name of another one; NULL if there is none. */
-static const struct label *name_that_is_twice(const struct label *pairs, size_t n)
+/* A pair with the name of another one, which is none of REPLACED; NULL if there is none. */
+static const struct label *name_that_is_twice(const struct label *pairs, size_t n, const struct labels *replaced)
 {
 	const struct label *sorted[PARSED_LABELS_MAX + 2];
 	if (n <= 32) {
 		for (size_t i = 1; i < n; i++)
-			if (has_name(pairs, i, pairs[i].name))
+			if (has_name(pairs, i, pairs[i].name) && !labels_get(replaced, pairs[i].name).n)
 				return &pairs[i];
 		return NULL;
 	}
@@ -68,9 +68,17 @@ static const struct label *name_that_is_twice(const struct label *pairs, size_t 
 		sorted[i] = &pairs[i];
 	qsort(sorted, n, sizeof(*sorted), by_pair_name);
 	for (size_t i = 1; i < n; i++)
-		if (sv_eq(sorted[i]->name, sorted[i - 1]->name))
+		if (sv_eq(sorted[i]->name, sorted[i - 1]->name) && !labels_get(replaced, sorted[i]->name).n)
 			return sorted[i];
 	return NULL;
+}
+
+static struct sv first_value(const struct label *pairs, size_t n, struct sv name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (sv_eq(pairs[i].name, name))
+			return pairs[i].value;
+	return SV("");
 }
 
 struct conflict {
@@ -86,12 +94,12 @@ static int by_length(const void *a, const void *b)
 }
 
 /* The target's labels win; what the sample had under their names becomes exported_NAME, with as many prefixes as it takes. */
-static void add_target_labels(struct labels_builder *b, const struct labels *own, const struct labels *target)
+static void add_target_labels(struct labels_builder *b, const struct label *pairs, size_t n_pairs, const struct labels *target)
 {
 	struct conflict *c = xcalloc(target->n + 1, sizeof(*c));
 	size_t n = 0;
 	for (uint32_t i = 0; i < target->n; i++) {
-		struct sv taken = labels_get(own, target->l[i].name);
+		struct sv taken = first_value(pairs, n_pairs, target->l[i].name);
 		if (taken.n)
 			c[n++] = (struct conflict){target->l[i].name, taken};
 		labels_builder_set(b, target->l[i].name, target->l[i].value);
@@ -173,7 +181,10 @@ static int name_series(struct ingest *in, const struct parsed_sample *p, struct 
 	if (!in->pairs)
 		in->pairs = xcalloc(PARSED_LABELS_MAX + 2, sizeof(*in->pairs));
 	parsed_labels(p, &in->text, in->pairs);
-	const struct label *twice = name_that_is_twice(in->pairs, n);
+	const struct labels *target = in->t->labels;
+	_cleanup_labels_ struct labels *none = labels_empty();
+	/* What the target's labels replace may stand there twice, as in Prometheus: the first becomes exported_NAME. */
+	const struct label *twice = name_that_is_twice(in->pairs, n, in->job->honor_labels ? none : target);
 	if (twice) {
 		*error = xasprintf("label name \"%.*s\" is not unique: invalid sample", SV_ARG(twice->name));
 		return -EBADMSG;
@@ -181,14 +192,13 @@ static int name_series(struct ingest *in, const struct parsed_sample *p, struct 
 	_cleanup_labels_ struct labels *own = labels_new(in->pairs, n);
 	struct labels_builder b;
 	labels_builder_init(&b, own);
-	const struct labels *target = in->t->labels;
 	if (in->job->honor_labels) {
 		/* An empty label of the sample keeps the target's away, too. */
 		for (uint32_t i = 0; i < target->n; i++)
 			if (!has_name(in->pairs, n, target->l[i].name))
 				labels_builder_set(&b, target->l[i].name, target->l[i].value);
 	} else {
-		add_target_labels(&b, own, target);
+		add_target_labels(&b, in->pairs, n, target);
 	}
 	int err = 0;
 	if (relabel_apply(&in->job->metric_relabel, &b)) {

@@ -169,6 +169,23 @@ static void test_duplicates(void **state)
 	store_free(s);
 }
 
+/* What the target has a label for may stand there twice. */
+static void test_twice_and_replaced(void **state)
+{
+	struct store *s = store_new(NULL);
+	struct target *t = target("", "zone", "z");
+	scrape(t, s, 0, "a{zone=\"1\",b=\"x\",zone=\"2\"} 1\n");
+	expect(s, "a{b=\"x\", exported_zone=\"1\", instance=\"h:1\", job=\"j\", zone=\"z\"} 0:1\n");
+	scrape_fails(t, s, 1, TEXT, "a{b=\"x\",b=\"y\"} 1\n", "label name \"b\" is not unique");
+	target_free(t);
+	store_free(s);
+	s = store_new(NULL);
+	t = target("honor_labels: true", "zone", "z");
+	scrape_fails(t, s, 0, TEXT, "a{zone=\"1\",zone=\"2\"} 1\n", "label name \"zone\" is not unique");
+	target_free(t);
+	store_free(s);
+}
+
 static void test_conflicts(void **state)
 {
 	static const char body[] = "a{job=\"own\",exported_job=\"e\",n=\"\"} 1\nb{instance=\"\"} 2\nc{zone=\"x\"} 3\n";
@@ -533,7 +550,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_staleness), cmocka_unit_test(test_own_timestamps), cmocka_unit_test(test_duplicates),
-		cmocka_unit_test(test_conflicts), cmocka_unit_test(test_metric_relabelling), cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_twice_and_replaced), cmocka_unit_test(test_conflicts), cmocka_unit_test(test_metric_relabelling), cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_nhcb), cmocka_unit_test(test_extra_metrics),
 		cmocka_unit_test(test_limits),	  cmocka_unit_test(test_no_room),	     cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_format),	  cmocka_unit_test(test_empty_and_new), cmocka_unit_test(test_metadata_stays), cmocka_unit_test(test_flood),	     cmocka_unit_test(test_many_labels),
