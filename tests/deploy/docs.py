@@ -4,8 +4,10 @@
 
   docs.py flags PROGRAM    commands and flags of --help, against docs/reqtally.8 and docs/completion/reqtally.bash
   docs.py metrics          metric names in src/, against docs/metrics.md
-  docs.py config           keys of the http section in src/config/, against docs/configuration.md"""
+  docs.py config           keys of the http section in src/config/, against docs/configuration.md
+  docs.py links            links between documents lead somewhere, and docs/README.md leads to every page"""
 import glob
+import os
 import re
 import subprocess
 import sys
@@ -81,8 +83,20 @@ def config():
     return compare("key", found - {"budgets"}, "docs/configuration.md", documented)
 
 
+def links():
+    bad = []
+    pages = glob.glob("*.md") + glob.glob("docs/**/*.md", recursive=True) + ["deploy/README.md", "LICENSES/README.md"]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)", read(page)):
+            if "://" not in target and not os.path.exists(os.path.join(os.path.dirname(page), target)):
+                bad.append(f"{page} links to {target}, which is not there")
+    index = set(re.findall(r"\]\(([^)]+)\)", read("docs/README.md")))
+    return bad + compare("page", {p[len("docs/"):] for p in pages if p.startswith("docs/")} - {"README.md"}, "docs/README.md",
+                         {t for t in index if t.endswith(".md") and not t.startswith("..")})
+
+
 what = sys.argv[1] if len(sys.argv) > 1 else ""
-problems = flags(sys.argv[2]) if what == "flags" else metrics() if what == "metrics" else config() if what == "config" else [__doc__]
+problems = flags(sys.argv[2]) if what == "flags" else metrics() if what == "metrics" else config() if what == "config" else links() if what == "links" else [__doc__]
 for line in problems:
     print(line)
 sys.exit(1 if problems else 0)
