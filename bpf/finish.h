@@ -28,6 +28,14 @@ static long finish_step(__u32 i, struct finish *f)
 	o.code = f->client_gone ? RT_CODE_CLIENT_GONE : begun ? c->tx.status : RT_CODE_NO_RESPONSE;
 	o.first_ns = begun ? c->tx_first_ns : 0;
 	o.body_bytes = begun ? c->tx_body : 0;
+#ifdef RT_BOUNDED
+	if (c->flags & RESPONSE_KEPT) { /* BY_RELEASE: everywhere else it is settled before */
+		c->flags &= ~RESPONSE_KEPT;
+		o.first_ns = c->kept_first_ns;
+		o.end_ns = c->kept_end_ns;
+		o.body_bytes = c->kept_body;
+	}
+#endif
 	if (rq)
 		request_record(c, rq, &o);
 	c->tx_pos++;

@@ -384,23 +384,27 @@ def repeated(link):
 
 
 def silent(link):
-	"""Answers that are not acknowledged are sent again, as long as those before."""
-	m = get("/silent")
-	c = link.connect([(len(m), OK)] * 12)
-	take, mute = c.take, [0]
+	"""Answers that are not acknowledged are sent again, as long as those before, while the next request waits."""
+	m, deaf = get("/silent"), []
 
-	def deaf(seq, flags, data):
-		if data and mute[0]:
-			mute[0] -= 1
-			return
-		take(seq, flags, data)
-	c.take = deaf
-	for n in range(12):
-		mute[0] = n % 3 == 2
+	def answers():
+		for n in range(10):
+			if n % 3 == 2:
+				time.sleep(0.5)
+			yield len(m), OK
+	c = link.connect(answers())
+	take = c.take
+	c.take = lambda seq, flags, data: deaf.append(seq) if data and not deaf and n % 3 == 1 else take(seq, flags, data)
+	for n in range(10):
 		c.send(n * len(m), m)
-		c.answered((n + 1) * len(OK))
-	link.close(c, 12 * len(m))
-	counted("GET", "/silent", "200", 12)
+		if n % 3 == 1:
+			while not deaf:
+				time.sleep(0.001)
+		else:
+			c.answered((n + 1) * len(OK))
+			deaf.clear()
+	link.close(c, 10 * len(m))
+	counted("GET", "/silent", "200", 10)
 
 
 def strays(link):

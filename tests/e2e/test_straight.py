@@ -201,3 +201,70 @@ def test_two_cpus(context):
 	finally:
 		os.sched_setaffinity(0, cpus)
 		listener.close()
+
+
+NO_HTTP = (b"\x16\x03\x01\x00\x05hello", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"*1\r\n$4\r\nPING\r\n", b"hello there\r\n", b"\x00\x01\x02\x03")
+
+
+def stranger(rng, listener):
+	"""A connection that speaks something else, or first something else. Returns (pair, lost, GETs on it that count)."""
+	client, server = listener.pair()
+	if not rng.randrange(4):
+		raw.transfer(server, client, b"220 hello\r\n")
+		raw.transfer(client, server, raw.request("GET", "/greeted"))
+		raw.transfer(server, client, raw.response(200, b"x"))
+		return (client, server), 0, 0
+	raw.transfer(client, server, rng.choice(NO_HTTP))
+	if rng.randrange(2):
+		raw.transfer(server, client, rng.choice((b"\x15\x03\x01\x00", b"+PONG\r\n", b"HTTPS\r\n")))
+		raw.transfer(client, server, raw.request("GET", "/deaf"))
+		raw.transfer(server, client, raw.response(200, b"x"))
+		return (client, server), 0, 0
+	raw.transfer(server, client, raw.response(400, b"bad"))
+	n = rng.randrange(3)
+	for _ in range(n):
+		raw.transfer(client, server, raw.request("GET", "/after"))
+		raw.transfer(server, client, raw.response(200, b"x"))
+	return (client, server), 1, n
+
+
+def mixed_port(rt):
+	rng, tally, listener = random.Random(SEED + 4), Tally(), raw.Listener("127.0.0.1")
+	before, lost, after, pairs = rt.scrape(listener.port), 0, 0, []
+	old = []
+	try:
+		for _ in range(60):
+			if rng.randrange(2):
+				pair, more, n = stranger(rng, listener)
+				lost, after = lost + more, after + n
+				pairs.append(pair)
+			else:
+				old.append(Conversation(rng, listener, tally))
+			for c in rng.sample(old, min(len(old), 3)):
+				c.run(1)
+			if len(old) > 4:
+				old.pop(0).finish()
+			for pair in pairs[:-3]:
+				for end in rng.sample(pair, 2):
+					end.close()
+			del pairs[:-3]
+		for c in old:
+			c.finish()
+		expected = collections.Counter(tally.counts)
+		expected[raw.SERVICE, "GET", "/after", "200"] += after
+		now = reqtally.wait_counts(rt, before, listener.port, expected)
+		got = growth(before, now, "reqtally_requests_lost_total", ("reason",))
+		if got["malformed",] != lost:
+			raise Noise("RT_SEED=%d: %d malformed, expected %d" % (SEED, got["malformed",], lost))
+		reqtally.check_ledger(rt)
+	finally:
+		for end in (end for pair in pairs for end in pair):
+			end.close()
+		for c in old:
+			c.close()
+		listener.close()
+
+
+def test_mixed_port(context):
+	"""HTTP, TLS, HTTP/2, a greeting, noise: on one port, in any order and at the same time."""
+	with_patience(mixed_port, context.reqtally())
