@@ -65,7 +65,8 @@ struct request {
 	__u32 pos;
 	__u8 method;
 	__u8 stream; /* its response is a stream, by configuration */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 named_by; /* settings.named_by of who named its endpoint and said whether it is a stream */
 	struct rt_endpoint endpoint;
 };
 

@@ -200,6 +200,8 @@ const volatile struct {
 	__u32 reclaim_at; /* so many connections: states are taken back */
 	__u32 no_storage_in_tracing; /* before Linux 5.11: events.h */
 	__u32 events; /* events.h is in use */
+	__u32 named_by; /* programs, routes and streams, which may change while a connection stays: another number is another set of them */
+	__u32 pad;
 } settings = {};
 
 /* Configured routes in the order in which they are tried. Written once, before the programs are attached. */

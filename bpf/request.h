@@ -143,6 +143,7 @@ static __noinline int request_push(struct scan *s, enum head head)
 		if (path_copy((struct http1_path *)rq->endpoint.text, (struct http1_path *)path, p->path_len) || rq->endpoint.len != p->path_len)
 			rq->number = 0;
 		rq->endpoint.len = p->path_len;
+		rq->named_by = settings.named_by;
 	}
 	rq->pos = pos;
 	add_in_order(&c->rx_pos, 1); /* behind the entry's content */
@@ -243,7 +244,9 @@ static __always_inline enum head request_head(struct scan *s, struct scratch *x,
 
 	if (left < HTTP1_HEAD_LEAST || s->held || !size_fits(&n, HTTP1_HEAD_MAX) || bpf_skb_load_bytes(s->skb, s->off, x->head.bytes, n))
 		return HEAD_NOT_READ;
-	if (kept & HEAD_KEPT) {
+	if ((kept & HEAD_KEPT) && c->first.named_by != settings.named_by) {
+		c->rx_head = 0;
+	} else if (kept & HEAD_KEPT) {
 		kept &= HEAD_LENGTH;
 		if (kept <= n && http1_head_same(&x->head, (struct http1_path *)c->rx_path, kept)) {
 			p->method = c->rx_head_method;

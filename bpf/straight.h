@@ -19,7 +19,7 @@ static __always_inline int request_straight(struct __sk_buff *skb, struct connec
 		return 0;
 	/* One that nothing waits before stands in `first`, where its endpoint is. */
 	if (pos != c->tx_pos || c->rx.state != HTTP1_Q_START || c->kind != CONNECTION_HTTP || c->framing != FRAMING_HELD || c->n_held ||
-	    answered_early(c))
+	    answered_early(c) || c->first.named_by != settings.named_by)
 		return 0;
 	struct scratch *x = bpf_map_lookup_elem(&scratches, &zero);
 	if (!x || !size_fits(&n, 256) || bpf_skb_load_bytes(skb, k->offset, x->head.bytes, n) ||

@@ -311,6 +311,7 @@ int programs_load(struct programs *p, const struct programs_from *from, struct s
 
 	s->seed = from->seed;
 	s->has_elder = from->elder || from->has_elder;
+	s->named_by = (uint32_t)layout_hash(p->hash, &p->settings, sizeof(p->settings));
 	libbpf_words = &words;
 	int err = use_maps(p, from);
 	if (!err)

@@ -9,6 +9,7 @@ import time
 import raw
 import reqtally
 from exposition import growth
+from pinned import Pinned
 from procs import Failure
 from straight import Conversation, Endpoint, Reader, Tally
 
@@ -201,6 +202,35 @@ def test_two_cpus(context):
 	finally:
 		os.sched_setaffinity(0, cpus)
 		listener.close()
+
+
+ROUTES = ((None, "/ab/cd"), ("http: {routes: ['/ab/{name}']}\n", "/ab/{name}"), ("http: {routes: ['/{all}/cd']}\n", "/{all}/cd"),
+	  ("http: {streams: ['/ab/{x}']}\n", "/ab/cd"))
+
+
+def test_routes_changed(context):
+	"""The programs are replaced by others with other routes and streams: what comes again is named anew."""
+	with Pinned(context) as pins:
+		before, listener = pins.start().scrape(), raw.Listener("127.0.0.1")
+		pair, counts = listener.pair(), collections.Counter()
+		try:
+			for config, endpoint in ROUTES:
+				if config:
+					pins.stop()
+					pins.start(config)
+					pins.expect("are replaced; all figures go on")
+				for _ in range(5):
+					raw.transfer(*pair, raw.request("GET", "/ab/cd"))
+					raw.transfer(*pair[::-1], raw.response(200, b"hello"))
+				counts[raw.SERVICE, "GET", endpoint, "200"] += 5
+			after = reqtally.wait_counts(pins.rt, before, listener.port, counts)
+			streams = sum(growth(before, after, "http_streams_total", ("method",), port=str(listener.port)).values())
+			if streams != 5:
+				raise Failure("%d streams, expected 5" % streams)
+		finally:
+			for end in pair:
+				end.close()
+			listener.close()
 
 
 NO_HTTP = (b"\x16\x03\x01\x00\x05hello", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"*1\r\n$4\r\nPING\r\n", b"hello there\r\n", b"\x00\x01\x02\x03")
