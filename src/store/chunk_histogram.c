@@ -53,6 +53,22 @@ static void put_slot(struct chunk *c, double before, double v)
 
 static double get_slot(struct chunk_iter *it, double before)
 {
+	uint32_t at = it->bit >> 3;
+	if (at + 8 <= it->chunk->cap) { /* eight bytes hold any difference */
+		uint64_t word;
+		memcpy(&word, it->chunk->bytes + at, sizeof(word));
+		word = be64toh(word) << (it->bit & 7);
+		unsigned ones = (unsigned)__builtin_clzll(~(word & 0xfull << 60));
+		if (!ones) {
+			it->bit++;
+			return before;
+		}
+		if (ones < 4) {
+			unsigned bits = classes[ones - 1].bits;
+			it->bit += ones + 1 + bits;
+			return (double)((int64_t)before + ((int64_t)(word << (ones + 1)) >> (64 - bits)));
+		}
+	}
 	if (!get_bits(it, 1))
 		return before;
 	size_t i = 0;

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from peers import Peers, cpu_seconds, missing, request, rss_bytes  # noqa: E402
 
 T0, STEP = 1700000000, 15
-SECONDS = float(os.environ.get("SECONDS_EACH", 1))  # of repetitions of each query, for each of the two
+SECONDS = float(os.environ.get("SECONDS_EACH", 0.5))  # of repetitions of each query, for each of the two
 SHAPES = ((5000, 240), (50, 5760), (20000, 20))
 GOAL = 0.25
 
