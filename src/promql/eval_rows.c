@@ -443,7 +443,7 @@ struct vec rows_vector(struct eval *ev, const struct expr *e)
 		for (size_t i = 0; i < r->n && ev_alive(ev); i++)
 			memcpy(b->v + i * s.n, rows_get(ev, e, &s, i), s.n * sizeof(*b->v));
 	}
-	if (ev->err)
+	if (ev->err || !r->n)
 		return out;
 	const double *column = b->v + (ev->t > b->first ? (uint64_t)(ev->t - b->first) / (uint64_t)ev->step : 0);
 	vec_reserve(ev, &out, r->n);
