@@ -5,7 +5,7 @@
   docs.py flags PROGRAM    commands and flags of --help, against docs/reqtally.8 and docs/completion/reqtally.bash
   docs.py metrics          metric names in src/, against docs/metrics.md
   docs.py config           keys of the http section in src/config/, against docs/configuration.md
-  docs.py links            links between documents lead somewhere, and docs/README.md leads to every page"""
+  docs.py links            links between documents lead somewhere, and docs/README.md to every page"""
 import glob
 import os
 import re
@@ -91,8 +91,8 @@ def links():
             if "://" not in target and not os.path.exists(os.path.join(os.path.dirname(page), target)):
                 bad.append(f"{page} links to {target}, which is not there")
     index = set(re.findall(r"\]\(([^)]+)\)", read("docs/README.md")))
-    return bad + compare("page", {p[len("docs/"):] for p in pages if p.startswith("docs/")} - {"README.md"}, "docs/README.md",
-                         {t for t in index if t.endswith(".md") and not t.startswith("..")})
+    return bad + compare("page", {p[len("docs/"):] for p in glob.glob("docs/*.md")} - {"README.md"}, "docs/README.md",
+                         {t for t in index if re.fullmatch(r"[a-z-]+\.md", t)})
 
 
 what = sys.argv[1] if len(sys.argv) > 1 else ""
