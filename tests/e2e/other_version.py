@@ -19,7 +19,10 @@ EDITS = {
 		("\tstruct rt_histogram duration, ttfb, queue;\n", "\tstruct rt_histogram ttfb, duration;\n"),
 		("RT_ASSERT_SIZE(struct rt_series, 24 ", "RT_ASSERT_SIZE(struct rt_series, 32 "),
 	],
-	"bpf/connection.h": [("struct connection {\n", "struct connection {\n\t__u64 spare[3];\n")],
+	"bpf/connection.h": [
+		("struct connection {\n", "struct connection {\n\t__u64 spare[3];\n"),
+		("tx_next) < 120 && __builtin_offsetof(struct connection, first) == 120", "tx_next) < 144 && __builtin_offsetof(struct connection, first) == 144"),
+	],
 }
 
 
