@@ -78,10 +78,11 @@ void memory_set_up(void)
 {
 #ifdef __GLIBC__
 	/* A scrape takes megabytes for a moment. They are to go back to the system, which glibc stops doing once it has seen such blocks come and
-	 * go, unless it is told where to draw the line. Few threads allocate much: an arena for each would keep what each once needed. */
+	 * go, unless it is told where to draw the line. Few threads allocate much: an arena for each
+	 * would keep what each once needed, and of all but the first one malloc_trim lets no top go. */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	mallopt(M_TRIM_THRESHOLD, 1 << 20);
-	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_ARENA_MAX, 1);
 #endif
 }
 
