@@ -14,7 +14,7 @@ from procs import Failure
 from straight import Conversation, Endpoint, Reader, Tally
 
 CONNECTIONS, DEVIATIONS = 8, 60
-LEAST, SECONDS = 2, 4 # so many connections, and no new one after so long: emulated kernels are slow
+LEAST, SECONDS = 2, 3 # so many connections, and no new one after so long: emulated kernels are slow
 MORE = int(os.environ.get("RT_STRAIGHT", "1"))
 SEED = int(os.environ.get("RT_SEED", "20261128"))
 
