@@ -53,8 +53,8 @@ void *block_waiting(size_t *size)
 {
 	void *p = NULL;
 	pthread_mutex_lock(&lock);
-	for (unsigned c = CLASSES; !p && c-- && BLOCK_LEAST << c >= *size;) {
-		p = unlink_first(c);
+	for (unsigned c = CLASSES; !p && c > 0 && BLOCK_LEAST << (c - 1) >= *size;) {
+		p = unlink_first(--c);
 		*size = p ? BLOCK_LEAST << c : *size;
 	}
 	pthread_mutex_unlock(&lock);

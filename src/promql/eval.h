@@ -176,7 +176,8 @@ struct eval {
 	struct shared_set *shared; /* in ev->arena */
 	size_t n_shared, cap_shared;
 	struct annotations warnings, infos;
-	struct complaint *complaint; /* where annotations go meanwhile, or NULL */
+	struct complaint complaint; /* where annotations go while COMPLAINING */
+	bool complaining;
 	int err;
 	char *error;
 	uint64_t samples, peak; /* held now, and at most */

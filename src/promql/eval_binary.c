@@ -78,8 +78,8 @@ static struct vec vector_scalar(struct eval *ev, const struct expr *e, bool scal
 {
 	struct vec out = {0}, v = eval_vector(ev, scalar_left ? e->binary.rhs : e->binary.lhs);
 	struct vsample k = {.v = eval_scalar(ev, scalar_left ? e->binary.lhs : e->binary.rhs)};
-	struct complaint complaint = {0};
-	ev->complaint = &complaint;
+	ev->complaint = (struct complaint){0};
+	ev->complaining = true;
 	for (size_t i = 0; i < v.n; i++) {
 		struct vsample r = {0};
 		bool skip,
@@ -102,8 +102,8 @@ static struct vec vector_scalar(struct eval *ev, const struct expr *e, bool scal
 			r.l = ev_drop_name(ev, r.l, &r.drop);
 		vec_add(ev, &out, r);
 	}
-	ev->complaint = NULL;
-	ev_complain(ev, e, &complaint);
+	ev->complaining = false;
+	ev_complain(ev, e, &ev->complaint);
 	return out;
 }
 
@@ -280,8 +280,8 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 		*slot = (uint32_t)i;
 	}
 	size_t n_one = one->n;
-	struct complaint complaint = {0};
-	ev->complaint = &complaint;
+	ev->complaint = (struct complaint){0};
+	ev->complaining = true;
 	for (size_t i = 0; i < many->n && !ev->err; i++) {
 		const struct labels *key = binary_key(ev, e, many->s[i].l);
 		uint32_t *slot = ptrmap_find(&keys, key);
@@ -301,8 +301,8 @@ static struct vec vector_vector(struct eval *ev, const struct expr *e)
 			struct vsample filled = {.l = one_key[k], .v = many_value, .t = ev->t};
 			join_pair(&j, &filled, &one->s[k], k);
 		}
-	ev->complaint = NULL;
-	ev_complain(ev, e, &complaint);
+	ev->complaining = false;
+	ev_complain(ev, e, &ev->complaint);
 	return j.out;
 }
 

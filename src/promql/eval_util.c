@@ -51,8 +51,8 @@ static void annotate(struct eval *ev, bool warning, const struct expr *e, const 
 	struct buf b = BUF_INIT;
 	buf_addf(&b, "PromQL %s: ", warning ? "warning" : "info");
 	buf_vaddf(&b, fmt, ap);
-	if (ev->complaint) {
-		*ev->complaint = (struct complaint){arena_strndup(ev->tmp, buf_str(&b), b.n), warning};
+	if (ev->complaining) {
+		ev->complaint = (struct complaint){arena_strndup(ev->tmp, buf_str(&b), b.n), warning};
 		buf_free(&b);
 		return;
 	}
