@@ -53,6 +53,11 @@ static void failed(void *self, const char *group, const char *rule, const char *
 	log_warn("rule %s of %s failed: %s", rule, group, error);
 }
 
+static bool is_stopping(void *self)
+{
+	return __atomic_load_n(&((struct app *)self)->stopping, __ATOMIC_RELAXED);
+}
+
 static struct rule_manager_options rule_options(struct app *a, const struct config *cfg)
 {
 	bool bundled = !cfg->path;
@@ -60,7 +65,8 @@ static struct rule_manager_options rule_options(struct app *a, const struct conf
 		.source = *store_source(a->store),
 		.promql = {.subquery_step_ms = bundled ? DEFAULT_INTERVAL_MS : cfg->global.evaluation_interval,
 			   .max_samples = budget_query_samples(a->memory_limit, RULE_MAX_SAMPLES),
-			   .cancelled = &a->stopping,
+			   .is_gone = is_stopping,
+			   .gone_arg = a,
 			   .experimental_functions = a->opt.promql.experimental_functions,
 			   .delayed_name_removal = a->opt.promql.delayed_name_removal,
 			   .start_timestamps = a->opt.promql.start_timestamps},

@@ -161,13 +161,11 @@ bool ev_charge(struct eval *ev, int64_t n)
 	return true;
 }
 
-#define GONE_EVERY_NS 50000000 /* asking takes a system call */
+#define GONE_EVERY_NS 50000000 /* asking may take a system call */
 
 static bool in_time(struct eval *ev)
 {
 	uint64_t now = clock_mono_ns();
-	if (!ev->err && ev->opt.cancelled && __atomic_load_n(ev->opt.cancelled, __ATOMIC_RELAXED))
-		ev_fail(ev, -ECANCELED, "query was canceled in expression evaluation");
 	if (!ev->err && now > ev->deadline_ns)
 		ev_fail(ev, -ETIME, "query timed out in expression evaluation");
 	if (!ev->err && ev->opt.is_gone && now - ev->asked_ns > GONE_EVERY_NS) {

@@ -48,11 +48,10 @@ struct promql_options {
 	int64_t subquery_step_ms;    /* for e[d:] ; default 1m when 0 */
 	int64_t timeout_ms;	     /* default 2m when 0 */
 	uint64_t max_samples;	     /* default 50,000,000 when 0 */
-	const bool *cancelled;	     /* becomes true (atomically): the evaluation ends soon with -ECANCELED. NULL: never */
 	bool delayed_name_removal;   /* feature flag promql-delayed-name-removal */
 	bool experimental_functions; /* feature flag promql-experimental-functions */
 	bool rows;		     /* the results of a range query may be rows, which take a third of the memory */
-	bool (*is_gone)(void *arg); /* has whoever asked gone away? Then it ends with -ECANCELED. NULL: nobody can */
+	bool (*is_gone)(void *arg); /* does nobody wait for the result any more? Then it ends soon with -ECANCELED. NULL: somebody does */
 	void *gone_arg;
 	bool start_timestamps; /* feature flag: counters are known to have been reset by when they began */
 };
