@@ -24,7 +24,7 @@ static __always_inline int is_client(struct bpf_sock *sk)
 	return is_client_port(sk->src_port) && sk->state != BPF_TCP_LISTEN;
 }
 
-/* A socket that nothing is to be learned from any more. Asked first where it is likely: one look-up instead of two and a half. */
+/* A socket that nothing is to be learned from any more. Asked first where it is likely: one look-up instead of three. */
 static __always_inline int is_left_alone(struct bpf_sock *sk)
 {
 	if (!is_foreign_port(sk->src_port))
